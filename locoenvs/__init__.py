@@ -1,0 +1,1 @@
+"""Gymnasium-compatible legged-locomotion environments with pluggable physics."""

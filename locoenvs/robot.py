@@ -1,0 +1,162 @@
+"""What a robot is: bodies, joints, contact spheres and visuals, as data.
+
+A robot is one file under :mod:`locoenvs.robots` that builds a :class:`Robot`. Every backend compiles its own model
+from it, so the same numbers reach every engine. All quantities are SI; quaternions are wxyz.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False)
+"""Unknown fields, infinities and NaN are errors in every part of a task."""
+
+Vector3 = tuple[float, float, float]
+Positive = Annotated[float, Field(gt=0)]
+NonNegative = Annotated[float, Field(ge=0)]
+
+
+@dataclass(frozen=True, config=CONFIG)
+class Joint:
+    """A hinge that moves a body against its parent.
+
+    ``axis`` is a unit vector in the body's frame; the hinge passes through the body's origin. ``lower`` and ``upper`` in
+    rad, ``torque_limit`` in N m, ``velocity_limit`` in rad/s, ``default`` (the pose the actions are offsets of) in
+    rad, ``stiffness`` (Kp) in N m/rad, ``damping`` (Kd) in N m s/rad, ``armature`` in kg m^2.
+    """
+
+    name: str
+    axis: Vector3
+    lower: float
+    upper: float
+    torque_limit: Positive
+    velocity_limit: Positive
+    default: float
+    stiffness: NonNegative
+    damping: NonNegative
+    armature: NonNegative = 0.0
+
+    def __post_init__(self) -> None:
+        if not self.lower < self.upper:
+            raise ValueError(f"joint {self.name!r}: lower {self.lower} must be below upper {self.upper} (rad)")
+        if not self.lower <= self.default <= self.upper:
+            raise ValueError(
+                f"joint {self.name!r}: default {self.default} is outside its range [{self.lower}, {self.upper}] (rad)"
+            )
+
+
+@dataclass(frozen=True, config=CONFIG)
+class Body:
+    """A rigid body. Its frame stands at ``position`` (m) in the parent's frame, parallel to it at joint angle zero.
+
+    ``center_of_mass`` (m) is in the body's frame; ``inertia`` (kg m^2) is the full matrix about the center of mass in the
+    body's axes: ixx, iyy, izz, ixy, ixz, iyz. A body without ``joint`` is welded to its parent (a foot); the root has
+    no parent and moves freely.
+    """
+
+    name: str
+    parent: str | None
+    position: Vector3
+    mass: Positive
+    center_of_mass: Vector3
+    inertia: tuple[float, float, float, float, float, float]
+    joint: Joint | None = None
+
+
+@dataclass(frozen=True, config=CONFIG)
+class Sphere:
+    """A contact sphere, the only shape that touches the ground: center (m) in the body's frame, radius (m)."""
+
+    body: str
+    position: Vector3
+    radius: Positive
+
+
+@dataclass(frozen=True, config=CONFIG)
+class Visual:
+    """A shape that is drawn and never touches anything.
+
+    ``size`` (m) is: box, ellipsoid: half extents; sphere: (radius, 0, 0); cylinder, capsule: (radius, half length, 0).
+    ``rotation`` is a wxyz quaternion, ``color`` is rgba in [0, 1].
+    """
+
+    body: str
+    shape: Literal["box", "sphere", "cylinder", "capsule", "ellipsoid"]
+    size: Vector3
+    position: Vector3
+    rotation: tuple[float, float, float, float] = (1.0, 0.0, 0.0, 0.0)
+    color: tuple[float, float, float, float] = (0.2, 0.2, 0.2, 1.0)
+
+
+@dataclass(frozen=True, config=CONFIG)
+class Robot:
+    """A legged robot as data.
+
+    ``bodies`` come parents first; the order of their joints is the order of every joint array of the task.
+    ``feet``, ``penalized`` and ``terminating`` name bodies: feet earn air time, contacts of penalized bodies cost reward,
+    contacts of terminating bodies end the episode. ``start_height`` is the base's height (m) above the ground at the
+    start of an episode; ``action_scale`` is rad per unit of action. ``mirror`` maps each joint to its left-right
+    mirror image as (joint name, sign), in joint order; empty if the robot has no such symmetry.
+    """
+
+    name: str
+    bodies: tuple[Body, ...]
+    spheres: tuple[Sphere, ...]
+    feet: tuple[str, ...]
+    penalized: tuple[str, ...]
+    terminating: tuple[str, ...]
+    start_height: Positive
+    action_scale: Positive
+    visuals: tuple[Visual, ...] = ()
+    mirror: tuple[tuple[str, float], ...] = ()
+
+    def __post_init__(self) -> None:
+        names = [body.name for body in self.bodies]
+        if len(set(names)) != len(names):
+            raise ValueError(f"robot {self.name!r}: body names must be unique, got {names}")
+        seen: set[str] = set()
+        for index, body in enumerate(self.bodies):
+            if index == 0:
+                if body.parent is not None or body.joint is not None:
+                    raise ValueError(f"robot {self.name!r}: the first body, {body.name!r}, is the free root: no parent, no joint")
+            elif body.parent not in seen:
+                raise ValueError(f"body {body.name!r}: parent {body.parent!r} must be one of the bodies before it: {sorted(seen)}")
+            seen.add(body.name)
+        joints = list(self.joint_names)
+        if len(set(joints)) != len(joints):
+            raise ValueError(f"robot {self.name!r}: joint names must be unique, got {joints}")
+        spheres_on = {sphere.body for sphere in self.spheres}
+        for field in ("feet", "penalized", "terminating"):
+            for name in getattr(self, field):
+                if name not in seen:
+                    raise ValueError(f"robot {self.name!r}: {field} names {name!r}; its bodies are {names}")
+                if name not in spheres_on:
+                    raise ValueError(f"robot {self.name!r}: {field} names {name!r}, which has no contact sphere")
+        for part in (*self.spheres, *self.visuals):
+            if part.body not in seen:
+                raise ValueError(f"robot {self.name!r}: a {type(part).__name__.lower()} names body {part.body!r}; its bodies are {names}")
+        if self.mirror and sorted(name for name, _ in self.mirror) != sorted(joints):
+            raise ValueError(f"robot {self.name!r}: mirror must name every joint once: {joints}")
+
+    @property
+    def joints(self) -> tuple[Joint, ...]:
+        """The joints, in the order of every joint array."""
+        return tuple(body.joint for body in self.bodies if body.joint is not None)
+
+    @property
+    def joint_names(self) -> tuple[str, ...]:
+        return tuple(joint.name for joint in self.joints)
+
+    @property
+    def contact_bodies(self) -> tuple[str, ...]:
+        """The bodies whose contact force a backend reports, in this order."""
+        touching = {sphere.body for sphere in self.spheres}
+        return tuple(body.name for body in self.bodies if body.name in touching)
+
+    @property
+    def mass(self) -> float:
+        """Total mass, kg."""
+        return sum(body.mass for body in self.bodies)

@@ -1,0 +1,104 @@
+"""The nouns that a step passes around: what physics reports, what an episode remembers, what a step returns.
+
+All arrays lead with the robots, ``(num_envs, ...)``, and live in one array namespace (numpy, torch or jax.numpy).
+Quaternions are wxyz and turn vectors of the base frame into the world frame. J joints, F feet, C contact bodies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+
+Array: TypeAlias = Any  # of whichever namespace is in use: the array API standard names no common type
+
+
+@dataclass(frozen=True)
+class Readout:
+    """What physics reports after a control step."""
+
+    base_position: Array  # (N, 3) m, world
+    base_quaternion: Array  # (N, 4) wxyz, base to world
+    base_linear_velocity: Array  # (N, 3) m/s of the base frame's origin, in the base frame
+    base_angular_velocity: Array  # (N, 3) rad/s, in the base frame
+    joint_position: Array  # (N, J) rad
+    joint_velocity: Array  # (N, J) rad/s
+    joint_torque: Array  # (N, J) N m, applied in the last physics step
+    contact_force: Array  # (N, C, 3) N, net force ON each contact body, world frame
+    foot_velocity: Array  # (N, F, 3) m/s, of each foot's contact sphere center, world frame
+    broken: Array  # (N,) bool, the numbers of this robot can no longer be trusted
+
+
+@dataclass(frozen=True)
+class StartState:
+    """A state to place robots in; fields as in :class:`Readout`."""
+
+    base_position: Array
+    base_quaternion: Array
+    base_linear_velocity: Array
+    base_angular_velocity: Array
+    joint_position: Array
+    joint_velocity: Array
+
+
+@dataclass(frozen=True)
+class EnvState:
+    """The episode memory of all robots, and the physics state of a functional engine."""
+
+    key: Array  # (N,) int32, the robot's own stream: (seed, split, family, robot)
+    episode: Array  # (N,) int32
+    step: Array  # (N,) int32 control steps in this episode
+    clock: Array  # () int32 control steps since the start of training
+    level: Array  # (N,) int32
+    column: Array  # (N,) int32
+    command: Array  # (N, 4) forward m/s, sideways m/s, yaw rate rad/s, heading rad
+    last_action: Array  # (N, J)
+    joint_velocity: Array  # (N, J) rad/s, one control step ago
+    air_time: Array  # (N, F) s since the foot left the ground
+    contact: Array  # (N, F) bool, foot contact one control step ago
+    commanded_distance: Array  # (N,) m that the commands of this episode have asked for
+    sums: Array  # (N, T) sums of the reward terms over the episode
+    readout: Readout
+    physics: object  # the engine's own state; None where the engine keeps it
+
+
+@dataclass(frozen=True)
+class Transition:
+    """What one control step returns."""
+
+    observation: Array  # (N, O) of the state to act in next
+    critic_observation: Array | None  # (N, O) the same without noise, if asked for
+    reward: Array  # (N,)
+    terminated: Array  # (N,) bool
+    truncated: Array  # (N,) bool
+    final_observation: Array  # (N, O) of the state that the step led to, before any reset
+    final_critic_observation: Array | None
+    reset_reason: Array  # (N,) int32, index into RESET_REASONS
+    reward_terms: Mapping[str, Array]  # name -> (N,), weighted, summing to the reward before any clip at zero
+    log: Mapping[str, Array]  # name -> ()
+
+
+class Simulator(Protocol):
+    """What a backend compiles a task into: N robots on one terrain, advanced one control step at a time.
+
+    A simulator whose engine keeps the state (native MuJoCo, Isaac Lab) passes ``None`` through as ``physics``.
+    """
+
+    num_envs: int
+
+    def initial(self) -> object:
+        """The physics state of robots that have not been placed yet."""
+
+    def advance(self, physics: object, target: Array) -> tuple[object, Readout]:
+        """One control step toward joint targets ``(num_envs, J)`` rad."""
+
+    def place(self, physics: object, mask: Array, start: StartState) -> object:
+        """Put the robots of ``mask`` into ``start`` and clear their actuators' memory."""
+
+    def push(self, physics: object, mask: Array, velocity: Array) -> object:
+        """Set the horizontal base velocity of the robots of ``mask`` to ``velocity`` ``(num_envs, 2)`` m/s, world."""
+
+
+RESET_REASONS = ("running", "time_limit", "base_contact", "broken_physics")
+"""What ``reset_reason`` counts in."""
