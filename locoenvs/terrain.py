@@ -55,7 +55,8 @@ def build(terrain: Terrain) -> HeightMap:
     centers[..., 1] = (np.arange(columns) - (columns - 1) / 2) * terrain.tile
     if terrain.kind == "plane":
         half = max(levels, columns) * terrain.tile / 2 + terrain.border
-        return HeightMap(np.zeros((2, 2), np.float32), (-half, -half), 2 * half, centers, ("flat",) * columns)
+        flat: TileKind = "flat"
+        return HeightMap(np.zeros((2, 2), np.float32), (-half, -half), 2 * half, centers, (flat,) * columns)
 
     kinds = column_kinds(terrain)
     square = _Square.of(terrain)
