@@ -1,0 +1,16 @@
+"""Fail unless the wheel holds exactly the files of the four source folders: ``python check_wheel.py WHEEL``."""
+
+import subprocess
+import sys
+import zipfile
+
+PREFIXES = {"locoenvs/": "", "backends/": "locoenvs/", "wrappers/": "locoenvs/", "benchmarks/": "locoenvs/"}
+
+tracked = subprocess.run(["git", "ls-files", *PREFIXES], check=True, capture_output=True, text=True).stdout.split("\n")
+expected = {prefix + name for name in tracked for folder, prefix in PREFIXES.items() if name.startswith(folder)}
+packed = {name for name in zipfile.ZipFile(sys.argv[1]).namelist() if ".dist-info/" not in name}
+if missing := sorted(expected - packed):
+    sys.exit(f"the wheel lacks {missing}: name their folders under tool.setuptools in pyproject.toml")
+if extra := sorted(packed - expected):
+    sys.exit(f"the wheel holds files that are not in the repository: {extra}")
+print(f"the wheel holds all {len(expected)} files")

@@ -1,0 +1,35 @@
+# `make walk` and `make test` work in a fresh clone: each first makes .venv with what it needs.
+PYTHON ?= $(firstword $(foreach python,python3.11 python3.12 python3.13 python3,\
+	$(if $(shell $(python) -c 'import sys; print(sys.version_info >= (3, 11))' 2>/dev/null | grep True),$(python))))
+TEST_WORKERS ?= auto
+
+# jax can deadlock on two cores unless told to make more threads.
+export NPROC ?= 8
+
+.PHONY: walk test lint clean
+
+walk: .venv/walk.stamp
+	.venv/bin/locoenvs walk
+
+test: .venv/dev.stamp
+	.venv/bin/python -m pytest -n $(TEST_WORKERS) --maxprocesses 8
+
+lint: .venv/dev.stamp
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	rm -rf build/types
+	mkdir -p build/types/locoenvs
+	ln -s $(CURDIR)/locoenvs/* build/types/locoenvs/
+	ln -s $(CURDIR)/backends $(CURDIR)/wrappers $(CURDIR)/benchmarks build/types/locoenvs/
+	cd build/types && $(CURDIR)/.venv/bin/mypy --config-file $(CURDIR)/pyproject.toml -p locoenvs
+
+clean:
+	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/%.stamp: pyproject.toml constraints.txt | .venv/bin/python
+	@echo 'Installing into .venv: minutes the first time.'
+	.venv/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[$*]'
+	touch $@

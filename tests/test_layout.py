@@ -1,0 +1,126 @@
+"""Imports run one way, benchmarks -> wrappers -> backends -> locoenvs, and nothing heavy is imported before it is asked for."""
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FOLDERS = {
+    "locoenvs": "locoenvs",
+    "backends": "locoenvs.backends",
+    "wrappers": "locoenvs.wrappers",
+    "benchmarks": "locoenvs.benchmarks",
+}
+ENGINES = {"mujoco", "warp", "newton", "isaaclab", "isaacsim", "isaacgym", "pxr", "brax.envs"}
+LEARNERS = {"rsl_rl", "skrl", "stable_baselines3", "rl_games", "brax.training", "wandb"}
+FORBIDDEN = {
+    "locoenvs": {"locoenvs.backends", "locoenvs.wrappers", "locoenvs.benchmarks"} | ENGINES | LEARNERS,
+    "backends": {"locoenvs.wrappers", "locoenvs.benchmarks"} | LEARNERS,
+    "wrappers": {"locoenvs.backends", "locoenvs.benchmarks"} | ENGINES,
+    "benchmarks": set[str](),
+}
+MDP = ("reward", "curriculum", "command", "observation", "termination")
+"""What physics must know nothing of: no name that a backend imports from locoenvs contains one of these."""
+
+
+def module_name(path: Path) -> str:
+    folder, *inner = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join([FOLDERS[folder], *inner]).removesuffix(".__init__")
+
+
+def imports(source: str, module: str, is_package: bool) -> Iterator[tuple[str, bool]]:
+    """(full dotted name of what is imported, whether that happens as the module itself is imported)."""
+
+    def walk(node: ast.AST, at_once: bool) -> Iterator[tuple[str, bool]]:
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, at_once) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            up = module.split(".")[: len(module.split(".")) - node.level + is_package] if node.level else []
+            base = ".".join([*up, *([node.module] if node.module else [])])
+            yield from ((f"{base}.{alias.name}", at_once) for alias in node.names)
+        elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            for child in node.body:
+                yield from walk(child, False)
+            for child in node.orelse:
+                yield from walk(child, at_once)
+        else:
+            deeper = at_once and not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+            for child in ast.iter_child_nodes(node):
+                yield from walk(child, deeper)
+
+    yield from walk(ast.parse(source), True)
+
+
+def inside(name: str, packages: set[str]) -> bool:
+    return any(name == package or name.startswith(package + ".") for package in packages)
+
+
+SOURCES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
+
+
+def imports_of(path: Path) -> list[tuple[str, bool]]:
+    return list(imports(path.read_text(), module_name(path), path.name == "__init__.py"))
+
+
+@pytest.mark.parametrize(
+    ("source", "is_package", "expected"),
+    [
+        ("import mujoco.mjx as x", False, [("mujoco.mjx", True)]),
+        ("from locoenvs import rng, rows", False, [("locoenvs.rng", True), ("locoenvs.rows", True)]),
+        ("from . import b", False, [("p.q.b", True)]),
+        ("from . import b", True, [("p.q.m.b", True)]),
+        ("from ..r import b", False, [("p.r.b", True)]),
+        ("def f():\n    import torch", False, [("torch", False)]),
+        ("class A:\n    import torch", False, [("torch", True)]),
+        ("if TYPE_CHECKING:\n    import torch\nelse:\n    import jax", False, [("torch", False), ("jax", True)]),
+        ("try:\n    import torch\nexcept ImportError:\n    pass", False, [("torch", True)]),
+    ],
+)
+def test_this_file_reads_imports_as_python_does(
+    source: str, is_package: bool, expected: list[tuple[str, bool]]
+) -> None:
+    assert list(imports(source, "p.q.m", is_package)) == expected
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_run_one_way(path: Path) -> None:
+    folder = path.relative_to(ROOT).parts[0]
+    wrong = [name for name, _ in imports_of(path) if inside(name, FORBIDDEN[folder])]
+    assert not wrong, (
+        f"{path.relative_to(ROOT)} imports {wrong}; the order is benchmarks -> wrappers -> backends -> locoenvs"
+    )
+
+
+@pytest.mark.parametrize("path", [p for p in SOURCES if p.is_relative_to(ROOT / "backends")], ids=module_name)
+def test_a_backend_adds_physics_and_nothing_else(path: Path) -> None:
+    names = [name for name, _ in imports_of(path) if inside(name, {"locoenvs"})]
+    wrong = [name for name in names if any(word in name.lower() for word in MDP)]
+    assert not wrong, f"{path.relative_to(ROOT)} imports {wrong}: that belongs to the task, in locoenvs/"
+
+
+@pytest.mark.parametrize("folder", ["backends", "wrappers"])
+def test_no_backend_needs_another_and_no_learner_another(folder: str) -> None:
+    kinds = {path.name for path in (ROOT / folder).iterdir() if (path / "__init__.py").exists()}
+    for path in SOURCES:
+        kind = path.relative_to(ROOT / folder).parts[0] if path.is_relative_to(ROOT / folder) else ""
+        if kind in kinds:
+            others = {f"{FOLDERS[folder]}.{other}" for other in kinds - {kind}}
+            wrong = [name for name, at_once in imports_of(path) if at_once and inside(name, others)]
+            assert not wrong, f"{path.relative_to(ROOT)} imports {wrong} as it is imported"
+
+
+def test_importing_locoenvs_imports_no_engine_no_learner_and_no_tensor_library() -> None:
+    modules = [module_name(p) for p in SOURCES if p.is_relative_to(ROOT / "locoenvs") and p.name != "__main__.py"]
+    code = (
+        "import importlib, json, sys\n"
+        f"for name in {modules!r}: importlib.import_module(name)\n"
+        "print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    heavy = {"mujoco", "torch", "jax", "warp", "rsl_rl", "onnxruntime", "matplotlib", "wandb"}
+    assert heavy.isdisjoint(json.loads(result.stdout.splitlines()[-1]))

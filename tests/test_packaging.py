@@ -1,0 +1,117 @@
+"""What is installed is what the repository holds, and the README's commands and examples work."""
+
+import importlib.metadata
+import importlib.util
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import locoenvs
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+SETUPTOOLS = PROJECT["tool"]["setuptools"]
+README = (ROOT / "README.md").read_text()
+EXTRAS = PROJECT["project"]["optional-dependencies"]
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+def commands() -> list[str]:
+    lines = "".join(blocks("bash")).replace("\\\n", " ").splitlines()
+    return [line.split(" #")[0].strip() for line in lines if line.strip() and not line.startswith("#")]
+
+
+def test_the_version_is_the_same_everywhere() -> None:
+    version = PROJECT["project"]["version"]
+    assert locoenvs.__version__ == version
+    assert importlib.metadata.version("locoenvs") == version
+    newest = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert newest is not None and newest[1] == version
+
+
+def test_every_folder_with_code_is_a_listed_package() -> None:
+    prefixes = {folder: name for name, folder in SETUPTOOLS["package-dir"].items()}
+    on_disk = {
+        ".".join([prefixes[folder], *path.parent.relative_to(ROOT / folder).parts])
+        for folder in prefixes
+        for path in (ROOT / folder).rglob("*.py")
+    }
+    assert on_disk == set(SETUPTOOLS["packages"])
+
+
+def test_every_file_that_is_no_code_is_listed_package_data() -> None:
+    folders = SETUPTOOLS["package-dir"]
+    others = {
+        path.relative_to(ROOT)
+        for folder in folders.values()
+        for path in (ROOT / folder).rglob("*")
+        if path.is_file() and path.suffix not in (".py", ".pyc")
+    }
+    listed = {
+        path.relative_to(ROOT)
+        for package, patterns in SETUPTOOLS["package-data"].items()
+        for pattern in patterns
+        for path in (ROOT / folders[package]).glob(pattern)
+        if path.is_file()
+    }
+    assert others == listed
+    assert Path("locoenvs/py.typed") in listed
+
+
+@pytest.mark.parametrize(
+    "entry", sorted(importlib.metadata.distribution("locoenvs").entry_points), ids=lambda e: f"{e.group}:{e.name}"
+)
+def test_entry_points_resolve(entry: importlib.metadata.EntryPoint) -> None:
+    if entry.group == "locoenvs.learners":
+        pytest.importorskip(entry.name, reason=f"needs the extra {entry.name.replace('_', '-')}")
+    assert entry.load() is not None
+
+
+def test_registering_twice_is_harmless(recwarn: pytest.WarningsRecorder) -> None:
+    locoenvs.register()
+    assert not [str(warning.message) for warning in recwarn]
+
+
+def test_every_dependency_of_every_extra_is_pinned() -> None:
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pins = dict(line.lower().split("==") for line in lines if not line.startswith("#"))
+    wanted = [*PROJECT["project"]["dependencies"], *(need for extra in EXTRAS.values() for need in extra)]
+    names = {re.split(r"[\[<>=]", need)[0].lower() for need in wanted} - {"locoenvs"}
+    assert {re.sub(r"[-_.]+", "-", name) for name in names} <= {re.sub(r"[-_.]+", "-", name) for name in pins}
+    assert pins["torch"] == "2.13.0"
+
+
+@pytest.mark.parametrize("command", dict.fromkeys(commands()))
+def test_readme_commands_exist(command: str) -> None:
+    words = [word for word in shlex.split(command) if not re.match(r"[A-Z_]+=", word)]
+    if words[0] == "make":
+        targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+        assert set(words[1:]) <= set(targets)
+    elif words[0] == "pip":
+        named = re.search(r"\[([\w,-]+)\]", command)
+        assert named is None or set(named[1].split(",")) <= set(EXTRAS)
+    elif words[0] == "locoenvs":
+        flags = [word.split("=")[0] for word in words if word.startswith("--")]
+        path = [word for word in words[1:2] if not word.startswith("-")]
+        call = [sys.executable, "-m", "locoenvs.cli", *path, "--help"]
+        result = subprocess.run(call, capture_output=True, text=True, cwd=ROOT)
+        assert result.returncode == 0, result.stderr
+        assert all(flag in result.stdout for flag in flags), f"{flags} not all in:\n{result.stdout}"
+    elif words[:2] == ["python", "-m"]:
+        assert importlib.util.find_spec(words[2]) is not None
+    else:
+        assert words[:2] in (["git", "clone"], ["cd", "locoenvs"]), f"nothing checks {command!r}"
+
+
+@pytest.mark.parametrize("example", blocks("python"))
+def test_readme_examples_run(example: str) -> None:
+    small = re.sub(r"num_envs=\d+", "num_envs=4", example)
+    subprocess.run([sys.executable, "-c", small], check=True, cwd=ROOT, timeout=120)
