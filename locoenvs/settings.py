@@ -1,0 +1,26 @@
+"""What a user asks of a learner."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """The settings of a training run, whoever learns. None leaves a setting to the recipe.
+
+    ``minutes`` stops training after that much time if ``updates`` are not done before; ``run`` is the folder to write
+    to, ``resume`` the folder of a run to go on with.
+    """
+
+    env_id: str
+    backend: str = "auto"
+    num_envs: int | None = None
+    seed: int = 0
+    updates: int | None = None
+    minutes: float | None = None
+    run: str | None = None
+    resume: str | None = None
+    recipe: str | None = None
+    device: str | None = None
+    wandb: bool = False
