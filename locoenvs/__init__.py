@@ -1,1 +1,14 @@
-"""Gymnasium-compatible legged-locomotion environments with pluggable physics."""
+"""Gymnasium-compatible legged-locomotion environments with pluggable physics.
+
+>>> import gymnasium
+>>> env = gymnasium.make("Loco/AnymalC-Rough-v0", num_envs=4096)  # doctest: +SKIP
+"""
+
+from locoenvs.registration import register
+from locoenvs.task import Task
+from locoenvs.vector import LocoVectorEnv
+
+__version__ = "0.1.0"
+__all__ = ["LocoVectorEnv", "Task", "register"]
+
+register()

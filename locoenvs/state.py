@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any, Protocol, TypeAlias
+
+import numpy as np
 
 
 Array: TypeAlias = Any  # of whichever namespace is in use: the array API standard names no common type
@@ -31,25 +34,13 @@ class Readout:
 
 
 @dataclass(frozen=True)
-class StartState:
-    """A state to place robots in; fields as in :class:`Readout`."""
+class Episodes:
+    """What each robot's episode remembers. Every array leads with the robots, so rows can be taken and replaced."""
 
-    base_position: Array
-    base_quaternion: Array
-    base_linear_velocity: Array
-    base_angular_velocity: Array
-    joint_position: Array
-    joint_velocity: Array
-
-
-@dataclass(frozen=True)
-class EnvState:
-    """The episode memory of all robots, and the physics state of a functional engine."""
-
+    robot: Array  # (N,) int32 index of the robot
     key: Array  # (N,) int32, the robot's own stream: (seed, split, family, robot)
-    episode: Array  # (N,) int32
+    number: Array  # (N,) int32 episodes that the robot has begun
     step: Array  # (N,) int32 control steps in this episode
-    clock: Array  # () int32 control steps since the start of training
     level: Array  # (N,) int32
     column: Array  # (N,) int32
     command: Array  # (N, 4) forward m/s, sideways m/s, yaw rate rad/s, heading rad
@@ -57,26 +48,45 @@ class EnvState:
     joint_velocity: Array  # (N, J) rad/s, one control step ago
     air_time: Array  # (N, F) s since the foot left the ground
     contact: Array  # (N, F) bool, foot contact one control step ago
+    start_position: Array  # (N, 2) m, where the episode began
     commanded_distance: Array  # (N,) m that the commands of this episode have asked for
     sums: Array  # (N, T) sums of the reward terms over the episode
     readout: Readout
+
+
+@dataclass(frozen=True)
+class EnvState:
+    """All that a step carries over: the episodes, the training clock, and the physics of a functional engine."""
+
+    episodes: Episodes
+    clock: Array  # () int32 control steps since the start of training
     physics: object  # the engine's own state; None where the engine keeps it
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What the policy sees, and the same without noise for a critic; (N, O) each."""
+
+    policy: Array
+    critic: Array
 
 
 @dataclass(frozen=True)
 class Transition:
     """What one control step returns."""
 
-    observation: Array  # (N, O) of the state to act in next
-    critic_observation: Array | None  # (N, O) the same without noise, if asked for
+    observation: Observation  # of the state to act in next
+    final_observation: Observation  # of the state that the step led to, before any reset
     reward: Array  # (N,)
     terminated: Array  # (N,) bool
     truncated: Array  # (N,) bool
-    final_observation: Array  # (N, O) of the state that the step led to, before any reset
-    final_critic_observation: Array | None
     reset_reason: Array  # (N,) int32, index into RESET_REASONS
     reward_terms: Mapping[str, Array]  # name -> (N,), weighted, summing to the reward before any clip at zero
-    log: Mapping[str, Array]  # name -> ()
+    log: Mapping[str, Array]  # name -> (), means over the episodes that ended, and their number
+
+
+RESET_REASONS = ("running", "time_limit", "base_contact", "broken_physics")
+"""What ``reset_reason`` counts in."""
 
 
 class Simulator(Protocol):
@@ -86,6 +96,11 @@ class Simulator(Protocol):
     """
 
     num_envs: int
+    xp: ModuleType  # the array namespace that it speaks, one of array_api_compat's
+    device: object  # where its arrays live; None on the CPU
+
+    def configure(self, friction: Array, payload: Array) -> None:
+        """Give each robot its effective foot-ground friction (num_envs,) and its base's extra mass (num_envs,) kg."""
 
     def initial(self) -> object:
         """The physics state of robots that have not been placed yet."""
@@ -93,12 +108,21 @@ class Simulator(Protocol):
     def advance(self, physics: object, target: Array) -> tuple[object, Readout]:
         """One control step toward joint targets ``(num_envs, J)`` rad."""
 
-    def place(self, physics: object, mask: Array, start: StartState) -> object:
-        """Put the robots of ``mask`` into ``start`` and clear their actuators' memory."""
+    def place(self, physics: object, mask: Array, start: Readout) -> object:
+        """Put the robots of ``mask`` into the base and joint state of ``start`` and clear their actuators' memory."""
 
     def push(self, physics: object, mask: Array, velocity: Array) -> object:
         """Set the horizontal base velocity of the robots of ``mask`` to ``velocity`` ``(num_envs, 2)`` m/s, world."""
 
+    def save(self, physics: object) -> dict[str, np.ndarray]:
+        """All that physics depends on, as named arrays."""
 
-RESET_REASONS = ("running", "time_limit", "base_contact", "broken_physics")
-"""What ``reset_reason`` counts in."""
+    def restore(self, saved: dict[str, np.ndarray]) -> object:
+        """The physics state that goes on from what :meth:`save` returned, bit by bit."""
+
+    def render(self, physics: object, robot: int) -> np.ndarray:
+        """A picture of one robot, (height, width, 3) uint8."""
+
+    def close(self) -> None:
+        """Free what the engine holds."""
+

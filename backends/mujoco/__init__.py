@@ -1,1 +1,16 @@
-"""."""
+"""Native MuJoCo, the backend for machines without a GPU."""
+
+from __future__ import annotations
+
+from locoenvs.backends.mujoco.simulator import MujocoSimulator
+from locoenvs.task import Task
+from locoenvs.terrain import HeightMap
+
+
+def make(
+    task: Task, height_map: HeightMap, num_envs: int, *, device: str | None = None, threads: int = 0
+) -> MujocoSimulator:
+    """The entry point of the backend ``mujoco``: robots on the CPU, on ``threads`` threads (0: all cores)."""
+    if device not in (None, "cpu"):
+        raise ValueError(f"backend 'mujoco' runs on the CPU, got device={device!r}: use device=None")
+    return MujocoSimulator(task, height_map, num_envs, threads=threads)

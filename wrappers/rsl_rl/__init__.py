@@ -1,1 +1,1 @@
-"""."""
+"""RSL-RL: the learner of the paper."""

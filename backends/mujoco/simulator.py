@@ -1,0 +1,163 @@
+"""Native MuJoCo: all robots on all cores of the CPU, stepped in C by :class:`mujoco.batch.Batch`."""
+
+from __future__ import annotations
+
+import os
+from types import ModuleType
+
+import mujoco
+import numpy as np
+from array_api_compat import numpy as xp
+from mujoco.batch import Batch
+
+from locoenvs.actuators import Actuator
+from locoenvs.backends.mujoco.model import compile_model
+from locoenvs.backends.mujoco.render import Renderer
+from locoenvs.rotation import rotate, rotate_inverse
+from locoenvs.state import Array, Readout
+from locoenvs.task import Task
+from locoenvs.terrain import HeightMap
+
+_FASTEST = 1e3
+"""A robot with a generalized velocity above this (m/s, rad/s) is broken: nothing real is near it."""
+
+_FIELDS = ("time", "qpos", "qvel", "qacc_warmstart", "ctrl")
+"""The fields of MuJoCo's integration state that this model has."""
+
+_BROKEN = [
+    int(warning)
+    for warning in (mujoco.mjtWarning.mjWARN_BADQPOS, mujoco.mjtWarning.mjWARN_BADQVEL, mujoco.mjtWarning.mjWARN_BADQACC)
+]
+
+
+class MujocoSimulator:
+    """N robots that share one model and one terrain. The engine keeps the state, so ``physics`` is None everywhere.
+
+    Args:
+        task: what to compile.
+        height_map: the ground of ``task.terrain``.
+        num_envs: number of robots.
+        threads: threads that step them; 0 for one a core. Results do not depend on it.
+        actuator: computes the torques between physics steps; None lets the engine evaluate the task's PD law there.
+    """
+
+    xp: ModuleType = xp
+    device = None
+
+    def __init__(
+        self, task: Task, height_map: HeightMap, num_envs: int, *, threads: int = 0, actuator: Actuator | None = None
+    ) -> None:
+        self.num_envs = num_envs
+        self.task = task
+        self._actuator = actuator
+        self.model = compile_model(task, height_map, torque_actuators=actuator is not None)
+        self._batch = Batch(self.model, num_envs, nthread=threads or os.cpu_count() or 1)
+        self._qpos, self._qvel = self._batch.bind("qpos"), self._batch.bind("qvel")
+        self._ctrl, self._sensors = self._batch.bind("ctrl"), self._batch.bind("sensordata")
+        self._torque = self._batch.bind("actuator_force")
+        self._friction = self._batch.expand("geom_friction")
+        self._payload = self._batch.expand("body_mass") if task.randomization.payload else None
+        robot = task.robot
+        self._force_columns = self._columns([f"contact/{body}" for body in robot.contact_bodies])
+        self._foot_columns = self._columns([f"foot_velocity/{body}" for body in robot.feet])
+        self._renderer: Renderer | None = None
+
+    def _columns(self, sensors: list[str]) -> slice:
+        """The contiguous columns of sensordata that hold these 3-vectors."""
+        starts = [int(self.model.sensor_adr[self.model.sensor(name).id]) for name in sensors]
+        assert starts == list(range(starts[0], starts[0] + 3 * len(sensors), 3)), "sensors must follow each other"
+        return slice(starts[0], starts[0] + 3 * len(sensors))
+
+    def configure(self, friction: Array, payload: Array) -> None:
+        """See :class:`locoenvs.state.Simulator`."""
+        self._given = np.array(friction), np.array(payload)
+        touching = np.nonzero(self.model.geom_priority > 0)[0]
+        self._friction[:, touching, 0] = friction[:, None]
+        if self._payload is not None:
+            base = self.model.body(self.task.robot.bodies[0].name).id
+            self._payload[:, base] = self.model.body_mass[base] + payload
+            self._batch.set_const()
+
+    def initial(self) -> object:
+        """See :class:`locoenvs.state.Simulator`."""
+        return None
+
+    def advance(self, physics: object, target: Array) -> tuple[object, Readout]:
+        """See :class:`locoenvs.state.Simulator`."""
+        decimation = self.task.timing.decimation
+        if self._actuator is None:
+            self._ctrl[:] = target
+            self._batch.step(nstep=decimation)
+        else:
+            for _ in range(decimation):
+                joints, speeds = xp.astype(self._qpos[:, 7:], xp.float32), xp.astype(self._qvel[:, 6:], xp.float32)
+                self._ctrl[:] = self._actuator.torque(target, joints, speeds)
+                self._batch.step()
+        return None, self._readout()
+
+    def place(self, physics: object, mask: Array, start: Readout) -> object:
+        """See :class:`locoenvs.state.Simulator`."""
+        robots = np.nonzero(mask)[0]
+        if len(robots) == 0:
+            return None
+        self._batch.reset(robots, stage=mujoco.mjtStage.mjSTAGE_NONE)
+        quaternion = start.base_quaternion[robots]
+        self._qpos[robots, :3] = start.base_position[robots]
+        self._qpos[robots, 3:7] = quaternion
+        self._qpos[robots, 7:] = start.joint_position[robots]
+        self._qvel[robots, :3] = rotate(quaternion, start.base_linear_velocity[robots])
+        self._qvel[robots, 3:6] = start.base_angular_velocity[robots]
+        self._qvel[robots, 6:] = start.joint_velocity[robots]
+        if self._actuator is not None:
+            self._actuator.clear(mask)
+        return None
+
+    def push(self, physics: object, mask: Array, velocity: Array) -> object:
+        """See :class:`locoenvs.state.Simulator`."""
+        robots = np.nonzero(mask)[0]
+        self._qvel[robots, :2] = velocity[robots]
+        return None
+
+    def _readout(self) -> Readout:
+        """The state now, and the forces of the last physics step. MuJoCo's free joint has its linear velocity in the
+        world frame and its angular velocity in the base frame."""
+        qpos, qvel = xp.astype(self._qpos, xp.float32), xp.astype(self._qvel, xp.float32)
+        sensors = xp.astype(self._sensors, xp.float32)
+        shape = (self.num_envs, -1, 3)
+        # The engine puts a robot whose numbers break back to its default pose, and counts a warning until it is placed.
+        broken = np.any(self._batch.warning[:, _BROKEN, 1] > 0, axis=-1) | ~np.all(np.abs(qvel) < _FASTEST, axis=-1)
+        return Readout(
+            base_position=qpos[:, :3],
+            base_quaternion=qpos[:, 3:7],
+            base_linear_velocity=rotate_inverse(qpos[:, 3:7], qvel[:, :3]),
+            base_angular_velocity=qvel[:, 3:6],
+            joint_position=qpos[:, 7:],
+            joint_velocity=qvel[:, 6:],
+            joint_torque=xp.astype(self._torque, xp.float32),
+            contact_force=sensors[:, self._force_columns].reshape(shape),
+            foot_velocity=sensors[:, self._foot_columns].reshape(shape),
+            broken=broken,
+        )
+
+    def save(self, physics: object) -> dict[str, np.ndarray]:
+        """See :class:`locoenvs.state.Simulator`."""
+        saved = {name: np.array(self._batch.bind(name)) for name in _FIELDS}
+        return {**saved, "friction": self._given[0], "payload": self._given[1]}
+
+    def restore(self, saved: dict[str, np.ndarray]) -> object:
+        """See :class:`locoenvs.state.Simulator`."""
+        for name in _FIELDS:
+            self._batch.bind(name)[:] = saved[name]
+        return self.configure(saved["friction"], saved["payload"])
+
+    def render(self, physics: object, robot: int) -> np.ndarray:
+        """See :class:`locoenvs.state.Simulator`."""
+        if self._renderer is None:
+            self._renderer = Renderer(self.model)
+        return self._renderer.frame(np.array(self._qpos[robot]))
+
+    def close(self) -> None:
+        """See :class:`locoenvs.state.Simulator`."""
+        if self._renderer is not None:
+            self._renderer.close()
+            self._renderer = None

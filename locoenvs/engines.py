@@ -1,0 +1,42 @@
+"""Physics engines by name. A backend is any installed package with an entry point in the group ``locoenvs.backends``.
+
+The entry point is a function ``make(task, height_map, num_envs, *, device=None, **options) -> Simulator``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import entry_points
+
+from locoenvs.recipes import nearest
+from locoenvs.state import Simulator
+
+GROUP = "locoenvs.backends"
+EXTRAS = {"mujoco": "pip install locoenvs"}
+"""What to install for the backends of this project."""
+
+
+def installed() -> dict[str, Callable[[], Callable[..., Simulator]]]:
+    """Name -> loader of each backend that is installed."""
+    return {point.name: point.load for point in entry_points(group=GROUP)}
+
+
+def load(name: str) -> Callable[..., Simulator]:
+    """The backend of that name.
+
+    Raises ValueError for a name that nobody provides and ImportError, with the line to install it, for one whose
+    engine is missing.
+    """
+    found = installed()
+    if name == "auto":
+        name = "mujoco"
+    if name not in found:
+        raise ValueError(nearest("backend", name, ["auto", *found]))
+    try:
+        return found[name]()
+    except ImportError as error:
+        raise ImportError(
+            f"backend {name!r} needs {error.name or 'a package'}, which is not installed: "
+            f"{EXTRAS.get(name, f'see the package that provides {name!r}')}. Installed backends: {', '.join(found)}"
+        ) from error
+

@@ -1,0 +1,87 @@
+"""A task made ready to run: its numbers as arrays of one namespace, on one device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from types import ModuleType
+
+import numpy as np
+
+from locoenvs.observations import Slot, layout
+from locoenvs.rewards import active_terms
+from locoenvs.state import Array
+from locoenvs.task import Task
+from locoenvs.terrain import HeightMap
+
+
+@dataclass(frozen=True)
+class Mdp:
+    """A task, its ground, and the arrays that every step needs. Built by :func:`prepare`."""
+
+    task: Task
+    height_map: HeightMap
+    xp: ModuleType
+    ground: Array  # (rows, columns) m
+    tile_centers: Array  # (levels, columns, 3) m
+    default_pose: Array  # (J,) rad
+    soft_lower: Array  # (J,) rad
+    soft_upper: Array  # (J,) rad
+    feet: Array  # (F,) indices into the contact bodies
+    penalized: Array  # (P,) indices into the contact bodies
+    terminating: Array  # (T,) indices into the contact bodies
+    scan_points: Array  # (K, 2) m, in the base's heading frame
+    noise: Array  # (O,) half width of the observation noise, in scaled units
+
+    @cached_property
+    def layout(self) -> tuple[Slot, ...]:
+        """What each slice of the observation is."""
+        return layout(self.task)
+
+    @property
+    def observation_size(self) -> int:
+        return self.layout[-1].stop
+
+    @property
+    def num_joints(self) -> int:
+        return len(self.task.robot.joint_names)
+
+    @cached_property
+    def reward_names(self) -> tuple[str, ...]:
+        """The reward terms with a weight, in the order of ``EnvState.sums``."""
+        return active_terms(self.task)
+
+
+def prepare(task: Task, height_map: HeightMap, xp: ModuleType, device: object = None) -> Mdp:
+    """The task's arrays in namespace ``xp`` (one of :mod:`array_api_compat`) on ``device``."""
+
+    def array(values: object, dtype: type = np.float32) -> Array:
+        return xp.asarray(np.asarray(values, dtype=dtype), device=device)
+
+    robot = task.robot
+    contact = list(robot.contact_bodies)
+    indices = {
+        name: array([contact.index(body) for body in getattr(robot, name)], np.int32)
+        for name in ("feet", "penalized", "terminating")
+    }
+    lower, upper = (np.array([getattr(joint, end) for joint in robot.joints]) for end in ("lower", "upper"))
+    middle, half = (lower + upper) / 2, (upper - lower) / 2 * task.rewards.soft_limit
+    scan = task.observations.heights
+    points = np.zeros((0, 2))
+    if scan is not None:
+        forward = np.linspace(-scan.length / 2, scan.length / 2, scan.rows)
+        sideways = np.linspace(-scan.width / 2, scan.width / 2, scan.columns)
+        points = np.stack(np.meshgrid(forward, sideways, indexing="ij"), axis=-1).reshape(-1, 2)
+    return Mdp(
+        task=task,
+        height_map=height_map,
+        xp=xp,
+        ground=array(height_map.heights),
+        tile_centers=array(height_map.tile_centers),
+        default_pose=array([joint.default for joint in robot.joints]),
+        soft_lower=array(middle - half),
+        soft_upper=array(middle + half),
+        scan_points=array(points),
+        noise=array(np.concatenate([np.full(slot.stop - slot.start, slot.noise * slot.scale) for slot in layout(task)])),
+        **indices,
+    )

@@ -1,0 +1,97 @@
+"""What the policy sees: the observation's layout as data, and the observation itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from array_api_compat import array_namespace
+
+from locoenvs import rng
+from locoenvs.rotation import heading, projected_gravity
+from locoenvs.state import Array, Episodes, Observation
+from locoenvs.task import Noise, Task
+from locoenvs.terrain import ground_height
+
+if TYPE_CHECKING:
+    from locoenvs.mdp import Mdp
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One quantity of the observation: ``observation[start:stop]`` is ``scale`` times a value in ``unit``.
+
+    ``noise`` is the half width of its uniform noise in ``unit``.
+    """
+
+    name: str
+    start: int
+    stop: int
+    unit: str
+    scale: float
+    noise: float
+
+
+def layout(task: Task) -> tuple[Slot, ...]:
+    """The slots of the task's observation, in order."""
+    config, joints = task.observations, len(task.robot.joint_names)
+    noise = config.noise or Noise(0, 0, 0, 0, 0, 0)
+    linear, angular = config.linear_velocity_scale, config.angular_velocity_scale
+    slots = [
+        ("base_linear_velocity", 3, "m/s", linear, noise.linear_velocity),
+        ("base_angular_velocity", 3, "rad/s", angular, noise.angular_velocity),
+        ("projected_gravity", 3, "1", 1.0, noise.gravity),
+        ("command_linear_velocity", 2, "m/s", linear, 0.0),
+        ("command_yaw_rate", 1, "rad/s", angular, 0.0),
+        ("joint_position", joints, "rad", config.joint_position_scale, noise.joint_position),
+        ("joint_velocity", joints, "rad/s", config.joint_velocity_scale, noise.joint_velocity),
+        ("last_action", joints, "1", 1.0, 0.0),
+    ]
+    if config.heights is not None:
+        slots.append(("heights", config.heights.size, "m", config.height_scale, noise.height))
+    made, start = [], 0
+    for name, size, unit, scale, width in slots:
+        made.append(Slot(name, start, start + size, unit, scale, width))
+        start += size
+    return tuple(made)
+
+
+def observe(mdp: Mdp, episodes: Episodes) -> Observation:
+    """What the policy sees of ``episodes``, and the same without noise.
+
+    The noise of a robot is a draw at its (episode, step), so observing twice gives the same numbers.
+    """
+    xp, task, readout = mdp.xp, mdp.task, episodes.readout
+    values = {
+        "base_linear_velocity": readout.base_linear_velocity,
+        "base_angular_velocity": readout.base_angular_velocity,
+        "projected_gravity": projected_gravity(readout.base_quaternion),
+        "command_linear_velocity": episodes.command[:, :2],
+        "command_yaw_rate": episodes.command[:, 2:3],
+        "joint_position": readout.joint_position - mdp.default_pose,
+        "joint_velocity": readout.joint_velocity,
+        "last_action": episodes.last_action,
+    }
+    if task.observations.heights is not None:
+        values["heights"] = height_samples(mdp, readout.base_position, readout.base_quaternion)
+    clip = task.observations.clip
+    clean = xp.concat([values[slot.name] * slot.scale for slot in mdp.layout], axis=-1)
+    if task.observations.noise is None:
+        clean = xp.clip(clean, -clip, clip)
+        return Observation(clean, clean)
+    draws = rng.uniform(episodes.key, episodes.number, episodes.step, rng.Purpose.OBSERVATION_NOISE, clean.shape[1])
+    noisy = clean + (draws * 2 - 1) * mdp.noise
+    return Observation(xp.clip(noisy, -clip, clip), xp.clip(clean, -clip, clip))
+
+
+def height_samples(mdp: Mdp, position: Array, quaternion: Array) -> Array:
+    """clip(base height - offset - ground height, +-clip) at the scan's points, (num_envs, K) m."""
+    xp, scan = array_namespace(position), mdp.task.observations.heights
+    assert scan is not None
+    angle = heading(quaternion)
+    cos, sin = xp.cos(angle)[:, None], xp.sin(angle)[:, None]
+    forward, sideways = mdp.scan_points[None, :, 0], mdp.scan_points[None, :, 1]
+    x = position[:, 0:1] + cos * forward - sin * sideways
+    y = position[:, 1:2] + sin * forward + cos * sideways
+    ground = ground_height(mdp.ground, mdp.height_map.origin, mdp.height_map.cell, x, y)
+    return xp.clip(position[:, 2:3] - scan.offset - ground, -scan.clip, scan.clip)

@@ -1,0 +1,99 @@
+"""Named sets of a task's values: the paper's, and those of the code that its authors released where they differ."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Callable
+from typing import Literal
+
+from locoenvs.robot import Robot
+from locoenvs.task import (
+    Commands,
+    Curriculum,
+    HeightScan,
+    Observations,
+    Pushes,
+    Randomization,
+    Rewards,
+    RewardWeights,
+    Start,
+    Task,
+    Terrain,
+    TileShare,
+)
+
+Ground = Literal["flat", "rough"]
+
+_FLAT_WEIGHTS = RewardWeights(joint_torques=-2.5e-5, feet_air_time=2.0, orientation=-5.0)
+
+
+def paper(robot: Robot, ground: Ground) -> Task:
+    """The task of the paper's main text (sections 3 and 4), with the reward weights that its authors released."""
+    if ground == "rough":
+        return Task(robot=robot, recipe="paper")
+    return Task(
+        robot=robot,
+        recipe="paper",
+        terrain=Terrain(kind="plane"),
+        curriculum=Curriculum(enabled=False),
+        observations=Observations(heights=None),
+        rewards=Rewards(weights=_FLAT_WEIGHTS),
+    )
+
+
+def legged_gym(robot: Robot, ground: Ground) -> Task:
+    """The values of the code that the paper's authors released, legged_gym, where they differ from the paper's text."""
+    task = paper(robot, ground)
+    randomization = Randomization(
+        friction=(0.75, 1.125),
+        payload=(-5.0, 5.0),
+        pushes=Pushes(interval=15.0, mode="set"),
+        start=Start(random_heading=False),
+    )
+    commands = Commands(resample_every=10.0)
+    if ground == "flat":
+        commands = Commands(mode="yaw_rate", yaw_rate=(-1.5, 1.5), resample_every=4.0)
+        return dataclasses.replace(task, recipe="legged_gym", commands=commands, randomization=randomization)
+    return dataclasses.replace(
+        task,
+        recipe="legged_gym",
+        commands=commands,
+        randomization=randomization,
+        curriculum=Curriculum(initial_level=5, promote="radius", demote="last_command"),
+        observations=Observations(heights=HeightScan(rows=17, columns=11)),
+        terrain=Terrain(
+            border=25.0,
+            platform=3.0,
+            shares=(
+                TileShare("slope_up", 0.05),
+                TileShare("slope_down", 0.05),
+                TileShare("rough_slope_up", 0.05),
+                TileShare("rough_slope_down", 0.05),
+                TileShare("stairs_up", 0.35),
+                TileShare("stairs_down", 0.25),
+                TileShare("obstacles", 0.2),
+            ),
+            slope=(0.0, 0.36),
+            roughness=(0.05, 0.05),
+            obstacle_height=(0.05, 0.23),
+            stairs_riser=(0.05, 0.212),
+        ),
+    )
+
+
+RECIPES: dict[str, Callable[[Robot, Ground], Task]] = {"paper": paper, "legged_gym": legged_gym}
+
+
+def nearest(kind: str, name: str, names: list[str]) -> str:
+    """The message for an unknown name: what it was, what comes nearest, what there is."""
+    close = difflib.get_close_matches(name, names, n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else "."
+    return f"unknown {kind} {name!r}{hint} There are: {', '.join(sorted(names))}"
+
+
+def task(robot: Robot, ground: Ground, recipe: str = "paper") -> Task:
+    """The task of a recipe. Raises ValueError for a name that is none."""
+    if recipe not in RECIPES:
+        raise ValueError(nearest("recipe", recipe, list(RECIPES)))
+    return RECIPES[recipe](robot, ground)

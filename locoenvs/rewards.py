@@ -1,0 +1,161 @@
+"""The reward terms (table 2 of the paper, and four that its released code adds). A term is a function and a weight.
+
+Each function returns (num_envs,) in the units of its formula; the weight of the same name in
+:class:`locoenvs.task.RewardWeights` is per second.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from locoenvs.rotation import projected_gravity
+from locoenvs.state import Array, Readout
+from locoenvs.task import Task
+
+if TYPE_CHECKING:
+    from locoenvs.mdp import Mdp
+
+
+@dataclass(frozen=True)
+class Step:
+    """What the terms of one control step are computed from."""
+
+    mdp: Mdp
+    readout: Readout
+    command: Array  # (N, 4)
+    action: Array  # (N, J)
+    last_action: Array  # (N, J)
+    last_joint_velocity: Array  # (N, J) rad/s
+    air_time: Array  # (N, F) s, including this step
+    first_contact: Array  # (N, F) bool
+    foot_contact: Array  # (N, F) bool, now
+    terminated: Array  # (N,) bool
+
+
+def _squared_norm(xp: object, vector: Array) -> Array:
+    return xp.sum(vector * vector, axis=-1)  # type: ignore[attr-defined]
+
+
+def linear_velocity_tracking(s: Step) -> Array:
+    """exp(-|v*_xy - v_xy|^2 / width), base frame."""
+    xp = s.mdp.xp
+    error = s.command[:, :2] - s.readout.base_linear_velocity[:, :2]
+    return xp.exp(-_squared_norm(xp, error) / s.mdp.task.rewards.tracking_width)
+
+
+def angular_velocity_tracking(s: Step) -> Array:
+    """exp(-(w*_z - w_z)^2 / width), base frame."""
+    error = s.command[:, 2] - s.readout.base_angular_velocity[:, 2]
+    return s.mdp.xp.exp(-error * error / s.mdp.task.rewards.tracking_width)
+
+
+def linear_velocity_penalty(s: Step) -> Array:
+    """v_z^2, base frame."""
+    return s.readout.base_linear_velocity[:, 2] ** 2
+
+
+def angular_velocity_penalty(s: Step) -> Array:
+    """|w_xy|^2, base frame."""
+    return _squared_norm(s.mdp.xp, s.readout.base_angular_velocity[:, :2])
+
+
+def joint_motion(s: Step) -> Array:
+    """|ddq|^2, by finite difference over the control step."""
+    return _squared_norm(
+        s.mdp.xp, (s.readout.joint_velocity - s.last_joint_velocity) / s.mdp.task.timing.control_dt
+    )
+
+
+def joint_torques(s: Step) -> Array:
+    """|tau|^2."""
+    return _squared_norm(s.mdp.xp, s.readout.joint_torque)
+
+
+def action_rate(s: Step) -> Array:
+    """|a - a_prev|^2."""
+    return _squared_norm(s.mdp.xp, s.action - s.last_action)
+
+
+def collisions(s: Step) -> Array:
+    """Number of penalized bodies in contact plus number of feet that push against a vertical face."""
+    xp, config = s.mdp.xp, s.mdp.task.rewards
+    force = s.readout.contact_force
+    body = xp.sum(force[:, s.mdp.penalized] ** 2, axis=-1) > config.collision_force**2
+    foot = force[:, s.mdp.feet]
+    stumble = xp.sum(foot[..., :2] ** 2, axis=-1) > (config.stumble_ratio * foot[..., 2]) ** 2
+    return xp.sum(xp.astype(body, xp.float32), axis=-1) + xp.sum(xp.astype(stumble, xp.float32), axis=-1)
+
+
+def feet_air_time(s: Step) -> Array:
+    """Sum over feet at first contact of (t_air - target), while the command asks to move."""
+    xp, config = s.mdp.xp, s.mdp.task.rewards
+    moving = _squared_norm(xp, s.command[:, :2]) > config.air_time_minimum_command**2
+    landed = xp.where(s.first_contact, s.air_time - config.air_time_target, xp.zeros_like(s.air_time))
+    return xp.where(moving, xp.sum(landed, axis=-1), xp.zeros_like(landed[:, 0]))
+
+
+def orientation(s: Step) -> Array:
+    """|g_xy|^2 of the projected gravity."""
+    return _squared_norm(s.mdp.xp, projected_gravity(s.readout.base_quaternion)[:, :2])
+
+
+def joint_limits(s: Step) -> Array:
+    """How far the joints are beyond their soft limits, summed, rad."""
+    xp, q = s.mdp.xp, s.readout.joint_position
+    beyond = xp.where(q < s.mdp.soft_lower, s.mdp.soft_lower - q, xp.zeros_like(q))
+    beyond = beyond + xp.where(q > s.mdp.soft_upper, q - s.mdp.soft_upper, xp.zeros_like(q))
+    return xp.sum(beyond, axis=-1)
+
+
+def termination(s: Step) -> Array:
+    """1 when the episode fails; a time-out is not a failure."""
+    return s.mdp.xp.astype(s.terminated, s.mdp.xp.float32)
+
+
+def single_foot(s: Step) -> Array:
+    """1 while exactly one foot touches the ground."""
+    xp = s.mdp.xp
+    return xp.astype(xp.sum(xp.astype(s.foot_contact, xp.int32), axis=-1) == 1, xp.float32)
+
+
+_TERMS = {
+    term.__name__: term
+    for term in (
+        linear_velocity_tracking,
+        angular_velocity_tracking,
+        linear_velocity_penalty,
+        angular_velocity_penalty,
+        joint_motion,
+        joint_torques,
+        action_rate,
+        collisions,
+        feet_air_time,
+        orientation,
+        joint_limits,
+        termination,
+        single_foot,
+    )
+}
+
+
+def active_terms(task: Task) -> tuple[str, ...]:
+    """Names of the terms whose weight is not zero, in the table's order."""
+    weights = task.rewards.weights
+    return tuple(field.name for field in dataclasses.fields(weights) if getattr(weights, field.name) != 0)
+
+
+def reward_terms(step: Step, clock: Array) -> dict[str, Array]:
+    """The weighted terms of one control step, name -> (num_envs,); ``clock`` () counts control steps of training."""
+    task, xp = step.mdp.task, step.mdp.xp
+    schedule = task.rewards.penalty_schedule
+    penalty: Array | float = 1.0
+    if schedule is not None:
+        grown = xp.astype(clock, xp.float32) * ((1 - schedule.start) / schedule.control_steps) + schedule.start
+        penalty = xp.where(grown < 1.0, grown, xp.ones_like(grown))
+    terms = {}
+    for name in step.mdp.reward_names:
+        weight = getattr(task.rewards.weights, name) * task.timing.control_dt
+        terms[name] = _TERMS[name](step) * (weight * penalty if weight < 0 else weight)
+    return terms

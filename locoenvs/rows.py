@@ -1,0 +1,72 @@
+"""Rows of trees of arrays: select and replace them, computing only what is needed.
+
+A tree is an array or a frozen dataclass of trees whose arrays all lead with the robots.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import TypeVar
+
+from array_api_compat import array_namespace, is_jax_array
+
+from locoenvs.state import Array
+
+Tree = TypeVar("Tree")
+Source = TypeVar("Source")
+
+
+def map_arrays(function: Callable[..., Array], tree: Tree, *others: Tree) -> Tree:
+    """A tree of ``function`` of the corresponding arrays of the trees."""
+    if not dataclasses.is_dataclass(tree):
+        return function(tree, *others)  # type: ignore[return-value]
+    names = [field.name for field in dataclasses.fields(tree)]
+    return dataclasses.replace(
+        tree,  # type: ignore[type-var]
+        **{name: map_arrays(function, getattr(tree, name), *(getattr(other, name) for other in others)) for name in names},
+    )
+
+
+def named_arrays(tree: object, prefix: str = "") -> list[tuple[str, Array]]:
+    """The arrays of a tree with the dotted names of their fields."""
+    if not dataclasses.is_dataclass(tree):
+        return [(prefix, tree)]
+    parts = [(field.name, getattr(tree, field.name)) for field in dataclasses.fields(tree)]
+    return [pair for name, part in parts for pair in named_arrays(part, f"{prefix}.{name}" if prefix else name)]
+
+
+def from_named(tree: Tree, array: Callable[[str], Array]) -> Tree:
+    """A tree like ``tree`` whose arrays are ``array`` of their dotted names."""
+    names = iter(name for name, _ in named_arrays(tree))
+    return map_arrays(lambda _: array(next(names)), tree)
+
+
+def select(mask: Array, yes: Tree, no: Tree) -> Tree:
+    """Rows of ``yes`` where ``mask`` (num_envs,) holds, rows of ``no`` elsewhere."""
+    xp = array_namespace(mask)
+    return map_arrays(lambda a, b: xp.where(xp.reshape(mask, mask.shape + (1,) * (a.ndim - 1)), a, b), yes, no)
+
+
+def replace(mask: Array, old: Tree, function: Callable[[Source], Tree], source: Source) -> Tree:
+    """``old`` with its rows where ``mask`` holds replaced by those of ``function(source)``.
+
+    ``function`` maps rows to rows independently. Where arrays are traced or live on an accelerator it sees all rows,
+    which needs no synchronization; on a CPU it sees only the rows that are wanted. ``old`` is never changed.
+    """
+    xp = array_namespace(mask)
+    if is_jax_array(mask) or getattr(getattr(mask, "device", None), "type", "cpu") != "cpu":
+        return select(mask, function(source), old)
+    index = xp.nonzero(mask)[0]
+    if index.shape[0] == 0:
+        return old
+    if index.shape[0] == mask.shape[0]:
+        return function(source)
+    part = function(map_arrays(lambda a: a[index], source))
+
+    def put(whole: Array, rows: Array) -> Array:
+        whole = xp.asarray(whole, copy=True)
+        whole[index] = rows
+        return whole
+
+    return map_arrays(put, old, part)

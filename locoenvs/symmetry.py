@@ -1,0 +1,54 @@
+"""The left-right mirror image of observations and actions, for robots that have one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from locoenvs.observations import layout
+from locoenvs.task import Task
+
+_SIGNS = {
+    "base_linear_velocity": (1, -1, 1),
+    "base_angular_velocity": (-1, 1, -1),
+    "projected_gravity": (1, -1, 1),
+    "command_linear_velocity": (1, -1),
+    "command_yaw_rate": (-1,),
+}
+"""How mirroring at the plane y = 0 changes vectors (velocity, gravity) and pseudo-vectors (rotation)."""
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """``mirrored = sign * values[..., index]`` for observations (O,) and actions (J,)."""
+
+    observation_index: np.ndarray
+    observation_sign: np.ndarray
+    action_index: np.ndarray
+    action_sign: np.ndarray
+
+
+def mirror(task: Task) -> Mirror:
+    """The mirror of a task. Raises ValueError for a robot without ``mirror``."""
+    robot = task.robot
+    if not robot.mirror:
+        raise ValueError(f"robot {robot.name!r} names no mirror image of its joints: fill in Robot.mirror")
+    names = list(robot.joint_names)
+    joint_index = np.array([names.index(name) for name, _ in robot.mirror])
+    joint_sign = np.array([sign for _, sign in robot.mirror], dtype=np.float32)
+    index, sign = [], []
+    for slot in layout(task):
+        size = slot.stop - slot.start
+        if slot.name in _SIGNS:
+            part_index, part_sign = np.arange(size), np.array(_SIGNS[slot.name], dtype=np.float32)
+        elif slot.name == "heights":
+            scan = task.observations.heights
+            assert scan is not None
+            grid = np.arange(size).reshape(scan.rows, scan.columns)
+            part_index, part_sign = grid[:, ::-1].ravel(), np.ones(size, dtype=np.float32)
+        else:
+            part_index, part_sign = joint_index, joint_sign
+        index.append(slot.start + part_index)
+        sign.append(part_sign)
+    return Mirror(np.concatenate(index), np.concatenate(sign), joint_index, joint_sign)

@@ -1,0 +1,270 @@
+"""The batched environment: a Gymnasium vector environment over one simulator, aware of time-outs."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+import gymnasium
+import numpy as np
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+
+from locoenvs import engines, rng, rows
+from locoenvs.arrays import KINDS, Kind, convert
+from locoenvs.mdp import prepare
+from locoenvs.observations import Slot, observe
+from locoenvs.recipes import nearest
+from locoenvs.state import RESET_REASONS, Array, EnvState, Observation, Transition
+from locoenvs.step import advance, initial, reset, step
+from locoenvs.task import Task
+from locoenvs.terrain import build
+
+Autoreset = Literal["same_step", "next_step", "disabled"]
+
+
+class LocoVectorEnv(VectorEnv, gymnasium.Env):
+    """``num_envs`` robots that do one task, stepped together.
+
+    It is both a :class:`gymnasium.vector.VectorEnv` and a :class:`gymnasium.Env`, so ``gymnasium.make(id, num_envs=N)``
+    and ``gymnasium.make_vec(id, num_envs=N)`` return it as it is.
+
+    A time-out is not a failure: ``info["time_outs"]`` marks the robots whose value target is r + gamma V(final
+    observation), and ``info["final_obs"]`` holds that observation in the rows of ``info["_final_obs"]``. ``info`` also has
+    ``reset_reason`` (index into :attr:`reset_reasons`), ``reward_terms`` (name -> (num_envs,), weighted, summing to the
+    reward before any clip at zero) and ``log`` (name -> scalar). Returned arrays belong to the caller.
+
+    Args:
+        task: what the robots must do.
+        num_envs: number of robots.
+        backend: name of the physics, or "auto" for the best one on this machine.
+        device: where the physics runs; None for the backend's default.
+        array: what :meth:`step` takes and returns: "numpy", "torch" or "jax".
+        autoreset_mode: "same_step" (a robot that is done begins its next episode at once), "next_step" (at the next
+            step, which ignores its action) or "disabled" (by ``reset(options={"reset_mask": done})``).
+        privileged: observe a dict of "policy" and "critic", the critic's without noise.
+        split: which random streams to use, one of :data:`locoenvs.rng.SPLITS`.
+        stagger: start the first episodes at random steps; None for training only.
+        render_mode: None or "rgb_array"; :meth:`render` then returns one picture, of robot ``render_robot``.
+        options: passed on to the backend.
+    """
+
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array", "human"], "autoreset_mode": AutoresetMode.SAME_STEP}
+    reset_reasons = RESET_REASONS
+
+    def __init__(
+        self,
+        task: Task,
+        num_envs: int = 1,
+        *,
+        backend: str = "auto",
+        device: str | None = None,
+        array: Kind = "numpy",
+        autoreset_mode: Autoreset | AutoresetMode = "same_step",
+        privileged: bool = False,
+        split: str = "train",
+        stagger: bool | None = None,
+        render_mode: str | None = None,
+        render_robot: int = 0,
+        options: Mapping[str, object] | None = None,
+    ) -> None:
+        if num_envs < 1:
+            raise ValueError(f"num_envs must be at least 1, got {num_envs}")
+        if array not in KINDS:
+            raise ValueError(nearest("array", array, list(KINDS)))
+        if split not in rng.SPLITS:
+            raise ValueError(nearest("split", split, list(rng.SPLITS)))
+        if render_mode not in (None, *self.metadata["render_modes"]):
+            raise ValueError(nearest("render_mode", str(render_mode), self.metadata["render_modes"]))
+        modes = {mode.name.lower(): mode for mode in AutoresetMode}
+        mode = autoreset_mode.name.lower() if isinstance(autoreset_mode, AutoresetMode) else autoreset_mode
+        if mode not in modes:
+            raise ValueError(nearest("autoreset_mode", mode, list(modes)))
+        self.task = task
+        self.num_envs = num_envs
+        self.array: Kind = array
+        self.device = device
+        self.privileged = privileged
+        self.split = split
+        self.stagger = split == "train" if stagger is None else stagger
+        self.render_mode = render_mode
+        self.render_robot = render_robot
+        self.autoreset_mode = modes[mode]
+        self.metadata = {
+            **self.metadata,
+            "autoreset_mode": self.autoreset_mode,
+            "render_fps": round(1 / task.timing.control_dt),
+        }
+        height_map = build(task.terrain)
+        make = engines.load(backend)
+        self.simulator = make(task, height_map, num_envs, device=device, **(options or {}))
+        self.mdp = prepare(task, height_map, self.simulator.xp, self.simulator.device)
+        bound = task.observations.clip
+        size = self.mdp.observation_size
+        policy = gymnasium.spaces.Box(-bound, bound, (size,), np.float32)
+        self.single_observation_space = (
+            gymnasium.spaces.Dict({"policy": policy, "critic": policy}) if privileged else policy
+        )
+        self.single_action_space = gymnasium.spaces.Box(
+            -task.action_clip, task.action_clip, (self.mdp.num_joints,), np.float32
+        )
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self._state: EnvState | None = None
+        self._waiting: Array | None = None  # robots that are done and not reset yet
+
+    @property
+    def state(self) -> EnvState:
+        """The memory of all robots. Raises RuntimeError before the first reset."""
+        if self._state is None:
+            raise RuntimeError("call reset() before step(): the robots have not been placed yet")
+        return self._state
+
+    @state.setter
+    def state(self, state: EnvState) -> None:
+        self._state = state
+
+    def save(self) -> dict[str, np.ndarray]:
+        """All that the next step depends on, as named arrays; :meth:`restore` goes on from it bit by bit."""
+        state = self.state
+        saved = {f"episodes.{name}": np.array(convert(a, "numpy")) for name, a in rows.named_arrays(state.episodes)}
+        saved |= {f"physics.{name}": value for name, value in self.simulator.save(state.physics).items()}
+        return saved | {"clock": np.array(convert(state.clock, "numpy"))}
+
+    def restore(self, saved: Mapping[str, np.ndarray]) -> Any:
+        """Go on from what :meth:`save` returned; the observation to act on next."""
+        self.reset(seed=0)
+        array = lambda value: self.mdp.xp.asarray(value, device=self.simulator.device)  # noqa: E731
+        episodes = rows.from_named(self.state.episodes, lambda name: array(saved[f"episodes.{name}"]))
+        own = {name.removeprefix("physics."): value for name, value in saved.items() if name.startswith("physics.")}
+        self._state = EnvState(episodes, array(saved["clock"]), self.simulator.restore(own))
+        return self._observation(observe(self.mdp, episodes))
+
+    @property
+    def observation_layout(self) -> tuple[Slot, ...]:
+        """What each slice of the observation is: name, range, unit, scale, noise."""
+        return self.mdp.layout
+
+    def reset(  # type: ignore[override]
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Begin new episodes.
+
+        Without ``options`` all robots start over, with ``seed`` or, if that is None, the next seed of
+        :attr:`np_random`. ``options={"reset_mask": mask}`` with mask (num_envs,) bool begins the next episode of those
+        robots only and leaves the others as they are.
+        """
+        unknown = set(options or {}) - {"reset_mask"}
+        if unknown:
+            raise ValueError(nearest("reset option", sorted(unknown)[0], ["reset_mask"]))
+        if seed is not None and not isinstance(seed, int | np.integer):
+            raise ValueError(f"seed must be one integer for all robots, got {seed!r}: robot i's stream is (seed, i)")
+        if options and options.get("reset_mask") is not None:
+            mask = self._mask(options["reset_mask"])
+            self._state = reset(self.mdp, self.simulator, self.state, mask)
+            self._waiting = None if self._waiting is None else self._waiting & ~mask
+            observation = observe(self.mdp, self._state.episodes)
+            return self._observation(observation), {}
+        super().reset(seed=seed)
+        stream = int(seed) if seed is not None else int(self.np_random.integers(2**31))
+        self._state = initial(self.mdp, self.simulator, stream, rng.SPLITS[self.split], self.stagger)
+        self._waiting = None
+        return self._observation(observe(self.mdp, self._state.episodes)), {}
+
+    def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:  # type: ignore[override]
+        """One control step with ``actions`` (num_envs, J), in units of the robot's action scale."""
+        state, action = self.state, self._action(actions)
+        if self.autoreset_mode == AutoresetMode.SAME_STEP:
+            self._state, transition = step(self.mdp, self.simulator, state, action)
+        else:
+            self._state, transition = self._step_then_wait(state, action)
+        return self._returned(transition)
+
+    def _step_then_wait(self, state: EnvState, action: Array) -> tuple[EnvState, Transition]:
+        """A step after which the robots that are done wait: for the next step, or for the caller to reset them."""
+        waiting, xp = self._waiting, self.mdp.xp
+        if self.autoreset_mode == AutoresetMode.DISABLED and waiting is not None and bool(xp.any(waiting)):
+            robots = np.nonzero(convert(waiting, "numpy"))[0]
+            raise RuntimeError(
+                f"robots {_few(robots)} are done and were not reset: call reset(options={{'reset_mask': done}}) "
+                "before the next step, or use autoreset_mode='same_step'"
+            )
+        state, transition = advance(self.mdp, self.simulator, state, action, idle=waiting)
+        self._waiting = transition.terminated | transition.truncated
+        if waiting is not None:
+            state = reset(self.mdp, self.simulator, state, waiting)
+            seen = rows.replace(waiting, transition.observation, lambda e: observe(self.mdp, e), state.episodes)
+            transition = dataclasses.replace(transition, observation=seen)
+        return state, transition
+
+    def _returned(self, transition: Transition) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
+        out: Callable[[Array], Array] = lambda a: convert(a, self.array, self.device)  # noqa: E731
+        done = transition.terminated | transition.truncated
+        info: dict[str, Any] = {
+            "final_obs": self._observation(transition.final_observation),
+            "_final_obs": out(done),
+            "time_outs": out(transition.truncated & ~transition.terminated),
+            "reset_reason": out(transition.reset_reason),
+            "reward_terms": {name: out(value) for name, value in transition.reward_terms.items()},
+            "log": {name: out(value) for name, value in transition.log.items()},
+        }
+        observation = transition.observation
+        if observation is transition.final_observation and self.array != "jax":
+            observation = rows.map_arrays(lambda a: self.mdp.xp.asarray(a, copy=True), observation)
+        return (
+            self._observation(observation),
+            out(transition.reward),
+            out(transition.terminated),
+            out(transition.truncated),
+            info,
+        )
+
+    def _observation(self, observation: Observation) -> Any:
+        policy = convert(observation.policy, self.array, self.device)
+        if not self.privileged:
+            return policy
+        return {"policy": policy, "critic": convert(observation.critic, self.array, self.device)}
+
+    def _mask(self, mask: Any) -> Array:
+        values = np.asarray(convert(mask, "numpy")) if not isinstance(mask, np.ndarray) else mask
+        if values.shape != (self.num_envs,) or values.dtype != np.bool_:
+            raise ValueError(
+                f"reset_mask must be bool of shape ({self.num_envs},), got {values.dtype} of shape {values.shape}"
+            )
+        return self.mdp.xp.asarray(values, device=self.simulator.device)
+
+    def _action(self, actions: Any) -> Array:
+        """The actions in the engine's namespace, checked. Raises ValueError naming what is wrong and where."""
+        shape = (self.num_envs, self.mdp.num_joints)
+        if tuple(np.shape(actions)) != shape:
+            raise ValueError(f"actions must have shape {shape}, one row a robot, got {tuple(np.shape(actions))}")
+        xp = self.mdp.xp
+        action = self._to_engine(actions)
+        if not xp.isdtype(action.dtype, "real floating"):
+            raise ValueError(f"actions must be floating point, got {action.dtype}: convert them to float32")
+        bad = ~xp.all(xp.isfinite(action), axis=-1)
+        if bool(xp.any(bad)):
+            robots = np.nonzero(convert(bad, "numpy"))[0]
+            raise ValueError(f"actions of robots {_few(robots)} are NaN or infinite: the policy has diverged")
+        return xp.astype(action, xp.float32, copy=False)
+
+    def _to_engine(self, actions: Any) -> Array:
+        if self.mdp.xp.__name__.endswith("numpy") and "jax" not in self.mdp.xp.__name__:
+            return convert(actions, "numpy") if not isinstance(actions, list) else np.asarray(actions)
+        return self.mdp.xp.asarray(actions, device=self.simulator.device)
+
+    def render(self) -> tuple[np.ndarray, ...] | None:  # type: ignore[override]
+        """One picture of robot ``render_robot``, ((height, width, 3) uint8,); None without a render mode."""
+        if self.render_mode is None:
+            return None
+        return (self.simulator.render(self.state.physics, self.render_robot),)
+
+    def close_extras(self, **kwargs: Any) -> None:
+        self.simulator.close()
+
+
+def _few(robots: np.ndarray) -> str:
+    """The first of the robots, and how many more there are."""
+    shown = ", ".join(str(robot) for robot in robots[:8])
+    return shown if len(robots) <= 8 else f"{shown} and {len(robots) - 8} more"

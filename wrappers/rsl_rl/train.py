@@ -1,0 +1,300 @@
+"""``locoenvs train --learner rsl_rl``: RSL-RL's PPO in a run folder, with a ledger, checkpoints and exact resume."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import io
+import json
+import os
+import platform
+import signal
+import time
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")  # RSL-RL imports GitPython, which insists on a git binary
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from locoenvs.arrays import convert
+from locoenvs.policy import save_policy
+from locoenvs.registration import task as task_of
+from locoenvs.run import Run
+from locoenvs.settings import TrainSettings
+from locoenvs.symmetry import mirror
+from locoenvs.task import Task
+from locoenvs.vector import LocoVectorEnv
+from locoenvs.wrappers.rsl_rl.config import PPOConfig, config, geometry, rsl_rl_config
+from locoenvs.wrappers.rsl_rl.env import RslRlVecEnv
+from locoenvs.wrappers.rsl_rl.ppo import TimeoutPPO
+from locoenvs.wrappers.rsl_rl.symmetry import augmentation
+
+CHECKPOINT_SECONDS = 60.0
+
+
+def train(env_id: str, settings: TrainSettings) -> Path:
+    """Train a policy and return its run folder, which holds the exported policy."""
+    console = Console()
+    if settings.resume is not None:
+        run = Run.open(Path(settings.resume))
+        recipe = run.recipe()
+        task, ppo = Task.from_json(json.dumps(recipe["task"])), _ppo(recipe["ppo"])
+    else:
+        task = task_of(env_id, settings.recipe or "paper")
+        ppo = config(task)
+        chosen = {"num_envs": settings.num_envs, "updates": settings.updates}
+        ppo = dataclasses.replace(ppo, **{name: value for name, value in chosen.items() if value is not None})
+        run = Run.create(Path(settings.run or f"runs/{env_id.split('/')[-1]}-{time.strftime('%Y%m%d-%H%M%S')}"))
+        recipe = {
+            "environment": env_id,
+            "learner": "rsl_rl",
+            "backend": settings.backend,
+            "seed": settings.seed,
+            "minutes": settings.minutes,
+            "geometry": geometry(ppo, task),
+            "ppo": dataclasses.asdict(ppo),
+            "versions": {name: version(name) for name in ("locoenvs", "mujoco", "torch", "rsl-rl-lib", "numpy")},
+            "hardware": {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count()},
+            "task_hash": task.hash,
+            "task": json.loads(task.to_json()),
+        }
+        run.write_recipe(recipe)
+    _print_recipe(console, run, recipe)
+    Training(run, task, ppo, recipe).learn(console)
+    return run.folder
+
+
+class Training:
+    """One run: environment, algorithm and counters, which :meth:`learn` drives and a checkpoint holds."""
+
+    def __init__(self, run: Run, task: Task, ppo: PPOConfig, recipe: dict[str, Any]) -> None:
+        self.run, self.task, self.ppo, self.recipe = run, task, ppo, recipe
+        self.update = 0
+        self.seconds = 0.0
+        torch.manual_seed(recipe["seed"])
+        env = LocoVectorEnv(task, ppo.num_envs, backend=recipe["backend"], array="torch")
+        self.env = RslRlVecEnv(env, seed=recipe["seed"])
+        settings = rsl_rl_config(ppo)
+        if ppo.mirror:
+            settings["algorithm"]["symmetry_cfg"] = {
+                "data_augmentation_func": augmentation(mirror(task)),
+                "use_data_augmentation": True,
+            }
+        with contextlib.redirect_stdout(io.StringIO()):  # it prints the networks
+            made = TimeoutPPO.construct_algorithm(self.env.get_observations(), self.env, settings, "cpu")
+        assert isinstance(made, TimeoutPPO)
+        self.algorithm = made
+        self.algorithm.train_mode()
+        if run.checkpoint.exists() or run.previous_checkpoint.exists():
+            self._restore()
+
+    def learn(self, console: Console) -> None:
+        """Update until the recipe's updates or minutes are done, or the user interrupts; then export the policy."""
+        limit = self.recipe["minutes"]
+        saved_at = time.perf_counter()
+        writer = _tensorboard(self.run)
+        with _Interrupt() as interrupt, _progress(console) as progress:
+            bar = progress.add_task("", total=self.ppo.updates, completed=self.update, note="")
+            while self.update < self.ppo.updates and not interrupt.asked:
+                line = self._update()
+                self.run.record("update", **line)
+                for name, value in _scalars(line):
+                    writer.add_scalar(name, value, self.update)
+                progress.update(bar, completed=self.update, note=_note(line))
+                if time.perf_counter() - saved_at > CHECKPOINT_SECONDS:
+                    self.save()
+                    saved_at = time.perf_counter()
+                if limit is not None and self.seconds > limit * 60:
+                    break
+        writer.close()
+        self.save()
+        self.export()
+        if interrupt.asked:
+            console.print(f"Interrupted after {self.update} updates; go on with --resume {self.run.folder}")
+
+    def _update(self) -> dict[str, Any]:
+        """One rollout and one PPO update; its ledger line."""
+        seconds = {"environment": 0.0, "inference": 0.0, "learning": 0.0}
+        tally = _Tally(self.env.env)
+        begun = time.perf_counter()
+        observation = self.env.get_observations()
+        with torch.inference_mode():
+            for _ in range(self.ppo.horizon):
+                start = time.perf_counter()
+                actions = self.algorithm.act(observation)
+                acted = time.perf_counter()
+                observation, rewards, dones, extras = self.env.step(actions)
+                stepped = time.perf_counter()
+                self.algorithm.process_env_step(observation, rewards, dones, extras)
+                tally.add(rewards, actions, extras)
+                seconds["environment"] += stepped - acted
+                seconds["inference"] += acted - start + time.perf_counter() - stepped
+            start = time.perf_counter()
+            self.algorithm.compute_returns(observation)
+        losses = self.algorithm.update()
+        now = time.perf_counter()
+        seconds["learning"] = now - start
+        self.update += 1
+        self.seconds += now - begun
+        return {
+            "update": self.update,
+            "samples": self.update * self.ppo.samples_per_update,
+            "elapsed_seconds": round(self.seconds, 2),
+            "seconds": {name: round(value, 4) for name, value in seconds.items()},
+            "samples_per_second": round(self.ppo.samples_per_update / (now - begun), 1),
+            **tally.means(),
+            "losses": {name: float(value) for name, value in losses.items()},
+            "learning_rate": self.algorithm.learning_rate,
+            "action_std": float(self.algorithm.actor.output_std.mean()),
+        }
+
+    def save(self) -> None:
+        """Checkpoint everything that the next update depends on."""
+        state = {
+            "update": self.update,
+            "seconds": self.seconds,
+            "algorithm": self.algorithm.save(),
+            "learning_rate": self.algorithm.learning_rate,
+            "rng": torch.get_rng_state(),
+            "env": {name: torch.from_numpy(np.atleast_1d(value)) for name, value in self.env.env.save().items()},
+            "task_hash": self.task.hash,
+        }
+        self.run.save_checkpoint(lambda file: torch.save(state, file))
+        self.run.record("checkpoint", update=self.update)
+
+    def _restore(self) -> None:
+        state = _load_checkpoint(self.run)
+        if state["task_hash"] != self.task.hash:
+            raise ValueError(f"{self.run.folder}: the checkpoint is of task {state['task_hash']}, not {self.task.hash}")
+        self.algorithm.load(state["algorithm"], None, strict=True)
+        self.algorithm.learning_rate = state["learning_rate"]
+        saved = {name: value.numpy() for name, value in state["env"].items()}
+        saved["clock"] = saved["clock"].reshape(())
+        self.env.restore(saved)
+        self.update, self.seconds = state["update"], state["seconds"]
+        torch.set_rng_state(state["rng"])
+        self.run.truncate_ledger(self.update)
+
+    def export(self) -> None:
+        """Write the policy as ONNX and JSON."""
+        linear = [module for module in self.algorithm.get_policy().mlp if isinstance(module, torch.nn.Linear)]
+        layers = [(layer.weight.detach().numpy(), layer.bias.detach().numpy()) for layer in linear]
+        kept = ("environment", "learner", "backend", "seed", "versions", "task_hash")
+        provenance = {name: self.recipe[name] for name in kept}
+        provenance |= {"updates": self.update, "samples": self.update * self.ppo.samples_per_update}
+        save_policy(self.run.policy, self.task, layers, activation=self.ppo.activation, provenance=provenance)
+
+
+class _Tally:
+    """Means over the steps of one rollout."""
+
+    def __init__(self, env: LocoVectorEnv) -> None:
+        self.env = env
+        self.steps = 0
+        self.reward = 0.0
+        self.terms: dict[str, float] = {}
+        self.reasons = np.zeros(len(env.reset_reasons), dtype=np.int64)
+        self.clipped = 0.0
+
+    def add(self, rewards: torch.Tensor, actions: torch.Tensor, extras: dict[str, Any]) -> None:
+        self.steps += 1
+        self.reward += float(rewards.mean())
+        for name, value in extras["reward_terms"].items():
+            self.terms[name] = self.terms.get(name, 0.0) + float(value.mean())
+        reasons = convert(extras["reset_reason"], "numpy")
+        self.reasons += np.bincount(reasons, minlength=len(self.reasons))
+        self.clipped += float((actions.abs() > self.env.task.action_clip).float().mean())
+
+    def means(self) -> dict[str, Any]:
+        """Rewards are per second of robot time, so that a term's largest value is its weight."""
+        per_second = 1 / (self.steps * self.env.task.timing.control_dt)
+        names = self.env.reset_reasons[1:]
+        line: dict[str, Any] = {
+            "reward_per_second": self.reward * per_second,
+            "terms_per_second": {name: value * per_second for name, value in self.terms.items()},
+            "resets": dict(zip(names, (int(count) for count in self.reasons[1:]), strict=True)),
+            "action_clip_rate": self.clipped / self.steps,
+        }
+        if self.env.task.terrain.kind == "tiles":
+            line["levels"] = _levels(self.env)
+        return line
+
+
+def _levels(env: LocoVectorEnv) -> dict[str, float]:
+    """Mean level of the robots on each kind of terrain."""
+    episodes, kinds = env.state.episodes, np.array(env.mdp.height_map.kinds)
+    level, kind = convert(episodes.level, "numpy"), kinds[convert(episodes.column, "numpy")]
+    return {str(name): float(level[kind == name].mean()) for name in np.unique(kind)}
+
+
+def _load_checkpoint(run: Run) -> dict[str, Any]:
+    """The newest checkpoint that can be read. Only tensors and plain values are loaded, never code."""
+    problems = []
+    for path in (run.checkpoint, run.previous_checkpoint):
+        try:
+            return torch.load(path, weights_only=True, map_location="cpu")
+        except FileNotFoundError:
+            continue
+        except Exception as error:  # torch raises many kinds for a file that is cut short or foreign
+            problems.append(f"{path}: {type(error).__name__}: {str(error).splitlines()[0]}")
+    raise ValueError("no checkpoint can be read: " + "; ".join(problems))
+
+
+def _ppo(saved: dict[str, Any]) -> PPOConfig:
+    return PPOConfig(**{**saved, "hidden": tuple(saved["hidden"])})
+
+
+def _print_recipe(console: Console, run: Run, recipe: dict[str, Any]) -> None:
+    shown = recipe["geometry"]
+    console.print(f"[bold]{recipe['environment']}[/bold]  task {recipe['task_hash']}  recipe {recipe['task']['recipe']}")
+    console.print(f"run folder {run.folder}, seed {recipe['seed']}, backend {recipe['backend']}, {recipe['hardware']}")
+    console.print(", ".join(f"{name} {value}" for name, value in shown.items()), highlight=False)
+
+
+def _tensorboard(run: Run) -> Any:
+    from torch.utils.tensorboard import SummaryWriter
+
+    return SummaryWriter(str(run.folder / "tensorboard"))
+
+
+def _scalars(line: dict[str, Any]) -> Iterator[tuple[str, float]]:
+    """The numbers of a ledger line with slash-separated names."""
+    for name, value in line.items():
+        if isinstance(value, dict):
+            yield from ((f"{name}/{key}", number) for key, number in value.items())
+        else:
+            yield name, value
+
+
+def _note(line: dict[str, Any]) -> str:
+    tracking = line["terms_per_second"].get("linear_velocity_tracking", 0.0)
+    rate = line["samples_per_second"] / 1000
+    return f"reward {line['reward_per_second']:.2f}/s  tracking {tracking:.2f}  {rate:.1f}k samples/s"
+
+
+def _progress(console: Console) -> Progress:
+    columns = ("{task.completed}/{task.total} updates", BarColumn(), TimeElapsedColumn(), "left", TimeRemainingColumn())
+    shown = [TextColumn(column) if isinstance(column, str) else column for column in columns]
+    return Progress(*shown, TextColumn("{task.fields[note]}"), console=console, refresh_per_second=2)
+
+
+class _Interrupt:
+    """Within it, the first Ctrl-C asks for a stop after the current update; the second stops at once."""
+
+    def __enter__(self) -> _Interrupt:
+        self.asked = False
+        self._before = signal.signal(signal.SIGINT, self._ask)
+        return self
+
+    def _ask(self, *_: object) -> None:
+        self.asked = True
+        signal.signal(signal.SIGINT, self._before)
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGINT, self._before)
