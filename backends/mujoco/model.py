@@ -1,18 +1,20 @@
-"""A task's robot and ground as a MuJoCo model of one robot."""
+"""The MuJoCo model of a task: one robot on its terrain."""
 
 from __future__ import annotations
 
 import mujoco
 import numpy as np
 
-from locoenvs.robot import Body, Robot
+from locoenvs.robot import Joint, Robot, Visual
 from locoenvs.task import Task
 from locoenvs.terrain import HeightMap
 
-TERRAIN, ROBOT = 1, 2
-"""Collision classes: robots touch the terrain and nothing else."""
+VISUAL_GROUP, CONTACT_GROUP = 2, 3
+"""Geom groups: what is drawn, and the spheres that touch (hidden unless asked for)."""
 
-VISUAL_GROUP, COLLISION_GROUP = 2, 3
+_HALF_PLANE = 100.0
+"""Half the side of a plane as drawn, m; it touches everywhere."""
+
 _SHAPES = {
     "box": mujoco.mjtGeom.mjGEOM_BOX,
     "sphere": mujoco.mjtGeom.mjGEOM_SPHERE,
@@ -23,172 +25,133 @@ _SHAPES = {
 
 
 def compile_model(task: Task, height_map: HeightMap, *, torque_actuators: bool = False) -> mujoco.MjModel:
-    """The model of one robot on the task's ground.
+    """One robot on the terrain.
 
-    Joints, actuators and sensors are in the robot's order. Actuators follow the PD law of the joints at every physics
-    step, or, with ``torque_actuators``, apply the control as torque; both within the joints' torque limits. Sensors are
-    ``contact/<body>``, the net contact force ON the body in the world frame (N), for each contact body, and
-    ``foot_velocity/<body>``, the velocity of its contact sphere's center in the world frame (m/s), for each foot.
+    qpos is the base's position and wxyz quaternion, then the joints in the task's order; ctrl holds one number a joint
+    in that order: a position target in rad that the joint's PD law follows at every physics step, or a torque in N m
+    with ``torque_actuators``; both are clipped at the joint's torque limit.
+
+    Sensors, each of 3 numbers: ``contact/<body>`` for each of ``robot.contact_bodies``, the net contact force on it, N,
+    world frame; then ``foot_velocity/<body>`` for each of ``robot.feet``, the velocity of its sphere's center, m/s,
+    world frame. Both are those of the state that the last physics step began in.
+
+    Spheres touch the ground only, and their friction alone counts: they have priority 1.
     """
     spec = mujoco.MjSpec()
     spec.modelname = task.robot.name
-    option = spec.option
-    option.timestep = task.timing.physics_dt
-    option.integrator = mujoco.mjtIntegrator.mjINT_EULER
-    option.cone = mujoco.mjtCone.mjCONE_PYRAMIDAL
-    option.solver = mujoco.mjtSolver.mjSOL_NEWTON
-    option.disableflags |= int(mujoco.mjtDisableBit.mjDSBL_ISLAND)
     spec.compiler.degree = False
-    _add_scene(spec)
+    spec.option.timestep = task.timing.physics_dt
+    spec.option.integrator = mujoco.mjtIntegrator.mjINT_EULER
+    spec.option.cone = mujoco.mjtCone.mjCONE_PYRAMIDAL
+    spec.option.solver = mujoco.mjtSolver.mjSOL_NEWTON
+    spec.option.disableflags |= mujoco.mjtDisableBit.mjDSBL_ISLAND
+    _add_looks(spec)
     _add_ground(spec, task, height_map)
-    _add_robot(spec, task.robot, torque_actuators)
+    _add_robot(spec, task.robot)
+    for joint in task.robot.joints:
+        _add_actuator(spec, joint, torque_actuators)
     _add_sensors(spec, task.robot)
     return spec.compile()
 
 
 def _add_ground(spec: mujoco.MjSpec, task: Task, height_map: HeightMap) -> None:
-    """A plane or a height field. MuJoCo scales heights to [0, 1] and puts the field's middle at the geom's position."""
-    ground = spec.worldbody.add_geom(name="ground", contype=TERRAIN, conaffinity=ROBOT, material="ground")
+    ground = spec.worldbody.add_geom(name="ground", material="ground", contype=1, conaffinity=0, condim=3)
     if task.terrain.kind == "plane":
         ground.type = mujoco.mjtGeom.mjGEOM_PLANE
-        ground.size = [0, 0, 5]
+        ground.size = [_HALF_PLANE, _HALF_PLANE, 1.0]
         return
     heights = height_map.heights
-    low, rise = float(heights.min()), max(float(np.ptp(heights)), 1e-3)
     rows, columns = heights.shape
+    lowest, highest = float(heights.min()), float(heights.max())
     half_x, half_y = (columns - 1) * height_map.cell / 2, (rows - 1) * height_map.cell / 2
-    spec.add_hfield(
-        name="ground",
-        nrow=rows,
-        ncol=columns,
-        size=[half_x, half_y, rise, 1.0],
-        userdata=((heights - low) / rise).ravel().tolist(),
-    )
+    field = spec.add_hfield(name="ground", nrow=rows, ncol=columns)
+    field.size = [half_x, half_y, highest - lowest if highest > lowest else 1.0, 1.0]
+    field.userdata = heights.astype(np.float32).flatten().tolist()  # the compiler maps lowest..highest to 0..1
     ground.type = mujoco.mjtGeom.mjGEOM_HFIELD
     ground.hfieldname = "ground"
-    ground.pos = [height_map.origin[0] + half_x, height_map.origin[1] + half_y, low]
+    ground.pos = [height_map.origin[0] + half_x, height_map.origin[1] + half_y, lowest]
 
 
-def _add_robot(spec: mujoco.MjSpec, robot: Robot, torque_actuators: bool) -> None:
-    made: dict[str | None, mujoco.MjsBody] = {None: spec.worldbody}
+def _add_robot(spec: mujoco.MjSpec, robot: Robot) -> None:
+    bodies: dict[str | None, mujoco.MjsBody] = {None: spec.worldbody}
     for body in robot.bodies:
-        made[body.name] = _add_body(made[body.parent], body, robot)
-    for sphere in robot.spheres:
-        made[sphere.body].add_geom(
-            type=mujoco.mjtGeom.mjGEOM_SPHERE,
-            size=[sphere.radius, 0, 0],
-            pos=sphere.position,
-            contype=ROBOT,
-            conaffinity=TERRAIN,
-            condim=3,
-            priority=1,  # so that its friction is the effective one, whatever the terrain's
-            friction=[1.0, 0.005, 0.0001],
-            group=COLLISION_GROUP,
-            mass=0,
-            rgba=[0.9, 0.6, 0.1, 0.4],
-        )
+        added = bodies[body.parent].add_body(
+            name=body.name, pos=body.position, mass=body.mass, ipos=body.center_of_mass, fullinertia=body.inertia,
+            explicitinertial=True,
+        )  # fmt: skip
+        bodies[body.name] = added
+        if body.parent is None:
+            added.pos = [0.0, 0.0, robot.start_height]
+            added.add_freejoint(name="root")
+        if body.joint is not None:
+            added.add_joint(
+                name=body.joint.name, type=mujoco.mjtJoint.mjJNT_HINGE, axis=body.joint.axis, armature=body.joint.armature,
+                range=[body.joint.lower, body.joint.upper], limited=mujoco.mjtLimited.mjLIMITED_TRUE,
+            )  # fmt: skip
+    for index, sphere in enumerate(robot.spheres):
+        bodies[sphere.body].add_geom(
+            name=f"sphere/{index}/{sphere.body}", type=mujoco.mjtGeom.mjGEOM_SPHERE, size=[sphere.radius, 0, 0],
+            pos=sphere.position, contype=0, conaffinity=1, condim=3, priority=1, group=CONTACT_GROUP,
+            rgba=[0.1, 0.8, 0.3, 0.5],
+        )  # fmt: skip
     for visual in robot.visuals:
-        made[visual.body].add_geom(
-            type=_SHAPES[visual.shape],
-            size=visual.size,
-            pos=visual.position,
-            quat=visual.rotation,
-            rgba=visual.color,
-            contype=0,
-            conaffinity=0,
-            group=VISUAL_GROUP,
-            mass=0,
-        )
+        _add_visual(bodies[visual.body], visual)
     for foot in robot.feet:
         sphere = next(sphere for sphere in robot.spheres if sphere.body == foot)
-        made[foot].add_site(name=foot, pos=sphere.position, group=5)
-    for joint in robot.joints:
-        actuator = spec.add_actuator(
-            name=joint.name,
-            target=joint.name,
-            trntype=mujoco.mjtTrn.mjTRN_JOINT,
-            forcelimited=True,
-            forcerange=[-joint.torque_limit, joint.torque_limit],
-        )
-        if torque_actuators:
-            actuator.set_to_motor()
-        else:
-            actuator.set_to_position(kp=joint.stiffness, kv=joint.damping)
+        bodies[foot].add_site(name=foot, pos=sphere.position, group=CONTACT_GROUP)
 
 
-def _add_body(parent: mujoco.MjsBody, body: Body, robot: Robot) -> mujoco.MjsBody:
-    made = parent.add_body(
-        name=body.name,
-        pos=body.position if body.parent is not None else [0, 0, robot.start_height],
-        mass=body.mass,
-        ipos=body.center_of_mass,
-        fullinertia=body.inertia,
-        explicitinertial=True,
-    )
-    if body.parent is None:
-        made.add_freejoint(name="root")
-        made.add_camera(
-            name="track",
-            mode=mujoco.mjtCamLight.mjCAMLIGHT_TRACKCOM,
-            pos=[1.2, -1.7, 0.6],
-            xyaxes=[0.82, 0.57, 0, -0.15, 0.22, 0.96],
-        )
-    elif body.joint is not None:
-        made.add_joint(
-            name=body.joint.name,
-            type=mujoco.mjtJoint.mjJNT_HINGE,
-            axis=body.joint.axis,
-            range=[body.joint.lower, body.joint.upper],
-            limited=True,
-            armature=body.joint.armature,
-        )
-    return made
+def _add_visual(body: mujoco.MjsBody, visual: Visual) -> None:
+    body.add_geom(
+        type=_SHAPES[visual.shape], size=visual.size, pos=visual.position, quat=visual.rotation, rgba=visual.color,
+        contype=0, conaffinity=0, group=VISUAL_GROUP, mass=0.0,
+    )  # fmt: skip
+
+
+def _add_actuator(spec: mujoco.MjSpec, joint: Joint, torque: bool) -> None:
+    actuator = spec.add_actuator(
+        name=joint.name, trntype=mujoco.mjtTrn.mjTRN_JOINT, target=joint.name,
+        forcelimited=mujoco.mjtLimited.mjLIMITED_TRUE, forcerange=[-joint.torque_limit, joint.torque_limit],
+    )  # fmt: skip
+    if torque:
+        actuator.set_to_motor()
+    else:
+        actuator.set_to_position(kp=joint.stiffness, kv=joint.damping)
 
 
 def _add_sensors(spec: mujoco.MjSpec, robot: Robot) -> None:
+    force_only = 1 << int(mujoco.mjtConDataField.mjCONDATA_FORCE)
+    net_force = 3  # the sensor's "reduce" choices: none, mindist, maxforce, netforce
     for body in robot.contact_bodies:
+        # The force is the one from the first on the second: nothing in particular, the body.
         spec.add_sensor(
-            name=f"contact/{body}",
-            type=mujoco.mjtSensor.mjSENS_CONTACT,
-            objtype=mujoco.mjtObj.mjOBJ_UNKNOWN,
-            reftype=mujoco.mjtObj.mjOBJ_BODY,
-            refname=body,
-            intprm=[1 << int(mujoco.mjtConDataField.mjCONDATA_FORCE), 3, 1],  # the force, reduced to the net force
-        )
+            name=f"contact/{body}", type=mujoco.mjtSensor.mjSENS_CONTACT,
+            reftype=mujoco.mjtObj.mjOBJ_BODY, refname=body, intprm=[force_only, net_force, 1],
+        )  # fmt: skip
     for foot in robot.feet:
         spec.add_sensor(
-            name=f"foot_velocity/{foot}",
-            type=mujoco.mjtSensor.mjSENS_FRAMELINVEL,
-            objtype=mujoco.mjtObj.mjOBJ_SITE,
-            objname=foot,
-        )
+            name=f"foot_velocity/{foot}", type=mujoco.mjtSensor.mjSENS_FRAMELINVEL,
+            objtype=mujoco.mjtObj.mjOBJ_SITE, objname=foot,
+        )  # fmt: skip
 
 
-def _add_scene(spec: mujoco.MjSpec) -> None:
-    """Light, sky and a checkered ground, so that pictures show motion."""
-    spec.visual.global_.offwidth, spec.visual.global_.offheight = 1280, 960
+def _add_looks(spec: mujoco.MjSpec) -> None:
+    """Sky, ground, light and the size of the largest picture."""
+    spec.visual.global_.offwidth, spec.visual.global_.offheight = 1920, 1080
     spec.visual.headlight.ambient = [0.35, 0.35, 0.35]
-    spec.visual.headlight.diffuse = [0.4, 0.4, 0.4]
+    spec.visual.headlight.diffuse = [0.35, 0.35, 0.35]
+    spec.visual.headlight.specular = [0.0, 0.0, 0.0]
+    spec.add_texture(
+        name="sky", type=mujoco.mjtTexture.mjTEXTURE_SKYBOX, builtin=mujoco.mjtBuiltin.mjBUILTIN_GRADIENT,
+        rgb1=[0.75, 0.84, 0.93], rgb2=[0.95, 0.97, 1.0], width=256, height=256,
+    )  # fmt: skip
+    spec.add_texture(
+        name="ground", type=mujoco.mjtTexture.mjTEXTURE_2D, builtin=mujoco.mjtBuiltin.mjBUILTIN_CHECKER,
+        rgb1=[0.58, 0.60, 0.60], rgb2=[0.50, 0.52, 0.53], width=256, height=256,
+    )  # fmt: skip
+    material = spec.add_material(name="ground", texrepeat=[1, 1], texuniform=True, specular=0.0, reflectance=0.0)
+    material.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = "ground"
     spec.worldbody.add_light(
-        pos=[0, 0, 10], dir=[0.3, 0.2, -1], type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL, diffuse=[0.6, 0.6, 0.6]
-    )
-    spec.add_texture(
-        name="sky",
-        type=mujoco.mjtTexture.mjTEXTURE_SKYBOX,
-        builtin=mujoco.mjtBuiltin.mjBUILTIN_GRADIENT,
-        rgb1=[0.75, 0.83, 0.92],
-        rgb2=[0.95, 0.97, 1.0],
-        width=256,
-        height=1536,
-    )
-    spec.add_texture(
-        name="ground",
-        type=mujoco.mjtTexture.mjTEXTURE_2D,
-        builtin=mujoco.mjtBuiltin.mjBUILTIN_CHECKER,
-        rgb1=[0.62, 0.65, 0.68],
-        rgb2=[0.54, 0.57, 0.6],
-        width=256,
-        height=256,
-    )
-    ground = spec.add_material(name="ground", texrepeat=[1, 1], texuniform=True, reflectance=0.0)
-    ground.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = "ground"
+        name="sun", type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL, pos=[0, 0, 20], dir=[-0.4, 0.5, -1.0],
+        diffuse=[0.6, 0.6, 0.57], specular=[0.1, 0.1, 0.1], castshadow=True,
+    )  # fmt: skip

@@ -151,7 +151,7 @@ class Training:
             **tally.means(),
             "losses": {name: float(value) for name, value in losses.items()},
             "learning_rate": self.algorithm.learning_rate,
-            "action_std": float(self.algorithm.actor.output_std.mean()),
+            "action_std": float(self.algorithm.actor.output_std.mean().detach()),
         }
 
     def save(self) -> None:
