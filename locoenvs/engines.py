@@ -21,15 +21,18 @@ def installed() -> dict[str, Callable[[], Callable[..., Simulator]]]:
     return {point.name: point.load for point in entry_points(group=GROUP)}
 
 
+def resolve(name: str) -> str:
+    """The backend that a name means: "auto" is the best one on this machine."""
+    return "mujoco" if name == "auto" else name
+
+
 def load(name: str) -> Callable[..., Simulator]:
     """The backend of that name.
 
     Raises ValueError for a name that nobody provides and ImportError, with the line to install it, for one whose
     engine is missing.
     """
-    found = installed()
-    if name == "auto":
-        name = "mujoco"
+    found, name = installed(), resolve(name)
     if name not in found:
         raise ValueError(nearest("backend", name, ["auto", *found]))
     try:
@@ -39,4 +42,3 @@ def load(name: str) -> Callable[..., Simulator]:
             f"backend {name!r} needs {error.name or 'a package'}, which is not installed: "
             f"{EXTRAS.get(name, f'see the package that provides {name!r}')}. Installed backends: {', '.join(found)}"
         ) from error
-

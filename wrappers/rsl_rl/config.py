@@ -6,6 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
+from locoenvs.symmetry import Mirror
 from locoenvs.task import Task
 
 
@@ -30,7 +31,7 @@ class PPOConfig:
     max_gradient_norm: float = 1.0
     initial_std: float = 1.0
     mirror: bool = False
-    """Learn from the left-right mirror image of every sample too."""
+    """Networks that treat left and right alike, see :mod:`locoenvs.wrappers.rsl_rl.mirror`."""
 
     @property
     def samples_per_update(self) -> int:
@@ -50,9 +51,11 @@ WALK = PPOConfig(num_envs=2048, updates=500, hidden=(256, 128, 64), max_learning
 """Flat ground on two cores."""
 
 
-def rsl_rl_config(ppo: PPOConfig, privileged: bool = False) -> dict[str, Any]:
-    """``ppo`` as the dictionary that RSL-RL 5 builds its algorithm from."""
-    network = {"class_name": "MLPModel", "hidden_dims": list(ppo.hidden), "activation": ppo.activation}
+def rsl_rl_config(ppo: PPOConfig, mirror: Mirror | None = None, privileged: bool = False) -> dict[str, Any]:
+    """``ppo`` as the dictionary that RSL-RL 5 builds its algorithm from; ``mirror`` makes the networks symmetric."""
+    network: dict[str, Any] = {"class_name": "MLPModel", "hidden_dims": list(ppo.hidden), "activation": ppo.activation}
+    if mirror is not None:
+        network |= {"class_name": "locoenvs.wrappers.rsl_rl.mirror:MirrorMLPModel", "mirror": mirror}
     return {
         "num_steps_per_env": ppo.horizon,
         "save_interval": ppo.updates,

@@ -1,4 +1,4 @@
-"""RSL-RL's PPO with the right value target at time-outs, mirror images for free, and a bound on the learning rate."""
+"""RSL-RL's PPO with the right value target at time-outs and a bound on the learning rate."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from typing import Any
 import torch
 from rsl_rl.algorithms import PPO
 from tensordict import TensorDict
-
-from locoenvs.symmetry import Mirror
 
 
 class TimeoutPPO(PPO):
@@ -19,12 +17,9 @@ class TimeoutPPO(PPO):
 
     Args:
         max_learning_rate: upper bound of the adaptive learning rate.
-        mirror: learn from the left-right mirror image of every sample in every other epoch.
     """
 
-    def __init__(
-        self, *args: Any, max_learning_rate: float = 1e-2, mirror: Mirror | None = None, **kwargs: Any
-    ) -> None:
+    def __init__(self, *args: Any, max_learning_rate: float = 1e-2, **kwargs: Any) -> None:
         self.max_learning_rate = max_learning_rate
         super().__init__(*args, **kwargs)
 

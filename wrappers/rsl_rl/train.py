@@ -33,7 +33,7 @@ from locoenvs.vector import LocoVectorEnv
 from locoenvs.wrappers.rsl_rl.config import PPOConfig, config, geometry, rsl_rl_config
 from locoenvs.wrappers.rsl_rl.env import RslRlVecEnv
 from locoenvs.wrappers.rsl_rl.ppo import TimeoutPPO
-from locoenvs.wrappers.rsl_rl.symmetry import augmentation
+from locoenvs.wrappers.rsl_rl.mirror import MirrorLinear
 
 CHECKPOINT_SECONDS = 60.0
 
@@ -80,12 +80,7 @@ class Training:
         torch.manual_seed(recipe["seed"])
         env = LocoVectorEnv(task, ppo.num_envs, backend=recipe["backend"], array="torch")
         self.env = RslRlVecEnv(env, seed=recipe["seed"])
-        settings = rsl_rl_config(ppo)
-        if ppo.mirror:
-            settings["algorithm"]["symmetry_cfg"] = {
-                "data_augmentation_func": augmentation(mirror(task)),
-                "use_data_augmentation": True,
-            }
+        settings = rsl_rl_config(ppo, mirror(task) if ppo.mirror else None)
         with contextlib.redirect_stdout(io.StringIO()):  # it prints the networks
             made = TimeoutPPO.construct_algorithm(self.env.get_observations(), self.env, settings, "cpu")
         assert isinstance(made, TimeoutPPO)
@@ -184,7 +179,8 @@ class Training:
     def export(self) -> None:
         """Write the policy as ONNX and JSON."""
         linear = [module for module in self.algorithm.get_policy().mlp if isinstance(module, torch.nn.Linear)]
-        layers = [(layer.weight.detach().numpy(), layer.bias.detach().numpy()) for layer in linear]
+        pairs = [layer.projected() if isinstance(layer, MirrorLinear) else (layer.weight, layer.bias) for layer in linear]
+        layers = [(weight.detach().numpy(), bias.detach().numpy()) for weight, bias in pairs]
         kept = ("environment", "learner", "backend", "seed", "versions", "task_hash")
         provenance = {name: self.recipe[name] for name in kept}
         provenance |= {"updates": self.update, "samples": self.update * self.ppo.samples_per_update}

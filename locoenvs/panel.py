@@ -1,0 +1,169 @@
+"""A panel: the frozen, hashed manifest of a held-out evaluation.
+
+A panel fixes the task, the random streams and the groups that results are reported for; it knows nothing of the policy.
+Its streams are those of the split "panel", which training cannot reach. The panels of the suite are files in
+``locoenvs/panels``; :func:`panel_for` builds the same panel for another environment.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import sys
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter
+from pydantic.dataclasses import dataclass
+
+from locoenvs.recipes import nearest
+from locoenvs.registration import IDS
+from locoenvs.registration import task as task_of
+from locoenvs.robot import CONFIG
+from locoenvs.task import Commands, Count, Curriculum, Task
+
+FORMAT = "locoenvs.panel"
+
+Quantity = Literal[
+    "commanded_speed", "commanded_yaw_rate", "since_push", "friction", "terrain", "level", "terrain_and_level"
+]
+"""What robots or moments are grouped by: m/s, rad/s (size), s, 1, kind of tile, level of the tile, both."""
+
+
+@dataclass(frozen=True, config=CONFIG)
+class Group:
+    """The robots or moments whose quantity is in [low, high); None is no bound."""
+
+    label: str
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, config=CONFIG)
+class Stratum:
+    """A way to split a panel's robots or moments into groups. Those of terrain and level follow from the terrain."""
+
+    quantity: Quantity
+    groups: tuple[Group, ...] = ()
+
+
+@dataclass(frozen=True, config=CONFIG)
+class Panel:
+    """What a policy is evaluated on: ``num_robots`` robots do the first episode of ``seed``'s held-out streams."""
+
+    name: str
+    description: str
+    task: Task
+    seed: Annotated[int, Field(ge=0, lt=2**31)]
+    num_robots: Count
+    strata: tuple[Stratum, ...]
+    split: Literal["panel"] = "panel"
+
+    def __post_init__(self) -> None:
+        if self.task.curriculum.enabled or self.task.rewards.penalty_schedule is not None:
+            raise ValueError(
+                f"panel {self.name!r}: what it measures must not change while it runs: no curriculum, no schedule"
+            )
+
+    @property
+    def hash(self) -> str:
+        """Twelve hex digits that change when anything of the panel does."""
+        canonical = json.dumps(dataclasses.asdict(self), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+    def to_json(self) -> str:
+        """The panel's manifest."""
+        return json.dumps({"format": FORMAT, "hash": self.hash, "panel": dataclasses.asdict(self)}, indent=2) + "\n"
+
+    @staticmethod
+    def from_json(text: str | bytes) -> Panel:
+        """The panel of a manifest. Raises ValueError for a manifest that was changed since it was written."""
+        document = json.loads(text)
+        if not isinstance(document, dict) or document.get("format") != FORMAT:
+            raise ValueError(f"not a panel's manifest: its format is not {FORMAT!r}")
+        panel = _ADAPTER.validate_json(json.dumps(document["panel"]))
+        if panel.hash != document["hash"]:
+            raise ValueError(
+                f"panel {panel.name!r} was changed: its hash is {panel.hash}, its manifest says {document['hash']}. "
+                "A panel is never edited: make another one under another name"
+            )
+        return panel
+
+
+_ADAPTER: TypeAdapter[Panel] = TypeAdapter(Panel)
+
+PANELS: dict[str, str] = {"flat": "Loco/AnymalC-Flat-v0", "rough": "Loco/AnymalC-Rough-v0"}
+"""The panels of the suite, and the environment that each is for."""
+
+
+def load_panel(name: str) -> Panel:
+    """The panel of the suite with that name, from its manifest."""
+    if name not in PANELS:
+        raise ValueError(nearest("panel", name, list(PANELS)))
+    return Panel.from_json((resources.files("locoenvs") / "panels" / f"{name}.json").read_bytes())
+
+
+def panel_for(env_id: str) -> Panel:
+    """The panel for an environment of the suite: that of its ground, with its robot."""
+    task = task_of(env_id)
+    robot, ground = IDS[env_id]
+    undrawn = dataclasses.replace(task.robot, visuals=())  # how a robot looks is no part of a measurement
+    return _BUILDERS[ground](robot, dataclasses.replace(task, robot=undrawn))
+
+
+_FRICTION = Stratum("friction", (Group("low", None, 0.75), Group("middle", 0.75, 1.0), Group("high", 1.0, None)))
+_PUSHED = Stratum("since_push", (Group("within 2 s of a push", 0.0, 2.0), Group("undisturbed", 2.0, None)))
+
+
+def _flat(robot: str, task: Task) -> Panel:
+    return Panel(
+        name=f"{robot}-flat-1",
+        description="20 s on a plane with a new command every 5 s, pushes and sensor noise.",
+        task=dataclasses.replace(task, commands=dataclasses.replace(task.commands, resample_every=5.0)),
+        seed=0,
+        num_robots=256,
+        strata=(
+            Stratum(
+                "commanded_speed", (Group("standing", None, 0.2), Group("slow", 0.2, 0.7), Group("fast", 0.7, None))
+            ),
+            Stratum(
+                "commanded_yaw_rate",
+                (Group("straight", None, 0.25), Group("turning", 0.25, 0.75), Group("spinning", 0.75, None)),
+            ),
+            _FRICTION,
+            _PUSHED,
+        ),
+    )
+
+
+def _rough(robot: str, task: Task) -> Panel:
+    # The border is as wide as a robot can walk, so that none leaves the map.
+    terrain = dataclasses.replace(task.terrain, seed=1000, border=20.0)
+    return Panel(
+        name=f"{robot}-rough-1",
+        description="Two robots on every tile of a held-out map cross it at 0.75 m/s forward, with pushes and noise.",
+        task=dataclasses.replace(
+            task,
+            terrain=terrain,
+            curriculum=Curriculum(enabled=False),
+            commands=Commands(forward=(0.75, 0.75), sideways=(-0.1, 0.1), mode="yaw_rate", yaw_rate=(0.0, 0.0)),
+        ),
+        seed=0,
+        num_robots=2 * terrain.levels * terrain.columns,
+        strata=(Stratum("terrain"), Stratum("level"), Stratum("terrain_and_level"), _FRICTION, _PUSHED),
+    )
+
+
+_BUILDERS = {"flat": _flat, "rough": _rough}
+
+
+def write_manifests(folder: Path) -> None:
+    """Write the manifests of the suite's panels."""
+    for name, env_id in PANELS.items():
+        (folder / f"{name}.json").write_text(panel_for(env_id).to_json())
+
+
+if __name__ == "__main__":
+    write_manifests(Path(sys.argv[1]))

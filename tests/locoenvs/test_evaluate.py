@@ -1,0 +1,211 @@
+"""Metrics against robots whose motion is known exactly, and the protocol of a panel."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import array_api_compat.numpy as xp
+import numpy as np
+import pytest
+from fake import BIPED, FakeSimulator
+
+from locoenvs import engines, rng
+from locoenvs.evaluate import Result, bootstrap, compare, drawn, evaluate, strata_table, table, wilson
+from locoenvs.mdp import prepare
+from locoenvs.panel import Group, Panel, Stratum, load_panel
+from locoenvs.state import Readout
+from locoenvs.step import initial
+from locoenvs.task import Commands, Curriculum, Noise, Observations, Pushes, Randomization, Start, Task, Terrain, Timing
+from locoenvs.terrain import build
+
+STILL = Start(position=0.0, joint_scale=(1.0, 1.0), velocity=0.0, random_heading=False)
+FORWARD = Commands(forward=(0.75, 0.75), sideways=(0.0, 0.0), mode="yaw_rate", yaw_rate=(0.5, 0.5))
+
+
+def panel(task: Task, robots: int, *strata: Stratum) -> Panel:
+    return Panel(name="test", description="", task=task, seed=0, num_robots=robots, strata=strata)
+
+
+def task(**changes: object) -> Task:
+    return Task(
+        BIPED,
+        timing=Timing(episode_length=6.0),
+        curriculum=Curriculum(enabled=False),
+        commands=FORWARD,
+        observations=Observations(heights=None, noise=Noise()),
+        randomization=Randomization(pushes=None, start=STILL),
+        **changes,  # type: ignore[arg-type]
+    )
+
+
+class Gliding(FakeSimulator):
+    """Glides at 1 m/s along x on its left foot, which slips at 0.3 m/s, while both joints turn at 1 rad/s against 2 N m.
+
+    The base of robot 0 hits the ground at step 150, that of robot 1 at step 250.
+    """
+
+    falls = {0: 150, 1: 250}
+
+    def __init__(self, num_envs: int) -> None:
+        super().__init__(xp, num_envs)
+        self.steps = 0
+
+    def advance(self, physics: object, target: np.ndarray) -> tuple[object, Readout]:
+        assert isinstance(physics, Readout)
+        self.steps += 1
+        self.forces[:] = 0
+        self.forces[:, 2, 2] = 10.0
+        for robot, step in self.falls.items():
+            self.forces[robot, 0, 2] = 100.0 if self.steps == step else 0.0
+        one = np.ones((self.num_envs, 1), np.float32)
+        glide = dataclasses.replace(physics, base_linear_velocity=one * np.float32([1, 0, 0]))
+        after, _ = super().advance(glide, target)
+        assert isinstance(after, Readout)
+        slip = np.float32([[0.3, 0, 5.0], [9.0, 9.0, 9.0]])
+        after = dataclasses.replace(
+            after, joint_velocity=one * np.float32([1, -1]), foot_velocity=np.tile(slip, (self.num_envs, 1, 1))
+        )
+        return after, after
+
+
+@pytest.fixture
+def gliding(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "load", lambda name: lambda task, ground, count, device=None: Gliding(count))
+
+
+def idle(observations: np.ndarray) -> np.ndarray:
+    return np.zeros((len(observations), 2), np.float32)
+
+
+def test_metrics_of_a_motion_that_is_known(gliding: None) -> None:
+    result = evaluate(idle, panel(task(terrain=Terrain(kind="plane")), 4))
+    value = {name: estimate.value for name, estimate in result.metrics.items()}
+    assert value.pop("success_rate") == 0.5 and value.pop("fall_rate") == 0.5
+    assert value == pytest.approx(
+        {
+            "velocity_error": 0.25,
+            "yaw_rate_error": 0.5,
+            "commanded_speed": 0.75,
+            "speed": 1.0,
+            "cost_of_transport": 4.0 / (BIPED.mass * 9.81 * 1.0),
+            "power": 4.0,
+            "torque": 2.0,
+            "foot_slip": 0.3,
+            "tilt": 0.0,
+            "base_height": 0.5,
+            "base_height_sd": 0.0,
+            "action_clip_rate": 0.0,
+        },
+        abs=1e-4,
+    )
+    assert result.reset_reasons == {"time_limit": 2, "base_contact": 2, "broken_physics": 0}
+
+
+def test_success_is_to_leave_the_tile_before_the_base_touches(gliding: None) -> None:
+    """At 1 m/s a robot leaves its 8 m tile after 4 s: robot 0 fell before that, robot 1 after, two never do."""
+    flat = Terrain(levels=2, columns=2, cell=0.5, shares=({"kind": "flat", "share": 1.0},))  # type: ignore[arg-type]
+    result = evaluate(idle, panel(task(terrain=flat), 4, Stratum("level"), Stratum("terrain_and_level")))
+    assert result.metrics["success_rate"].value == 0.75
+    assert result.metrics["fall_rate"].value == 0.5
+    levels = result.strata["level"]
+    assert {label: group["success_rate"].value for label, group in levels.items()} == {"level 0": 0.5, "level 1": 1.0}
+    assert {label: group["success_rate"].count for label, group in levels.items()} == {"level 0": 2, "level 1": 2}
+    assert list(result.strata["terrain_and_level"]) == ["flat 0", "flat 1"]
+
+
+def test_only_the_first_episode_counts(gliding: None) -> None:
+    """Robot 0 falls twice more after its first fall."""
+    Gliding.falls, before = {0: 100, 1: 300}, Gliding.falls
+    try:
+        once = evaluate(idle, panel(task(terrain=Terrain(kind="plane")), 2))
+    finally:
+        Gliding.falls = before
+    assert once.reset_reasons == {"time_limit": 0, "base_contact": 2, "broken_physics": 0}
+    assert once.metrics["fall_rate"].count == 2
+
+
+def test_moments_are_grouped_by_the_time_since_a_push(gliding: None) -> None:
+    """Pushes come at 2 s and 4 s. Robot 0 falls at 3 s, a second after one, robot 1 at 5 s."""
+    pushed = dataclasses.replace(task().randomization, pushes=Pushes(interval=2.0, velocity=0.0))
+    groups = (Group("soon", 0.0, 1.0), Group("later", 1.0, None))
+    config = dataclasses.replace(task(terrain=Terrain(kind="plane")), randomization=pushed)
+    result = evaluate(idle, panel(config, 4, Stratum("since_push", groups)))
+    falls = {label: group["fall_rate"].value for label, group in result.strata["since_push"].items()}
+    assert falls == {"soon": 0.0, "later": 0.5}
+    assert "success_rate" not in result.strata["since_push"]["soon"]
+
+
+def test_clipped_actions_are_counted(gliding: None) -> None:
+    config = dataclasses.replace(task(terrain=Terrain(kind="plane")), action_clip=1.0)
+    result = evaluate(lambda o: np.tile(np.float32([0.5, -2.0]), (len(o), 1)), panel(config, 2))
+    assert result.metrics["action_clip_rate"].value == 0.5
+
+
+def test_friction_and_payload_are_the_draws_that_the_simulator_gets() -> None:
+    config = dataclasses.replace(task(), randomization=Randomization(payload=(-5.0, 5.0)))
+    simulator, given = FakeSimulator(xp, 16), {}
+    simulator.configure = lambda friction, payload: given.update(friction=friction, payload=payload)  # type: ignore[method-assign]
+    initial(prepare(config, build(config.terrain), xp), simulator, 7, rng.SPLITS["panel"])  # type: ignore[arg-type]
+    friction, payload = drawn(config, 16, "panel", 7)
+    np.testing.assert_array_equal(friction, given["friction"])
+    np.testing.assert_array_equal(payload, given["payload"])
+    assert np.ptp(friction) > 0.3 and np.ptp(payload) > 3
+
+
+def test_wilson_interval() -> None:
+    """E. B. Wilson's formula, computed by hand for 8 of 10 and for none of 10."""
+    some, none = wilson(8, 10), wilson(0, 10)
+    assert (some.low, some.value, some.high) == pytest.approx((0.4902, 0.8, 0.9433), abs=1e-4)
+    assert (none.low, none.value, none.high) == pytest.approx((0.0, 0.0, 0.2775), abs=1e-4)
+
+
+def test_bootstrap_covers_the_standard_error_of_a_mean() -> None:
+    values = np.random.default_rng(1).normal(3.0, 2.0, 400)
+    found = bootstrap(values, np.ones(400))
+    assert found.value == pytest.approx(values.mean())
+    error = 1.96 * values.std() / math.sqrt(400)
+    assert found.low == pytest.approx(values.mean() - error, abs=0.03)
+    assert found.high == pytest.approx(values.mean() + error, abs=0.03)
+    assert bootstrap(np.array([2.0]), np.array([4.0])).low is None
+    assert bootstrap(np.array([1.0, 3.0]), np.array([1.0, 1.0])).value == 2.0
+
+
+def test_results_of_different_panels_are_not_compared(gliding: None) -> None:
+    a = evaluate(idle, panel(task(terrain=Terrain(kind="plane")), 2))
+    b = evaluate(idle, panel(task(terrain=Terrain(kind="plane")), 3))
+    assert compare(a, a)["velocity_error"] == 0.0
+    with pytest.raises(ValueError, match=rf"{a.panel_hash}.*{b.panel_hash}"):
+        compare(a, b)
+
+
+def small(name: str, robots: int, seconds: float) -> Panel:
+    full = load_panel(name)
+    timing = dataclasses.replace(full.task.timing, episode_length=seconds)
+    return dataclasses.replace(full, num_robots=robots, task=dataclasses.replace(full.task, timing=timing))
+
+
+def test_a_robot_that_stands_still_never_falls_and_misses_its_whole_command() -> None:
+    pytest.importorskip("mujoco")
+    result = evaluate(lambda o: np.zeros((len(o), 12), np.float32), small("flat", 16, 3.0))
+    found = result.metrics
+    assert found["fall_rate"].value == 0 and found["success_rate"].value == 1
+    assert found["velocity_error"].value == pytest.approx(found["commanded_speed"].value, abs=0.1)
+    assert Result.from_json(result.to_json()) == result
+    again = evaluate(lambda o: np.zeros((len(o), 12), np.float32), small("flat", 16, 3.0))
+    assert dataclasses.replace(again, wall_seconds=0.0) == dataclasses.replace(result, wall_seconds=0.0)
+
+
+def test_a_robot_that_throws_itself_over_falls() -> None:
+    pytest.importorskip("mujoco")
+    throw = np.tile(np.float32([0, 6, -6]), 4)
+    result = evaluate(lambda o: np.tile(throw, (len(o), 1)), small("flat", 16, 3.0))
+    assert result.metrics["fall_rate"].value == 1 and result.metrics["success_rate"].value == 0
+    assert result.reset_reasons["base_contact"] + result.reset_reasons["broken_physics"] == 16
+
+
+def test_tables_show_every_metric_and_group(gliding: None) -> None:
+    config = task(terrain=Terrain(kind="plane"))
+    result = evaluate(idle, panel(config, 4, load_panel("flat").strata[2]))
+    assert table(result).row_count == len(result.metrics)
+    assert strata_table(result, "friction").row_count == len(result.strata["friction"])
