@@ -67,7 +67,15 @@ foot_slip: mean horizontal speed of feet in contact. tilt: mean angle of the bas
 base_height_sd: above the ground below it. action_clip_rate: share of the actions beyond the clip.
 """
 
-_RATES = ("success_rate", "fall_rate")
+_HEADINGS = {
+    "success_rate": "success",
+    "fall_rate": "falls",
+    "velocity_error": "v error",
+    "yaw_rate_error": "yaw error",
+    "cost_of_transport": "CoT",
+    "foot_slip": "slip",
+}
+"""What the tables of strata show, and call it."""
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -85,7 +93,8 @@ Metrics = dict[str, Estimate]
 
 @dataclass(frozen=True, config=CONFIG)
 class Result:
-    """What a policy achieved on a panel. ``metrics`` are those of :data:`UNITS`; ``strata``: quantity -> group -> metrics."""
+    """What a policy achieved on a panel. ``metrics`` are those of :data:`UNITS`; ``strata``: quantity -> group -> metrics;
+    ``episode_seconds`` is the mean length of the episodes."""
 
     panel: str
     panel_hash: str
@@ -93,6 +102,7 @@ class Result:
     policy_sha256: str | None
     backend: str
     num_robots: int
+    episode_seconds: float
     metrics: Metrics
     reset_reasons: dict[str, int]
     strata: dict[str, dict[str, Metrics]]
@@ -143,6 +153,7 @@ def evaluate(
         policy_sha256=policy.sha256 if isinstance(policy, Policy) else None,
         backend=engines.resolve(backend),
         num_robots=panel.num_robots,
+        episode_seconds=float(record.alive.sum(axis=0).mean() * record.dt),
         metrics=_metrics(record, np.ones_like(record.alive), True),
         reset_reasons={name: int(count) for name, count in zip(RESET_REASONS[1:], reasons[1:])},
         strata={name: {label: found for label, found in group.items() if found} for name, group in groups.items()},
@@ -180,16 +191,13 @@ def table(result: Result) -> Table:
 
 def strata_table(result: Result, quantity: str) -> Table:
     """The main metrics group by group of one stratum, for people."""
-    names = [
-        name
-        for name in ("success_rate", "fall_rate", "velocity_error", "yaw_rate_error", "cost_of_transport", "foot_slip")
-        if any(name in metrics for metrics in result.strata[quantity].values())
-    ]
+    groups = result.strata[quantity].values()
+    names = [name for name in _HEADINGS if any(name in metrics for metrics in groups)]
     made = Table(title=f"by {quantity.replace('_', ' ')}")
-    made.add_column("group")
+    made.add_column("", no_wrap=True)
     made.add_column("robots", justify="right")
     for name in names:
-        made.add_column(f"{name.replace('_', ' ')}\n{UNITS[name]}", justify="right")
+        made.add_column(f"{_HEADINGS[name]}\n{UNITS[name]}", justify="right")
     for label, metrics in result.strata[quantity].items():
         cells = [_shown(metrics[name].value, UNITS[name]) if name in metrics else "" for name in names]
         made.add_row(label, str(metrics["fall_rate"].count), *cells)

@@ -8,15 +8,27 @@ import math
 import array_api_compat.numpy as xp
 import numpy as np
 import pytest
-from fake import BIPED, FakeSimulator
 
+from fake import BIPED, FakeSimulator
 from locoenvs import engines, rng
 from locoenvs.evaluate import Result, bootstrap, compare, drawn, evaluate, strata_table, table, wilson
 from locoenvs.mdp import prepare
 from locoenvs.panel import Group, Panel, Stratum, load_panel
 from locoenvs.state import Readout
 from locoenvs.step import initial
-from locoenvs.task import Commands, Curriculum, Noise, Observations, Pushes, Randomization, Start, Task, Terrain, Timing
+from locoenvs.task import (
+    Commands,
+    Curriculum,
+    Noise,
+    Observations,
+    Pushes,
+    Randomization,
+    Start,
+    Task,
+    Terrain,
+    TileShare,
+    Timing,
+)
 from locoenvs.terrain import build
 
 STILL = Start(position=0.0, joint_scale=(1.0, 1.0), velocity=0.0, random_heading=False)
@@ -45,7 +57,7 @@ class Gliding(FakeSimulator):
     The base of robot 0 hits the ground at step 150, that of robot 1 at step 250.
     """
 
-    falls = {0: 150, 1: 250}
+    falls = {0: (150,), 1: (250,)}
 
     def __init__(self, num_envs: int) -> None:
         super().__init__(xp, num_envs)
@@ -56,8 +68,8 @@ class Gliding(FakeSimulator):
         self.steps += 1
         self.forces[:] = 0
         self.forces[:, 2, 2] = 10.0
-        for robot, step in self.falls.items():
-            self.forces[robot, 0, 2] = 100.0 if self.steps == step else 0.0
+        for robot, steps in self.falls.items():
+            self.forces[robot, 0, 2] = 100.0 if self.steps in steps else 0.0
         one = np.ones((self.num_envs, 1), np.float32)
         glide = dataclasses.replace(physics, base_linear_velocity=one * np.float32([1, 0, 0]))
         after, _ = super().advance(glide, target)
@@ -67,6 +79,9 @@ class Gliding(FakeSimulator):
             after, joint_velocity=one * np.float32([1, -1]), foot_velocity=np.tile(slip, (self.num_envs, 1, 1))
         )
         return after, after
+
+    def close(self) -> None:
+        pass
 
 
 @pytest.fixture
@@ -104,7 +119,7 @@ def test_metrics_of_a_motion_that_is_known(gliding: None) -> None:
 
 def test_success_is_to_leave_the_tile_before_the_base_touches(gliding: None) -> None:
     """At 1 m/s a robot leaves its 8 m tile after 4 s: robot 0 fell before that, robot 1 after, two never do."""
-    flat = Terrain(levels=2, columns=2, cell=0.5, shares=({"kind": "flat", "share": 1.0},))  # type: ignore[arg-type]
+    flat = Terrain(levels=2, columns=2, shares=(TileShare("flat", 1.0),))
     result = evaluate(idle, panel(task(terrain=flat), 4, Stratum("level"), Stratum("terrain_and_level")))
     assert result.metrics["success_rate"].value == 0.75
     assert result.metrics["fall_rate"].value == 0.5
@@ -114,15 +129,13 @@ def test_success_is_to_leave_the_tile_before_the_base_touches(gliding: None) -> 
     assert list(result.strata["terrain_and_level"]) == ["flat 0", "flat 1"]
 
 
-def test_only_the_first_episode_counts(gliding: None) -> None:
+def test_only_the_first_episode_counts(gliding: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Robot 0 falls twice more after its first fall."""
-    Gliding.falls, before = {0: 100, 1: 300}, Gliding.falls
-    try:
-        once = evaluate(idle, panel(task(terrain=Terrain(kind="plane")), 2))
-    finally:
-        Gliding.falls = before
+    monkeypatch.setattr(Gliding, "falls", {0: (50, 100, 150), 1: (250,)})
+    once = evaluate(idle, panel(task(terrain=Terrain(kind="plane")), 2))
     assert once.reset_reasons == {"time_limit": 0, "base_contact": 2, "broken_physics": 0}
     assert once.metrics["fall_rate"].count == 2
+    assert once.episode_seconds == pytest.approx(3.0)  # of 1 s and of 5 s
 
 
 def test_moments_are_grouped_by_the_time_since_a_push(gliding: None) -> None:

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import math
 
+import array_api_compat.numpy as xp
 import numpy as np
 import pytest
 
@@ -13,8 +14,9 @@ from locoenvs import rng
 from locoenvs.curriculum import first_level
 from locoenvs.mdp import prepare
 from locoenvs.panel import PANELS, Panel, load_panel, panel_for
+from locoenvs.registration import task
 from locoenvs.task import Curriculum
-from locoenvs.terrain import build
+from locoenvs.terrain import HeightMap, build, ground_height
 
 HASHES = {"flat": "394fc9588310", "rough": "709a915fedfd"}
 """A panel is never edited: one that measures something else gets another name."""
@@ -58,7 +60,7 @@ def test_a_panel_does_not_change_while_it_runs() -> None:
 def test_the_rough_panel_has_two_robots_on_every_tile() -> None:
     panel = load_panel("rough")
     ground = build(panel.task.terrain)
-    mdp = prepare(panel.task, ground, pytest.importorskip("array_api_compat.numpy"))
+    mdp = prepare(panel.task, ground, xp)
     robot = np.arange(panel.num_robots, dtype=np.int32)
     level, column = first_level(mdp, robot, robot), robot % panel.task.terrain.columns
     tiles, counts = np.unique(np.stack([level, column]), axis=1, return_counts=True)
@@ -73,8 +75,22 @@ def test_no_robot_of_the_rough_panel_can_walk_off_the_map() -> None:
 
 
 @pytest.mark.parametrize("name", PANELS)
-def test_panels_are_held_out(name: str) -> None:
-    panel, trained = load_panel(name), load_panel(name).task
-    assert rng.SPLITS[panel.split] != rng.SPLITS["train"]
-    if trained.terrain.kind == "tiles":
-        assert trained.terrain.seed != 0
+def test_no_robot_in_training_has_a_stream_of_a_panel(name: str) -> None:
+    panel = load_panel(name)
+    robots, families = np.arange(4096, dtype=np.int32), panel.task.seed_families
+    held_out = rng.robot_key(panel.seed, rng.SPLITS[panel.split], robots[: panel.num_robots], families)
+    for seed in (panel.seed, 1, 2):
+        assert not np.isin(held_out, rng.robot_key(seed, rng.SPLITS["train"], robots, families)).any()
+
+
+def test_the_ground_of_the_rough_panel_is_held_out() -> None:
+    panel, trained = build(load_panel("rough").task.terrain), build(task(PANELS["rough"]).terrain)
+    for level, column in ((9, 9), (9, 12)):  # rough ground and obstacles
+        there, here = (tile(ground, level, column) for ground in (panel, trained))
+        assert np.abs(there - here).max() > 0.1
+
+
+def tile(ground: HeightMap, level: int, column: int) -> np.ndarray:
+    x, y, _ = ground.tile_centers[level, column]
+    side = np.arange(-3.9, 4.0, 0.1, dtype=np.float32)
+    return ground_height(ground.heights, ground.origin, ground.cell, *np.meshgrid(x + side, y + side))
