@@ -82,6 +82,8 @@ def prepare(task: Task, height_map: HeightMap, xp: ModuleType, device: object = 
         soft_lower=array(middle - half),
         soft_upper=array(middle + half),
         scan_points=array(points),
-        noise=array(np.concatenate([np.full(slot.stop - slot.start, slot.noise * slot.scale) for slot in layout(task)])),
+        noise=array(
+            np.concatenate([np.full(slot.stop - slot.start, slot.noise * slot.scale) for slot in layout(task)])
+        ),
         **indices,
     )

@@ -63,9 +63,7 @@ def angular_velocity_penalty(s: Step) -> Array:
 
 def joint_motion(s: Step) -> Array:
     """|ddq|^2, by finite difference over the control step."""
-    return _squared_norm(
-        s.mdp.xp, (s.readout.joint_velocity - s.last_joint_velocity) / s.mdp.task.timing.control_dt
-    )
+    return _squared_norm(s.mdp.xp, (s.readout.joint_velocity - s.last_joint_velocity) / s.mdp.task.timing.control_dt)
 
 
 def joint_torques(s: Step) -> Array:

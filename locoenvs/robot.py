@@ -121,9 +121,13 @@ class Robot:
         for index, body in enumerate(self.bodies):
             if index == 0:
                 if body.parent is not None or body.joint is not None:
-                    raise ValueError(f"robot {self.name!r}: the first body, {body.name!r}, is the free root: no parent, no joint")
+                    raise ValueError(
+                        f"robot {self.name!r}: the first body, {body.name!r}, is the free root: no parent, no joint"
+                    )
             elif body.parent not in seen:
-                raise ValueError(f"body {body.name!r}: parent {body.parent!r} must be one of the bodies before it: {sorted(seen)}")
+                raise ValueError(
+                    f"body {body.name!r}: parent {body.parent!r} must be one of the bodies before it: {sorted(seen)}"
+                )
             seen.add(body.name)
         joints = list(self.joint_names)
         if len(set(joints)) != len(joints):
@@ -135,9 +139,12 @@ class Robot:
                     raise ValueError(f"robot {self.name!r}: {field} names {name!r}; its bodies are {names}")
                 if name not in spheres_on:
                     raise ValueError(f"robot {self.name!r}: {field} names {name!r}, which has no contact sphere")
-        for part in (*self.spheres, *self.visuals):
+        parts: tuple[Sphere | Visual, ...] = (*self.spheres, *self.visuals)
+        for part in parts:
             if part.body not in seen:
-                raise ValueError(f"robot {self.name!r}: a {type(part).__name__.lower()} names body {part.body!r}; its bodies are {names}")
+                raise ValueError(
+                    f"robot {self.name!r}: a {type(part).__name__.lower()} names body {part.body!r}; its bodies are {names}"
+                )
         if self.mirror and sorted(name for name, _ in self.mirror) != sorted(joints):
             raise ValueError(f"robot {self.name!r}: mirror must name every joint once: {joints}")
 

@@ -24,7 +24,10 @@ def map_arrays(function: Callable[..., Array], tree: Tree, *others: Tree) -> Tre
     names = [field.name for field in dataclasses.fields(tree)]
     return dataclasses.replace(
         tree,  # type: ignore[type-var]
-        **{name: map_arrays(function, getattr(tree, name), *(getattr(other, name) for other in others)) for name in names},
+        **{
+            name: map_arrays(function, getattr(tree, name), *(getattr(other, name) for other in others))
+            for name in names
+        },
     )
 
 

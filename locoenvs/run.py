@@ -28,7 +28,9 @@ class Run:
     def create(folder: Path) -> Run:
         """A new run. Raises FileExistsError for a folder that holds something already."""
         if folder.exists() and any(folder.iterdir()):
-            raise FileExistsError(f"run folder {folder} exists: go on with it by --resume {folder}, or choose another name")
+            raise FileExistsError(
+                f"run folder {folder} exists: go on with it by --resume {folder}, or choose another name"
+            )
         folder.mkdir(parents=True, exist_ok=True)
         return Run(folder)
 
@@ -97,7 +99,9 @@ class Run:
         write_atomically(self.checkpoint, write, keep_previous)
 
 
-def write_atomically(path: Path, write: Callable[[Any], Any], before_replacing: Callable[[], None] = lambda: None) -> None:
+def write_atomically(
+    path: Path, write: Callable[[Any], Any], before_replacing: Callable[[], None] = lambda: None
+) -> None:
     """Write a file so that ``path`` holds either the old or the whole new content, whatever happens meanwhile."""
     temporary = path.with_name(path.name + ".partial")
     try:

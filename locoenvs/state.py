@@ -13,7 +13,6 @@ from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
-
 Array: TypeAlias = Any  # of whichever namespace is in use: the array API standard names no common type
 
 
@@ -125,4 +124,3 @@ class Simulator(Protocol):
 
     def close(self) -> None:
         """Free what the engine holds."""
-

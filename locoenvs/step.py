@@ -128,9 +128,7 @@ def reset(mdp: Mdp, simulator: Simulator, state: EnvState, mask: Array) -> EnvSt
         return _begin(mdp, episodes.robot, episodes.key, episodes.number + 1, level, episodes.column)
 
     episodes = rows.replace(mask, state.episodes, begin_next, state.episodes)
-    return dataclasses.replace(
-        state, episodes=episodes, physics=simulator.place(state.physics, mask, episodes.readout)
-    )
+    return dataclasses.replace(state, episodes=episodes, physics=simulator.place(state.physics, mask, episodes.readout))
 
 
 def initial(mdp: Mdp, simulator: Simulator, seed: int, split: int, stagger: bool = False) -> EnvState:

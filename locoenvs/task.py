@@ -42,7 +42,9 @@ class Timing:
 
     def __post_init__(self) -> None:
         if self.episode_length < self.control_dt:
-            raise ValueError(f"timing.episode_length {self.episode_length} s must hold one control step of {self.control_dt} s")
+            raise ValueError(
+                f"timing.episode_length {self.episode_length} s must hold one control step of {self.control_dt} s"
+            )
 
     @property
     def control_dt(self) -> float:
@@ -55,7 +57,17 @@ class Timing:
         return math.ceil(round(self.episode_length / self.control_dt, 6))
 
 
-TileKind = Literal["flat", "slope_up", "slope_down", "rough", "rough_slope_up", "rough_slope_down", "obstacles", "stairs_up", "stairs_down"]
+TileKind = Literal[
+    "flat",
+    "slope_up",
+    "slope_down",
+    "rough",
+    "rough_slope_up",
+    "rough_slope_down",
+    "obstacles",
+    "stairs_up",
+    "stairs_down",
+]
 """A kind of tile, named after what a robot meets that walks from the tile's center outwards."""
 
 
@@ -150,7 +162,9 @@ class Commands:
     resample_every: Positive | None = None
 
     def __post_init__(self) -> None:
-        _check_range("commands", forward=self.forward, sideways=self.sideways, heading=self.heading, yaw_rate=self.yaw_rate)
+        _check_range(
+            "commands", forward=self.forward, sideways=self.sideways, heading=self.heading, yaw_rate=self.yaw_rate
+        )
 
 
 @dataclass(frozen=True, config=CONFIG)

@@ -24,7 +24,7 @@ from locoenvs.terrain import build
 Autoreset = Literal["same_step", "next_step", "disabled"]
 
 
-class LocoVectorEnv(VectorEnv, gymnasium.Env):
+class LocoVectorEnv(VectorEnv, gymnasium.Env):  # type: ignore[misc]
     """``num_envs`` robots that do one task, stepped together.
 
     It is both a :class:`gymnasium.vector.VectorEnv` and a :class:`gymnasium.Env`, so ``gymnasium.make(id, num_envs=N)``

@@ -6,6 +6,7 @@ import dataclasses
 from types import ModuleType
 
 import numpy as np
+
 from locoenvs.robot import Body, Joint, Robot, Sphere
 from locoenvs.rows import select
 from locoenvs.state import Array, Readout

@@ -46,7 +46,9 @@ class Renderer:
     ) -> None:
         largest = model.vis.global_
         if not (0 < width <= largest.offwidth and 0 < height <= largest.offheight):
-            raise ValueError(f"a picture of {width} x {height} pixels: at most {largest.offwidth} x {largest.offheight}")
+            raise ValueError(
+                f"a picture of {width} x {height} pixels: at most {largest.offwidth} x {largest.offheight}"
+            )
         self._model, self._data = model, mujoco.MjData(model)
         self._scene = mujoco.MjvScene(model, maxgeom=model.ngeom + 100)
         self._option = mujoco.MjvOption()

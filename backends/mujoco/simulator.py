@@ -26,7 +26,11 @@ _FIELDS = ("time", "qpos", "qvel", "qacc_warmstart", "ctrl")
 
 _BROKEN = [
     int(warning)
-    for warning in (mujoco.mjtWarning.mjWARN_BADQPOS, mujoco.mjtWarning.mjWARN_BADQVEL, mujoco.mjtWarning.mjWARN_BADQACC)
+    for warning in (
+        mujoco.mjtWarning.mjWARN_BADQPOS,
+        mujoco.mjtWarning.mjWARN_BADQVEL,
+        mujoco.mjtWarning.mjWARN_BADQACC,
+    )
 ]
 
 
@@ -148,7 +152,8 @@ class MujocoSimulator:
         """See :class:`locoenvs.state.Simulator`."""
         for name in _FIELDS:
             self._batch.bind(name)[:] = saved[name]
-        return self.configure(saved["friction"], saved["payload"])
+        self.configure(saved["friction"], saved["payload"])
+        return None
 
     def render(self, physics: object, robot: int) -> np.ndarray:
         """See :class:`locoenvs.state.Simulator`."""

@@ -7,6 +7,7 @@ import dataclasses
 import array_api_compat.numpy as xp
 import numpy as np
 import pytest
+
 from fake import BIPED, FakeSimulator
 from locoenvs import curriculum, rng
 from locoenvs.mdp import Mdp, prepare

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake import BIPED
 
+from fake import BIPED
 from locoenvs.observations import layout
 from locoenvs.policy import load_policy, save_policy
 from locoenvs.robot import Body, Robot

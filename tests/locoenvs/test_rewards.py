@@ -8,6 +8,7 @@ import math
 import array_api_compat.numpy as xp
 import numpy as np
 import pytest
+
 from fake import BIPED
 from locoenvs import rewards
 from locoenvs.mdp import Mdp, prepare

@@ -6,6 +6,7 @@ import array_api_compat.numpy as xp
 import array_api_compat.torch as torch_xp
 import numpy as np
 import pytest
+
 from locoenvs import rng
 
 VECTORS = {

@@ -9,6 +9,7 @@ import array_api_compat.numpy as numpy_xp
 import array_api_compat.torch as torch_xp
 import numpy as np
 import pytest
+
 from fake import BIPED, FakeSimulator
 from locoenvs import rng, rows
 from locoenvs.arrays import convert

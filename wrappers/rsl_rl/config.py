@@ -63,7 +63,11 @@ def rsl_rl_config(ppo: PPOConfig, mirror: Mirror | None = None, privileged: bool
         "multi_gpu": None,
         "actor": {
             **network,
-            "distribution_cfg": {"class_name": "GaussianDistribution", "init_std": ppo.initial_std, "std_type": "scalar"},
+            "distribution_cfg": {
+                "class_name": "GaussianDistribution",
+                "init_std": ppo.initial_std,
+                "std_type": "scalar",
+            },
         },
         "critic": dict(network),
         "algorithm": {

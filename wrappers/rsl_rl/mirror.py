@@ -50,7 +50,9 @@ class MirrorMLPModel(MLPModel):
     For observations that are one policy group (or one critic group) of the task.
     """
 
-    def __init__(self, obs: Any, obs_groups: Any, obs_set: str, output_dim: int, mirror: Mirror, **settings: Any) -> None:
+    def __init__(
+        self, obs: Any, obs_groups: Any, obs_set: str, output_dim: int, mirror: Mirror, **settings: Any
+    ) -> None:
         super().__init__(obs, obs_groups, obs_set, output_dim, **settings)
         here: Image = (mirror.observation_index, mirror.observation_sign)
         output: Image = (mirror.action_index, mirror.action_sign) if output_dim > 1 else (np.zeros(1, int), np.ones(1))

@@ -32,8 +32,8 @@ from locoenvs.task import Task
 from locoenvs.vector import LocoVectorEnv
 from locoenvs.wrappers.rsl_rl.config import PPOConfig, config, geometry, rsl_rl_config
 from locoenvs.wrappers.rsl_rl.env import RslRlVecEnv
-from locoenvs.wrappers.rsl_rl.ppo import TimeoutPPO
 from locoenvs.wrappers.rsl_rl.mirror import MirrorLinear
+from locoenvs.wrappers.rsl_rl.ppo import TimeoutPPO
 
 CHECKPOINT_SECONDS = 60.0
 
@@ -48,7 +48,7 @@ def train(env_id: str, settings: TrainSettings) -> Path:
     else:
         task = task_of(env_id, settings.recipe or "paper")
         ppo = config(task)
-        chosen = {"num_envs": settings.num_envs, "updates": settings.updates}
+        chosen: dict[str, Any] = {"num_envs": settings.num_envs, "updates": settings.updates}
         ppo = dataclasses.replace(ppo, **{name: value for name, value in chosen.items() if value is not None})
         run = Run.create(Path(settings.run or f"runs/{env_id.split('/')[-1]}-{time.strftime('%Y%m%d-%H%M%S')}"))
         recipe = {
@@ -179,7 +179,9 @@ class Training:
     def export(self) -> None:
         """Write the policy as ONNX and JSON."""
         linear = [module for module in self.algorithm.get_policy().mlp if isinstance(module, torch.nn.Linear)]
-        pairs = [layer.projected() if isinstance(layer, MirrorLinear) else (layer.weight, layer.bias) for layer in linear]
+        pairs = [
+            layer.projected() if isinstance(layer, MirrorLinear) else (layer.weight, layer.bias) for layer in linear
+        ]
         layers = [(weight.detach().numpy(), bias.detach().numpy()) for weight, bias in pairs]
         kept = ("environment", "learner", "backend", "seed", "versions", "task_hash")
         provenance = {name: self.recipe[name] for name in kept}
@@ -248,7 +250,9 @@ def _ppo(saved: dict[str, Any]) -> PPOConfig:
 
 def _print_recipe(console: Console, run: Run, recipe: dict[str, Any]) -> None:
     shown = recipe["geometry"]
-    console.print(f"[bold]{recipe['environment']}[/bold]  task {recipe['task_hash']}  recipe {recipe['task']['recipe']}")
+    console.print(
+        f"[bold]{recipe['environment']}[/bold]  task {recipe['task_hash']}  recipe {recipe['task']['recipe']}"
+    )
     console.print(f"run folder {run.folder}, seed {recipe['seed']}, backend {recipe['backend']}, {recipe['hardware']}")
     console.print(", ".join(f"{name} {value}" for name, value in shown.items()), highlight=False)
 
