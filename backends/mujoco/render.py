@@ -55,7 +55,7 @@ class Renderer:
         self._option.geomgroup[CONTACT_GROUP] = contacts
         self._camera = mujoco.MjvCamera()
         self._camera.azimuth, self._camera.elevation, self._camera.distance = azimuth, elevation, distance
-        self._camera.lookat = np.inf  # far from any robot: the first frame goes there at once
+        self._camera.lookat = 1e9  # far from any robot: the first frame goes there at once
         self._rectangle = mujoco.MjrRect(0, 0, width, height)
         self._gl = _gl_context(width, height)
         self._gl.make_current()
@@ -68,8 +68,9 @@ class Renderer:
         mujoco.mj_kinematics(self._model, self._data)
         mujoco.mj_comPos(self._model, self._data)
         mujoco.mj_camlight(self._model, self._data)
-        away = self._data.qpos[:3] - self._camera.lookat
-        self._camera.lookat += away * _FOLLOW if np.linalg.norm(away) < _JUMP else away
+        base, looked_at = self._data.qpos[:3], self._camera.lookat
+        near = np.linalg.norm(base - looked_at) < _JUMP
+        self._camera.lookat = looked_at + _FOLLOW * (base - looked_at) if near else base
         mujoco.mjv_updateScene(
             self._model, self._data, self._option, None, self._camera, mujoco.mjtCatBit.mjCAT_ALL, self._scene
         )
@@ -88,7 +89,7 @@ class Renderer:
             self._gl = None
 
 
-def _gl_context(width: int, height: int):  # noqa: ANN202 - one of MuJoCo's GLContext classes, which share no base
+def _gl_context(width: int, height: int) -> Any:  # one of MuJoCo's GLContext classes, which share no base
     """An OpenGL context that needs no display, chosen when it is made rather than when MuJoCo is imported."""
     name = os.environ.get("MUJOCO_GL", "").lower()
     if not name:
