@@ -142,7 +142,9 @@ def evaluate(
     finally:
         env.close()
     groups = {
-        stratum.quantity: {label: _metrics(record, *masks) for label, *masks in _groups(panel, stratum, record)}
+        stratum.quantity: {
+            label: _metrics(record, moments, whole) for label, moments, whole in _groups(panel, stratum, record)
+        }
         for stratum in panel.strata
     }
     reasons = np.bincount(record.reset_reason, minlength=len(RESET_REASONS))
@@ -259,7 +261,7 @@ def _record(
         alive=was_alive,
         series=series,
         fell_at=fell_at,
-        succeeded=crossed if task.terrain.kind == "tiles" else ~fell_at.any(axis=0),
+        succeeded=np.asarray(crossed if task.terrain.kind == "tiles" else ~fell_at.any(axis=0)),
         reset_reason=reason,
         weight=(task.robot.mass + payload) * GRAVITY,
         level=level,

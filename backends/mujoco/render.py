@@ -6,6 +6,7 @@ import ctypes.util
 import importlib
 import os
 import sys
+from typing import Any
 
 import mujoco
 import numpy as np

@@ -58,7 +58,8 @@ class MirrorMLPModel(MLPModel):
         output: Image = (mirror.action_index, mirror.action_sign) if output_dim > 1 else (np.zeros(1, int), np.ones(1))
         images = [here, *(_swap(width) for width in settings["hidden_dims"]), output]
         linear = iter([MirrorLinear(*pair) for pair in zip(images[:-1], images[1:], strict=True)])
-        self.mlp = nn.Sequential(*(next(linear) if isinstance(layer, nn.Linear) else layer for layer in self.mlp))
+        layers = (next(linear) if isinstance(layer, nn.Linear) else layer for layer in self.mlp)
+        self.mlp: nn.Sequential = nn.Sequential(*layers)
 
 
 def _swap(width: int) -> Image:
