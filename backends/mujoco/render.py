@@ -17,6 +17,8 @@ _FOLLOW = 0.2
 """Share of the way to the robot that the camera goes each frame."""
 _JUMP = 1.0
 """A robot farther from where the camera looks than this, m, was put somewhere else: the camera goes there at once."""
+_BELOW = 0.12
+"""The camera looks at a point so far below the base, m: the middle of the robot."""
 
 
 class Renderer:
@@ -26,10 +28,10 @@ class Renderer:
     or by OSMesa where there is no EGL.
 
     Args:
-        model: a model of :func:`locoenvs.backends.mujoco.model.compile_model`.
+        model: a model of :func:`locoenvs.backends.mujoco.model.compile_model`, with its visuals.
         width, height: of the picture, pixels, at most 1920 x 1080.
         azimuth: where the camera looks, degrees counterclockwise from world x.
-        elevation: how far it looks up, degrees.
+        elevation: how far it looks up, degrees; it looks from higher up where the ground would hide the robot.
         distance: from the robot's base, m.
         contacts: also draw the spheres that touch the ground.
     """
@@ -56,6 +58,7 @@ class Renderer:
         self._option.geomgroup[CONTACT_GROUP] = contacts
         self._camera = mujoco.MjvCamera()
         self._camera.azimuth, self._camera.elevation, self._camera.distance = azimuth, elevation, distance
+        self._elevation = elevation
         self._camera.lookat = 1e9  # far from any robot: the first frame goes there at once
         self._rectangle = mujoco.MjrRect(0, 0, width, height)
         self._gl = _gl_context(width, height)
@@ -69,9 +72,7 @@ class Renderer:
         mujoco.mj_kinematics(self._model, self._data)
         mujoco.mj_comPos(self._model, self._data)
         mujoco.mj_camlight(self._model, self._data)
-        base, looked_at = self._data.qpos[:3], self._camera.lookat
-        near = np.linalg.norm(base - looked_at) < _JUMP
-        self._camera.lookat = looked_at + _FOLLOW * (base - looked_at) if near else base
+        self._follow(self._data.qpos[:3] - (0.0, 0.0, _BELOW))
         mujoco.mjv_updateScene(
             self._model, self._data, self._option, None, self._camera, mujoco.mjtCatBit.mjCAT_ALL, self._scene
         )
@@ -80,6 +81,25 @@ class Renderer:
         mujoco.mjr_render(self._rectangle, self._scene, self._context)
         mujoco.mjr_readPixels(picture, None, self._rectangle, self._context)
         return picture[::-1].copy()
+
+    def _follow(self, center: np.ndarray) -> None:
+        """Look at ``center``, from the least height above it from which the ground does not hide it."""
+        camera = self._camera
+        share = _FOLLOW if np.linalg.norm(center - camera.lookat) < _JUMP else 1.0
+        camera.lookat = camera.lookat + share * (center - camera.lookat) if share < 1 else center
+        elevation = self._elevation
+        while elevation > -80 and self._hidden(elevation):
+            elevation -= 5.0
+        camera.elevation += share * (elevation - camera.elevation)
+
+    def _hidden(self, elevation: float) -> bool:
+        """Whether the ground comes within 10 degrees of the line from the robot to a camera at this elevation."""
+        up, around = np.radians(elevation + 10.0), np.radians(self._camera.azimuth)
+        towards = -np.array([np.cos(up) * np.cos(around), np.cos(up) * np.sin(around), np.sin(up)])
+        start = self._camera.lookat + (0.0, 0.0, _BELOW)
+        ground_only = np.array([1, 0, 0, 0, 0, 0], np.uint8)
+        hit = mujoco.mj_ray(self._model, self._data, start, towards, ground_only, True, -1, np.zeros(1, np.int32))
+        return 0 <= hit < self._camera.distance
 
     def close(self) -> None:
         """Free the graphics memory. The renderer cannot be used after it; closing twice is harmless."""

@@ -53,6 +53,7 @@ class MujocoSimulator:
     ) -> None:
         self.num_envs = num_envs
         self.task = task
+        self._height_map = height_map
         self._actuator = actuator
         self.model = compile_model(task, height_map, torque_actuators=actuator is not None)
         self._batch = Batch(self.model, num_envs, nthread=threads or os.cpu_count() or 1)
@@ -158,7 +159,7 @@ class MujocoSimulator:
     def render(self, physics: object, robot: int) -> np.ndarray:
         """See :class:`locoenvs.state.Simulator`."""
         if self._renderer is None:
-            self._renderer = Renderer(self.model)
+            self._renderer = Renderer(compile_model(self.task, self._height_map, visuals=True))
         return self._renderer.frame(np.array(self._qpos[robot]))
 
     def close(self) -> None:

@@ -81,7 +81,25 @@ def _leg_spheres(leg: str) -> tuple[Sphere, ...]:
 
 
 def _leg_visuals(leg: str) -> tuple[Visual, ...]:
-    return ()
+    f, s = _signs(leg)
+    hip, thigh, shank, foot = (f"{leg}_{part}" for part in ("HIP", "THIGH", "SHANK", "FOOT"))
+    return (
+        Visual(hip, "cylinder", (0.062, 0.03, 0.0), (0.0, 0.0, 0.0), _ALONG_X, _GREY),
+        Visual(hip, "box", (0.03, 0.03, 0.045), (0.035 * f, 0.0, 0.0), color=_GREY),
+        Visual(hip, "cylinder", (0.058, 0.06, 0.0), (0.0599 * f, 0.022 * s, 0.0), _ALONG_Y, _SHELL),
+        Visual(thigh, "cylinder", (0.064, 0.036, 0.0), (0.0, 0.04 * s, 0.0), _ALONG_Y, _GREY),
+        Visual(thigh, "cylinder", (0.045, 0.004, 0.0), (0.0, 0.078 * s, 0.0), _ALONG_Y, _RED),
+        Visual(thigh, "box", (0.036, 0.026, 0.12), (0.0, 0.034 * s, -0.14), color=_SHELL),
+        Visual(thigh, "box", (0.025, 0.004, 0.07), (0.0, 0.061 * s, -0.14), color=_GREY),
+        Visual(thigh, "cylinder", (0.055, 0.055, 0.0), (0.0, 0.022 * s, -0.285), _ALONG_Y, _GREY),
+        Visual(shank, "cylinder", (0.058, 0.017, 0.0), (0.0, 0.0, 0.0), _ALONG_Y, _SHELL),
+        Visual(shank, "cylinder", (0.04, 0.004, 0.0), (0.0, 0.02 * s, 0.0), _ALONG_Y, _METAL),
+        Visual(shank, "box", (0.05, 0.015, 0.03), (0.05 * f, 0.004 * s, 0.0), color=_SHELL),
+        Visual(shank, "capsule", (0.0225, 0.02, 0.0), (0.088 * f, 0.01305 * s, -0.02), color=_SHELL),
+        Visual(shank, "cylinder", (0.0165, 0.14, 0.0), (0.08795 * f, 0.01305 * s, -0.165), color=_METAL),
+        Visual(foot, "cylinder", (0.022, 0.02, 0.0), (0.0, 0.0, 0.05), color=_SHELL),
+        Visual(foot, "sphere", (0.03, 0.0, 0.0), (0.0, 0.0, 0.0225), color=_RUBBER),
+    )
 
 
 _BASE = Body(
@@ -91,11 +109,71 @@ _BASE = Body(
 )  # fmt: skip
 
 _BASE_SPHERES = tuple(
-    Sphere("base", (0.42 * x, 0.10 * y, 0.07 * z), 0.05) for x in (1, -1) for y in (1, -1) for z in (1, -1)
+    Sphere("base", (0.46 * x, 0.11 * y, 0.05 * z), 0.05) for x in (1, -1) for y in (1, -1) for z in (1, -1)
 )
-"""The corners of a box of 0.94 x 0.30 x 0.24 m."""
+"""The corners of the body, 1.02 x 0.32 x 0.2 m with its faces and bumpers."""
 
-_BASE_VISUALS: tuple[Visual, ...] = ()
+
+def _end_visuals(f: int) -> tuple[Visual, ...]:
+    """What the front (+1) and the rear (-1) have alike: hip drives, face with cameras, bumper cage."""
+    return (
+        *(
+            Visual("base", "cylinder", (0.072, 0.06, 0.0), (0.215 * f, 0.085 * s, 0.0), _ALONG_X, _GREY)
+            for s in (1, -1)
+        ),
+        *(
+            Visual("base", "cylinder", (0.066, 0.012, 0.0), (0.375 * f, 0.085 * s, 0.0), _ALONG_X, _SHELL)
+            for s in (1, -1)
+        ),
+        Visual("base", "box", (0.05, 0.07, 0.082), (0.45 * f, 0.0, 0.0), color=_SHELL),
+        *(
+            Visual("base", "cylinder", (0.082, 0.05, 0.0), (0.45 * f, 0.065 * s, 0.0), _ALONG_X, _SHELL)
+            for s in (1, -1)
+        ),
+        Visual("base", "box", (0.004, 0.075, 0.02), (0.5 * f, 0.0, 0.055), color=_RED),
+        Visual("base", "cylinder", (0.026, 0.012, 0.0), (0.505 * f, 0.0, 0.015), _ALONG_X, _METAL),
+        Visual("base", "sphere", (0.02, 0.0, 0.0), (0.512 * f, 0.0, 0.015), color=_GLASS),
+        Visual("base", "box", (0.008, 0.045, 0.013), (0.5 * f, 0.0, -0.042), color=_GLASS),
+        *(Visual("base", "capsule", (0.009, 0.05, 0.0), (0.535 * f, 0.1 * s, 0.0), color=_METAL) for s in (1, -1)),
+        *(Visual("base", "capsule", (0.009, 0.1, 0.0), (0.535 * f, 0.0, 0.05 * z), _ALONG_Y, _METAL) for z in (1, -1)),
+        *(
+            Visual("base", "capsule", (0.009, 0.025, 0.0), (0.51 * f, 0.1 * s, 0.05 * z), _ALONG_X, _METAL)
+            for s in (1, -1)
+            for z in (1, -1)
+        ),
+    )
+
+
+_BASE_VISUALS = (
+    Visual("base", "box", (0.4, 0.072, 0.075), (0.0, 0.0, 0.0), color=_GREY),
+    # the red shell on top, its edges round, and the black one below
+    Visual("base", "box", (0.375, 0.075, 0.03), (0.0, 0.0, 0.062), color=_RED),
+    *(Visual("base", "capsule", (0.03, 0.35, 0.0), (0.0, 0.075 * s, 0.062), _ALONG_X, _RED) for s in (1, -1)),
+    *(Visual("base", "box", (0.13, 0.012, 0.04), (0.0, 0.085 * s, 0.015), color=_RED) for s in (1, -1)),
+    Visual("base", "box", (0.27, 0.075, 0.02), (0.0, 0.0, -0.075), color=_SHELL),
+    *(Visual("base", "capsule", (0.025, 0.25, 0.0), (0.0, 0.075 * s, -0.07), _ALONG_X, _SHELL) for s in (1, -1)),
+    Visual("base", "box", (0.17, 0.065, 0.006), (0.03, 0.0, 0.093), color=_SHELL),
+    *(Visual("base", "box", (0.045, 0.014, 0.016), (0.0, 0.1 * s, 0.022), color=_GLASS) for s in (1, -1)),
+    # the handle
+    *(Visual("base", "capsule", (0.009, 0.02, 0.0), (0.29, 0.06 * s, 0.115), color=_SHELL) for s in (1, -1)),
+    Visual("base", "capsule", (0.011, 0.06, 0.0), (0.29, 0.0, 0.138), _ALONG_Y, _SHELL),
+    # the lidar and its cage
+    Visual("base", "cylinder", (0.075, 0.012, 0.0), (-0.364, 0.0, 0.1), color=_SHELL),
+    Visual("base", "cylinder", (0.05, 0.022, 0.0), (-0.364, 0.0, 0.132), color=_GLASS),
+    Visual("base", "cylinder", (0.051, 0.014, 0.0), (-0.364, 0.0, 0.168), color=_SHELL),
+    *(
+        Visual("base", "capsule", (0.007, 0.045, 0.0), (-0.364 + 0.062 * x, 0.062 * y, 0.145), color=_METAL)
+        for x in (1, -1)
+        for y in (1, -1)
+    ),
+    *(
+        Visual("base", "capsule", (0.007, 0.062, 0.0), (-0.364 + 0.062 * x, 0.0, 0.193), _ALONG_Y, _METAL)
+        for x in (1, -1)
+    ),
+    *(Visual("base", "capsule", (0.007, 0.062, 0.0), (-0.364, 0.062 * y, 0.193), _ALONG_X, _METAL) for y in (1, -1)),
+    *_end_visuals(1),
+    *_end_visuals(-1),
+)
 
 ANYMAL_C = Robot(
     name="anymal_c",
