@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from array_api_compat import array_namespace
+from array_api_compat import array_namespace, device
 
 from locoenvs.state import Array
 
@@ -79,7 +79,7 @@ def uniform(key: Array, episode: Array, step: Array, purpose: Purpose, count: in
     """``count`` draws a robot, (num_envs, count) float32 in [0, 1), from (num_envs,) int32 counters."""
     xp = array_namespace(key)
     key = _chain(_chain(_chain(key, episode), step), int(purpose))
-    index = xp.arange(1, count + 1, dtype=xp.int32, device=key.device) * _GOLDEN
+    index = xp.arange(1, count + 1, dtype=xp.int32, device=device(key)) * _GOLDEN
     bits = _mix(key[:, None] + index[None, :])
     return xp.astype((bits >> 8) & 0xFFFFFF, xp.float32) * 2.0**-24
 
