@@ -352,7 +352,9 @@ def _groups(panel: Panel, stratum: Stratum, record: _Record) -> Iterator[tuple[s
 
 
 def _within(values: np.ndarray, low: float | None, high: float | None) -> np.ndarray:
-    return (values >= (-math.inf if low is None else low)) & (values < (math.inf if high is None else high))
+    """Which values are in [low, high); None is no bound."""
+    above = values >= low if low is not None else np.ones(values.shape, bool)
+    return above & (values < high) if high is not None else above
 
 
 def _metrics(record: _Record, moments: np.ndarray, whole_episodes: bool) -> Metrics:

@@ -149,6 +149,15 @@ def test_moments_are_grouped_by_the_time_since_a_push(gliding: None) -> None:
     assert "success_rate" not in result.strata["since_push"]["soon"]
 
 
+def test_before_the_first_push_robots_are_undisturbed(gliding: None) -> None:
+    """Pushes come every 4 s: robot 0, which falls at 3 s, sees none."""
+    pushed = dataclasses.replace(task().randomization, pushes=Pushes(interval=4.0, velocity=0.0))
+    config = dataclasses.replace(task(terrain=Terrain(kind="plane")), randomization=pushed)
+    result = evaluate(idle, panel(config, 2, load_panel("flat").strata[3]))
+    counts = {label: group["fall_rate"].count for label, group in result.strata["since_push"].items()}
+    assert counts == {"within 2 s of a push": 1, "undisturbed": 2}
+
+
 def test_clipped_actions_are_counted(gliding: None) -> None:
     config = dataclasses.replace(task(terrain=Terrain(kind="plane")), action_clip=1.0)
     result = evaluate(lambda o: np.tile(np.float32([0.5, -2.0]), (len(o), 1)), panel(config, 2))

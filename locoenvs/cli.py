@@ -1,0 +1,376 @@
+"""The command line: ``locoenvs list | train | eval | play | export | terrain | walk``.
+
+What a user can get wrong is reported in one line with exit code 2. Set LOCOENVS_TRACEBACK=1 to see where it was raised.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Sequence
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from locoenvs import engines
+from locoenvs.audit import Finding, audit_result, audit_training
+from locoenvs.evaluate import Result, evaluate, strata_table, table
+from locoenvs.panel import PANELS, Panel, load_panel, panel_for
+from locoenvs.pictures import terrain_picture
+from locoenvs.plots import learning_picture
+from locoenvs.policy import Policy, load_policy
+from locoenvs.recipes import nearest
+from locoenvs.registration import IDS
+from locoenvs.registration import task as task_of
+from locoenvs.run import Run, write_atomically
+from locoenvs.settings import TrainSettings
+from locoenvs.task import Curriculum, Task, Terrain, TileKind, TileShare
+from locoenvs.video import contact_sheet, record
+
+LEARNERS = "locoenvs.learners"
+"""The entry-point group of learners: each loads to ``train(env_id: str, settings: TrainSettings) -> Path``."""
+
+RUNS = Path("runs")
+"""Where a run goes whose name is not a path."""
+
+POLICIES = Path(__file__).parent / "policies"
+"""The policies that come with the package, in folders <robot>_<ground>."""
+
+WALK = "Loco/AnymalC-Flat-v0"
+
+Text = Annotated[str, tyro.conf.Positional]
+
+
+def _optional(metavar: str) -> Any:
+    return tyro.conf.arg(metavar=metavar, help_behavior_hint="(optional)")
+
+
+OptionalInt = Annotated[int | None, _optional("INT")]
+OptionalFloat = Annotated[float | None, _optional("FLOAT")]
+OptionalText = Annotated[str | None, _optional("TEXT")]
+OptionalPath = Annotated[Path | None, _optional("PATH")]
+
+app = tyro.extras.SubcommandApp()
+
+
+@app.command(name="list")
+def list_() -> None:
+    """Show the environments, and which backends and learners are installed."""
+    made = Table("kind", "name", "state")
+    for env_id, (robot, ground) in IDS.items():
+        made.add_row("environment", env_id, f"{robot} on {'a plane' if ground == 'flat' else 'rough ground'}")
+    for name, load in engines.installed().items():
+        made.add_row("backend", name, _state(load))
+    for name, load in _learners().items():
+        made.add_row("learner", name, _state(load))
+    Console().print(made)
+
+
+@app.command
+def train(
+    env_id: Annotated[OptionalText, tyro.conf.Positional] = None,
+    learner: str = "rsl_rl",
+    backend: str = "auto",
+    num_envs: OptionalInt = None,
+    seed: int = 0,
+    updates: OptionalInt = None,
+    minutes: OptionalFloat = None,
+    run: OptionalText = None,
+    resume: OptionalText = None,
+    recipe: OptionalText = None,
+    device: OptionalText = None,
+    wandb: bool = False,
+) -> None:
+    """Train a policy.
+
+    Args:
+        env_id: Environment, as shown by list; not needed with --resume.
+        learner: Who learns, as shown by list.
+        backend: Physics, as shown by list; auto is the best one on this machine.
+        num_envs: Number of robots.
+        seed: Seed of all randomness.
+        updates: Updates to do.
+        minutes: Stop after so many minutes.
+        run: Name of the run in runs/, or a path; made from the environment and the time by default.
+        resume: Run to go on with, a name or a path.
+        recipe: Named set of the task's values: paper, legged_gym or walk.
+        device: Where to compute, such as cpu or cuda:0.
+        wandb: Log to Weights & Biases too.
+    """
+    if resume is not None:
+        resume = str(_run_folder(resume))
+        env_id = Run.open(Path(resume)).recipe()["environment"]
+    if env_id is None:
+        raise ValueError(f"name an environment, or a run to --resume. Environments: {', '.join(IDS)}")
+    settings = TrainSettings(
+        env_id=env_id,
+        backend=backend,
+        num_envs=num_envs,
+        seed=seed,
+        updates=updates,
+        minutes=minutes,
+        run=None if run is None else str(_run_folder(run)),
+        resume=resume,
+        recipe=recipe,
+        device=device,
+        wandb=wandb,
+    )
+    folder = _train(learner, settings)
+    Console().print(f"policy: {folder / 'policy'}", highlight=False)
+
+
+@app.command(name="eval")
+def eval_(
+    policy: Text,
+    panel: OptionalText = None,
+    backend: str = "auto",
+    out: OptionalPath = None,
+) -> None:
+    """Evaluate a policy on a held-out panel.
+
+    Args:
+        policy: Folder of a policy, a run, or an environment whose policy is shipped.
+        panel: flat or rough; the one for the policy's ground by default.
+        backend: Physics, as shown by list.
+        out: File to write the result to, as JSON.
+    """
+    loaded = _policy(policy)
+    result = _evaluate(Console(), loaded, _panel(loaded, panel), backend)
+    if out is not None:
+        _write(out, result.to_json())
+
+
+@app.command
+def play(
+    policy: Text,
+    out: Path = Path("video.mp4"),
+    seconds: OptionalFloat = None,
+    terrain: Annotated[TileKind | None, _optional("KIND")] = None,
+    level: int = 0,
+    backend: str = "auto",
+) -> None:
+    """Make a video of a policy that follows a schedule of commands.
+
+    Args:
+        policy: Folder of a policy, a run, or an environment whose policy is shipped.
+        out: Video to write (.mp4).
+        seconds: Its length; once through the schedule by default.
+        terrain: Kind of tile to walk on; the policy's own ground by default.
+        level: Difficulty of the tile, 0 is the easiest.
+        backend: Physics, as shown by list.
+    """
+    if out.suffix != ".mp4":
+        raise ValueError(f"--out {out}: a video's name must end in .mp4")
+    loaded = _policy(policy)
+    task, robot = loaded.task, 0
+    if terrain is not None:
+        levels = task.terrain.levels
+        if not 0 <= level < levels:
+            raise ValueError(f"--level {level}: the levels are 0 to {levels - 1}")
+        task, robot = _one_column(task, terrain), level
+    record(loaded, task, out, seconds, robot=robot, backend=backend)
+    Console().print(f"video: {out}", highlight=False)
+
+
+@app.command
+def export(run: Text, out: Path) -> None:
+    """Copy a run's policy, policy.onnx and policy.json, after checking that they belong together.
+
+    Args:
+        run: Run, a name or a path.
+        out: Folder to write to.
+    """
+    found = Run.open(_run_folder(run))
+    if not found.policy.is_dir():
+        raise FileNotFoundError(f"{found.folder} has no policy yet: finish it by train --resume {found.folder}")
+    policy = load_policy(found.policy)
+    out.mkdir(parents=True, exist_ok=True)
+    for name in ("policy.onnx", "policy.json"):
+        shutil.copyfile(policy.folder / name, out / name)
+    Console().print(f"policy: {out}", highlight=False)
+
+
+@app.command
+def terrain(env_id: Text, out: Path = Path("terrain.png"), recipe: str = "paper") -> None:
+    """Draw the ground of an environment.
+
+    Args:
+        env_id: Environment, as shown by list.
+        out: Picture to write.
+        recipe: Named set of the task's values.
+    """
+    ground = task_of(env_id, recipe).terrain
+    if ground.kind == "plane":
+        raise ValueError(f"{env_id} is on a plane, there is nothing to draw")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    terrain_picture(ground, out)
+    Console().print(f"picture: {out}", highlight=False)
+
+
+@app.command
+def walk(
+    run: OptionalText = None,
+    learner: str = "rsl_rl",
+    seed: int = 0,
+    minutes: OptionalFloat = None,
+    updates: OptionalInt = None,
+    num_envs: OptionalInt = None,
+    video: bool = True,
+) -> None:
+    """Train a robot to walk on flat ground, evaluate it on held-out commands and pushes, and show it.
+
+    Args:
+        run: Name of the run in runs/, or a path.
+        learner: Who learns, as shown by list.
+        seed: Seed of all randomness.
+        minutes: Stop training after so many minutes.
+        updates: Updates to do.
+        num_envs: Number of robots.
+        video: Make a video, which takes a minute or two.
+    """
+    console = Console()
+    name = run or f"walk-{time.strftime('%Y%m%d-%H%M%S')}"
+    settings = TrainSettings(
+        env_id=WALK,
+        num_envs=num_envs,
+        seed=seed,
+        updates=updates,
+        minutes=minutes,
+        run=str(_run_folder(name)),
+        recipe="walk",
+    )
+    trained = Run(_train(learner, settings))
+    policy = load_policy(trained.policy)
+    result = _evaluate(console, policy, _panel(policy, "flat"), "auto")
+    _write(trained.folder / "evaluation.json", result.to_json())
+    metrics = {name: dataclasses.asdict(estimate) for name, estimate in result.metrics.items()}
+    trained.record("evaluation", panel=result.panel, panel_hash=result.panel_hash, metrics=metrics)
+    ledger = trained.records()
+    _print_findings(console, audit_training(ledger, trained.recipe()["geometry"]["num_envs"]))
+    learning_picture(ledger, trained.folder / "learning.png")
+    shown = ["policy/", "evaluation.json", "learning.png"]
+    if video:
+        record(policy, policy.task, trained.folder / "walk.mp4")
+        contact_sheet(trained.folder / "walk.mp4", trained.folder / "walk.png")
+        shown += ["walk.mp4", "walk.png"]
+    console.print("\n".join(f"{trained.folder}/{name}" for name in shown), highlight=False)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The entry point of the command ``locoenvs``."""
+    try:
+        app.cli(prog="locoenvs", description="Legged robots that learn to walk.", args=arguments)
+    except (ValueError, FileNotFoundError, FileExistsError, ImportError) as error:
+        if os.environ.get("LOCOENVS_TRACEBACK"):
+            raise
+        print(f"locoenvs: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+
+
+def _learners() -> dict[str, Callable[[], Any]]:
+    """Name -> loader of each learner that is installed."""
+    return {point.name: point.load for point in entry_points(group=LEARNERS)}
+
+
+def _train(learner: str, settings: TrainSettings) -> Path:
+    """Train with a learner by name; the run folder."""
+    task_of(settings.env_id, settings.recipe or "paper")  # unknown names, before anything slow is imported
+    engines.load(settings.backend)
+    found = _learners()
+    if learner not in found:
+        raise ValueError(nearest("learner", learner, list(found)))
+    try:
+        start = found[learner]()
+    except ImportError as error:
+        extra = learner.replace("_", "-")
+        raise ImportError(f'learner {learner!r} needs {error.name}: pip install "locoenvs[{extra}]"') from error
+    return start(settings.env_id, settings)
+
+
+def _state(load: Callable[[], object]) -> str:
+    try:
+        load()
+    except ImportError as error:
+        return f"needs {error.name}"
+    return "installed"
+
+
+def _run_folder(name: str) -> Path:
+    """The folder of a run: a path as it is, a bare name in runs/."""
+    return Path(name) if len(Path(name).parts) > 1 or Path(name).is_dir() else RUNS / name
+
+
+def _policy(name: str) -> Policy:
+    """The policy of a folder, a run or an environment."""
+    if name in IDS or name.startswith("Loco/"):
+        robot = task_of(name).robot.name  # an error for an unknown id
+        shipped = POLICIES / f"{robot}_{IDS[name][1]}"
+        if not shipped.is_dir():
+            raise FileNotFoundError(f"no policy is shipped for {name}: train one by locoenvs train {name}")
+        return load_policy(shipped)
+    folder = Path(name)
+    for place in (folder, folder / "policy", RUNS / name / "policy"):
+        if place.suffix == ".onnx" or (place / "policy.json").is_file() or (place / "policy.onnx").is_file():
+            return load_policy(place)
+    raise FileNotFoundError(
+        f"no policy in {name}: give a folder with policy.onnx and policy.json, a run, or one of {', '.join(IDS)}"
+    )
+
+
+def _panel(policy: Policy, name: str | None) -> Panel:
+    """The panel of that name, with the policy's robot; None is the one for the policy's ground."""
+    ground = name or ("flat" if policy.task.terrain.kind == "plane" else "rough")
+    if ground not in PANELS:
+        raise ValueError(nearest("panel", ground, list(PANELS)))
+    shipped = load_panel(ground)
+    if shipped.task.robot.name == policy.task.robot.name:
+        return shipped
+    others = [env_id for env_id, (_, kind) in IDS.items() if kind == ground]
+    fitting = [env_id for env_id in others if task_of(env_id).robot.name == policy.task.robot.name]
+    if not fitting:
+        raise ValueError(f"no panel {ground!r} for robot {policy.task.robot.name!r}: there are panels for {others}")
+    return panel_for(fitting[0])
+
+
+def _evaluate(console: Console, policy: Policy, panel: Panel, backend: str) -> Result:
+    """Evaluate and print what came out."""
+    with Progress(console=console, transient=True) as progress:
+        bar = progress.add_task(f"evaluating {panel.num_robots} robots", total=1.0)
+        result = evaluate(policy, panel, backend, lambda share: progress.update(bar, completed=share))
+    console.print(table(result))
+    for quantity in result.strata:
+        if quantity != "terrain_and_level":
+            console.print(strata_table(result, quantity))
+    _print_findings(console, audit_result(result))
+    return result
+
+
+def _print_findings(console: Console, findings: Sequence[Finding]) -> None:
+    for finding in findings:
+        mark = "[green]ok[/green]  " if finding.passed else "[red]look[/red]"
+        console.print(f"{mark} {finding.name}: {finding.message}", highlight=False)
+
+
+def _one_column(task: Task, kind: TileKind) -> Task:
+    """The task on a map of one column of that kind of tile, where robot i stands on level i."""
+    ground: Terrain = dataclasses.replace(task.terrain, kind="tiles", columns=1, shares=(TileShare(kind, 1.0),))
+    return dataclasses.replace(task, terrain=ground, curriculum=Curriculum(enabled=False))
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, lambda file: file.write(text.encode()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,162 @@
+"""The command line does what it says, and says in one line what a user got wrong."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from locoenvs import cli
+from locoenvs.panel import load_panel
+from locoenvs.policy import load_policy, save_policy
+from locoenvs.registration import task
+from locoenvs.run import Run
+from locoenvs.settings import TrainSettings
+
+FLAT = "Loco/AnymalC-Flat-v0"
+
+
+def zero_policy(folder: Path) -> None:
+    pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    layers = [(np.zeros((12, 48)), np.zeros(12))]
+    save_policy(folder, task(FLAT), layers, provenance={"environment": FLAT})
+
+
+@pytest.fixture
+def short_panels(monkeypatch: pytest.MonkeyPatch) -> None:
+    def short(name: str) -> object:
+        panel = load_panel(name)
+        timing = dataclasses.replace(panel.task.timing, episode_length=0.4)
+        return dataclasses.replace(panel, num_robots=4, task=dataclasses.replace(panel.task, timing=timing))
+
+    monkeypatch.setattr(cli, "load_panel", short)
+
+
+@pytest.fixture
+def learner(monkeypatch: pytest.MonkeyPatch) -> list[TrainSettings]:
+    """A learner that learns nothing and remembers what it was asked for."""
+    asked: list[TrainSettings] = []
+
+    def train(env_id: str, settings: TrainSettings) -> Path:
+        asked.append(settings)
+        run = Run.create(Path(settings.run or "runs/unnamed"))
+        run.write_recipe({"environment": env_id, "geometry": {"num_envs": 64}})
+        for update in (1, 2):
+            terms = {"linear_velocity_tracking": 0.5, "joint_torques": -0.2}
+            run.record(
+                "update",
+                update=update,
+                elapsed_seconds=30.0 * update,
+                reward_per_second=0.3 * update,
+                terms_per_second=terms,
+                resets={"time_limit": 1, "base_contact": 2},
+                action_clip_rate=0.0,
+            )
+        zero_policy(run.policy)
+        return run.folder
+
+    monkeypatch.setattr(cli, "_learners", lambda: {"still": lambda: train})
+    return asked
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "Loco/AnymalC-Flt-v0"], f"unknown environment 'Loco/AnymalC-Flt-v0'; did you mean {FLAT!r}?"),
+        (["train"], "name an environment, or a run to --resume"),
+        (["train", FLAT, "--learner", "rslrl"], "unknown learner 'rslrl'; did you mean 'rsl_rl'?"),
+        (["train", FLAT, "--backend", "mujco"], "unknown backend 'mujco'; did you mean 'mujoco'?"),
+        (["train", FLAT, "--recipe", "papr"], "unknown recipe 'papr'; did you mean 'paper'?"),
+        (["train", "--resume", "nowhere"], "runs/nowhere is no run folder"),
+        (["eval", "nowhere"], "no policy in nowhere: give a folder"),
+        (["eval", "Loco/AnymalC-Flt-v0"], f"did you mean {FLAT!r}?"),
+        (["play", "nowhere", "--out", "a.gif"], "must end in .mp4"),
+        (["export", "nowhere", "--out", "x"], "runs/nowhere is no run folder"),
+        (["terrain", FLAT], "is on a plane, there is nothing to draw"),
+    ],
+)
+def test_what_a_user_gets_wrong_is_one_line_and_exit_code_2(
+    arguments: list[str],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(arguments)
+    error = capsys.readouterr().err
+    assert stopped.value.code == 2
+    assert message in error and error.startswith("locoenvs: ") and error.count("\n") == 1
+
+
+def test_every_command_has_help_of_one_line_an_option(capsys: pytest.CaptureFixture[str]) -> None:
+    for command in ("list", "train", "eval", "play", "export", "terrain", "walk"):
+        with pytest.raises(SystemExit) as stopped:
+            cli.main([command, "--help"])
+        assert stopped.value.code == 0
+        assert f"usage: locoenvs {command}" in capsys.readouterr().out
+
+
+def test_list_names_environments_backends_and_learners(capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main(["list"])
+    shown = capsys.readouterr().out
+    for name in (FLAT, "mujoco", "rsl_rl"):
+        assert name in shown
+
+
+def test_train_hands_the_settings_to_the_learner(
+    learner: list[TrainSettings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    cli.main(["train", FLAT, "--learner", "still", "--num-envs", "8", "--seed", "3", "--run", "mine", "--minutes", "1"])
+    assert learner == [TrainSettings(FLAT, num_envs=8, seed=3, minutes=1.0, run="runs/mine")]
+    cli.main(["export", "mine", "--out", "given"])
+    assert load_policy(tmp_path / "given").sha256 == load_policy(tmp_path / "runs/mine/policy").sha256
+
+
+def test_resume_takes_the_environment_from_the_run(
+    learner: list[TrainSettings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Run.create(Path("runs/old")).write_recipe({"environment": FLAT})
+    cli.main(["train", "--resume", "old", "--learner", "still"])
+    assert (learner[0].env_id, learner[0].resume) == (FLAT, "runs/old")
+
+
+def test_eval_writes_a_result_of_the_panel(
+    short_panels: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    zero_policy(tmp_path / "p")
+    cli.main(["eval", "p", "--out", "result.json"])
+    result = json.loads(Path("result.json").read_text())
+    assert result["panel"] == "AnymalC-flat-1" and result["backend"] == "mujoco"
+    assert result["policy_sha256"] == load_policy(tmp_path / "p").sha256
+    assert "success rate" in capsys.readouterr().out
+
+
+def test_a_policy_that_does_not_fit_the_panel_is_refused(
+    short_panels: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    zero_policy(tmp_path / "p")
+    with pytest.raises(SystemExit):
+        cli.main(["eval", str(tmp_path / "p"), "--panel", "rough"])
+    assert "height samples: the policy has None, the task (12, 9, 1.6, 1.0, 0.5, 1.0)" in capsys.readouterr().err
+
+
+def test_walk_trains_evaluates_and_draws(
+    short_panels: None, learner: list[TrainSettings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("matplotlib")
+    monkeypatch.chdir(tmp_path)
+    cli.main(["walk", "--run", "first", "--learner", "still", "--no-video"])
+    assert learner[0].recipe == "walk" and learner[0].env_id == FLAT
+    run = Run.open(tmp_path / "runs/first")
+    assert json.loads((run.folder / "evaluation.json").read_text())["reset_reasons"]["time_limit"] == 4
+    assert run.records()[-1]["kind"] == "evaluation"
+    assert (run.folder / "learning.png").read_bytes().startswith(b"\x89PNG")
