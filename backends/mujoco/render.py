@@ -6,7 +6,7 @@ import ctypes.util
 import importlib
 import os
 import sys
-from typing import Any
+from typing import Protocol
 
 import mujoco
 import numpy as np
@@ -62,6 +62,7 @@ class Renderer:
         self._camera.lookat = 1e9  # far from any robot: the first frame goes there at once
         self._rectangle = mujoco.MjrRect(0, 0, width, height)
         self._gl = _gl_context(width, height)
+        self._closed = False
         self._gl.make_current()
         self._context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100)
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
@@ -82,11 +83,19 @@ class Renderer:
         mujoco.mjr_readPixels(picture, None, self._rectangle, self._context)
         return picture[::-1].copy()
 
+    def close(self) -> None:
+        """Free the graphics memory. The renderer cannot be used after it; closing twice is harmless."""
+        if not self._closed:
+            self._closed = True
+            self._gl.make_current()
+            self._context.free()
+            self._gl.free()
+
     def _follow(self, center: np.ndarray) -> None:
         """Look at ``center``, from the least height above it from which the ground does not hide it."""
         camera = self._camera
         share = _FOLLOW if np.linalg.norm(center - camera.lookat) < _JUMP else 1.0
-        camera.lookat = camera.lookat + share * (center - camera.lookat) if share < 1 else center
+        camera.lookat += share * (center - camera.lookat)
         elevation = self._elevation
         while elevation > -80 and self._hidden(elevation):
             elevation -= 5.0
@@ -101,18 +110,27 @@ class Renderer:
         hit = mujoco.mj_ray(self._model, self._data, start, towards, ground_only, True, -1, np.zeros(1, np.int32))
         return 0 <= hit < self._camera.distance
 
-    def close(self) -> None:
-        """Free the graphics memory. The renderer cannot be used after it; closing twice is harmless."""
-        if self._gl is not None:
-            self._gl.make_current()
-            self._context.free()
-            self._gl.free()
-            self._gl = None
+
+class _GLContext(Protocol):
+    """What MuJoCo's OpenGL contexts have in common."""
+
+    def make_current(self) -> None: ...
+    def free(self) -> None: ...
 
 
-def _gl_context(width: int, height: int) -> Any:  # one of MuJoCo's GLContext classes, which share no base
+_LIBRARIES = ("egl", "osmesa", "glfw", "cgl")
+
+
+def _gl_context(width: int, height: int) -> _GLContext:
     """An OpenGL context that needs no display, chosen when it is made rather than when MuJoCo is imported."""
     name = os.environ.get("MUJOCO_GL", "").lower()
     if not name:
-        name = ("egl" if ctypes.util.find_library("EGL") else "osmesa") if sys.platform == "linux" else "glfw"
-    return importlib.import_module(f"mujoco.{name}").GLContext(width, height)
+        headless = "egl" if ctypes.util.find_library("EGL") else "osmesa"
+        name = {"linux": headless, "darwin": "cgl"}.get(sys.platform, "glfw")
+    try:
+        return importlib.import_module(f"mujoco.{name}").GLContext(width, height)
+    except Exception as error:  # each library fails in its own way
+        raise RuntimeError(
+            f"no picture can be drawn with {name!r} on this machine ({error}): set the environment variable MUJOCO_GL to "
+            f"another of {_LIBRARIES}; 'osmesa' needs no graphics card but the system package libosmesa6"
+        ) from error
