@@ -101,7 +101,7 @@ def test_readme_commands_exist(command: str) -> None:
     elif words[0] == "locoenvs":
         flags = [word.split("=")[0] for word in words if word.startswith("--")]
         path = [word for word in words[1:2] if not word.startswith("-")]
-        call = [sys.executable, "-m", "locoenvs.cli", *path, "--help"]
+        call = [Path(sys.executable).with_name("locoenvs"), *path, "--help"]
         result = subprocess.run(call, capture_output=True, text=True, cwd=ROOT)
         assert result.returncode == 0, result.stderr
         assert all(flag in result.stdout for flag in flags), f"{flags} not all in:\n{result.stdout}"
