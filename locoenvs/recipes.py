@@ -89,7 +89,8 @@ def walk(robot: Robot, ground: Ground) -> Task:
     weights = dataclasses.replace(task.rewards.weights, feet_air_time=1.0)
     schedule = PenaltySchedule(start=0.05, control_steps=4800 if ground == "flat" else 12000)
     rewards = dataclasses.replace(task.rewards, weights=weights, penalty_schedule=schedule)
-    return dataclasses.replace(task, recipe="walk", rewards=rewards)
+    commands = dataclasses.replace(task.commands, resample_every=5.0) if ground == "flat" else task.commands
+    return dataclasses.replace(task, recipe="walk", rewards=rewards, commands=commands)
 
 
 RECIPES: dict[str, Callable[[Robot, Ground], Task]] = {"paper": paper, "legged_gym": legged_gym, "walk": walk}
