@@ -258,9 +258,14 @@ def walk(
     learning_picture(ledger, trained.folder / "learning.png")
     shown = ["policy/", "evaluation.json", "learning.png"]
     if video:
-        record(policy, policy.task, trained.folder / "walk.mp4")
-        contact_sheet(trained.folder / "walk.mp4", trained.folder / "walk.png")
-        shown += ["walk.mp4", "walk.png"]
+        try:
+            record(policy, policy.task, trained.folder / "walk.mp4")
+            contact_sheet(trained.folder / "walk.mp4", trained.folder / "walk.png")
+            shown += ["walk.mp4", "walk.png"]
+        except (
+            Exception
+        ) as error:  # a machine that cannot draw raises whatever its OpenGL does; all else is done by now
+            console.print(f"no video, this machine cannot draw: {type(error).__name__}: {error}", highlight=False)
     console.print("\n".join(f"{trained.folder}/{name}" for name in shown), highlight=False)
 
 

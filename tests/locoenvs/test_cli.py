@@ -160,3 +160,18 @@ def test_walk_trains_evaluates_and_draws(
     assert json.loads((run.folder / "evaluation.json").read_text())["reset_reasons"]["time_limit"] == 4
     assert run.records()[-1]["kind"] == "evaluation"
     assert (run.folder / "learning.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_walk_on_a_machine_that_cannot_draw_still_reports(
+    short_panels: None,
+    learner: list[TrainSettings],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    pytest.importorskip("matplotlib")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MUJOCO_GL", "nothing")
+    cli.main(["walk", "--run", "blind", "--learner", "still"])
+    shown = capsys.readouterr().out
+    assert "no video, this machine cannot draw" in shown and "runs/blind/evaluation.json" in shown
