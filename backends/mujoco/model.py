@@ -46,7 +46,9 @@ def compile_model(
     ``visuals`` adds the shapes that are drawn. They touch nothing, but moving them along makes a physics step on a
     plane 1.4 times as expensive, so pictures have a model of their own.
 
-    Spheres touch the ground only, and their friction alone counts: they have priority 1.
+    Spheres touch the ground only, and their friction alone counts: they have priority 1. The friction cone is MuJoCo's
+    pyramid: on level ground the coefficient holds along the world's x and y, and 1 / sqrt(2) of it along the diagonals.
+    The round cone costs 30 to 40 % more time a step.
     """
     spec = mujoco.MjSpec()
     spec.modelname = task.robot.name
