@@ -19,7 +19,7 @@ import numpy as np
 from locoenvs.observations import layout
 from locoenvs.recipes import nearest
 from locoenvs.run import write_atomically
-from locoenvs.task import Task
+from locoenvs.task import Task, hash_of
 
 FORMAT, FORMAT_VERSION = "locoenvs.policy", 1
 
@@ -179,8 +179,7 @@ def _document(file: Path) -> dict[str, Any]:
             f"{file} has format version {document['format_version']}, this locoenvs reads {FORMAT_VERSION}: "
             "use the locoenvs that saved it, or train anew"
         )
-    canonical = json.dumps(document["task"], sort_keys=True, separators=(",", ":"))
-    if _sha256(canonical.encode())[:12] != document["task_hash"]:
+    if hash_of(document["task"]) != document["task_hash"]:
         raise ValueError(f"{file} was changed: its task's hash is not {document['task_hash']}, which it was saved with")
     return document
 

@@ -14,7 +14,8 @@ import dataclasses
 import hashlib
 import json
 import math
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter
 from pydantic.dataclasses import dataclass
@@ -93,7 +94,7 @@ class Terrain:
     levels: Count = 10
     columns: Count = 20
     tile: Positive = 8.0
-    border: Positive = 10.0
+    border: Positive = 20.0
     cell: Positive = 0.1
     platform: Positive = 2.5
     shares: tuple[TileShare, ...] = (
@@ -363,9 +364,15 @@ class Task:
 
     @property
     def hash(self) -> str:
-        """Twelve hex digits that change when any value of the task does."""
-        canonical = json.dumps(dataclasses.asdict(self), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+        """Twelve hex digits that change when any value of the task does, but for how the robot is drawn."""
+        return hash_of(dataclasses.asdict(self))
+
+
+def hash_of(values: Mapping[str, Any]) -> str:
+    """:attr:`Task.hash` of a task as the dictionary that its JSON holds."""
+    robot = {name: value for name, value in values["robot"].items() if name != "visuals"}
+    canonical = json.dumps({**values, "robot": robot}, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 
 
 _ADAPTER: TypeAdapter[Task] = TypeAdapter(Task)

@@ -22,7 +22,7 @@ KINDS: tuple[TileKind, ...] = (
     "stairs_up",
     "stairs_down",
 )
-EVERY_KIND = Terrain(columns=9, shares=tuple(TileShare(kind, 1 / 9) for kind in KINDS))
+EVERY_KIND = Terrain(columns=9, border=10.0, shares=tuple(TileShare(kind, 1 / 9) for kind in KINDS))
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +107,7 @@ def test_stairs_have_the_riser_of_their_level_and_the_same_tread_everywhere(
 
 
 def test_stairs_keep_their_tread_on_finer_cells() -> None:
-    terrain = Terrain(levels=2, columns=1, cell=0.05, shares=(TileShare("stairs_down", 1),))
+    terrain = Terrain(levels=2, columns=1, border=10.0, cell=0.05, shares=(TileShare("stairs_down", 1),))
     ground = build(terrain)
     profile = ground.heights[ground.heights.shape[0] // 2, 200:361]
     risers = np.flatnonzero(np.diff(profile))

@@ -51,7 +51,7 @@ WALK_FLAT = PPOConfig(
 )
 """Flat ground on two cores: few robots and so many updates, networks that know left from right only as mirror images."""
 
-WALK_ROUGH = dataclasses.replace(WALK_FLAT, num_envs=1024, updates=2000)
+WALK_ROUGH = dataclasses.replace(WALK_FLAT, updates=4000)
 """Rough ground on two cores."""
 
 

@@ -1,0 +1,149 @@
+"""Which parts of the ``walk`` recipe help: each variant trained with several seeds and judged on the held-out panel.
+
+::
+
+    python -m locoenvs.benchmarks.learning --samples 2500000 --seeds 0 1 2
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from locoenvs.evaluate import evaluate
+from locoenvs.panel import load_panel
+from locoenvs.policy import load_policy
+from locoenvs.registration import task as task_of
+from locoenvs.run import Run
+from locoenvs.settings import TrainSettings
+from locoenvs.task import Task
+from locoenvs.wrappers.rsl_rl.config import PPOConfig, config
+from locoenvs.wrappers.rsl_rl.train import start
+
+ENVIRONMENT = "Loco/AnymalC-Flat-v0"
+METRICS = ("fall_rate", "velocity_error", "yaw_rate_error", "cost_of_transport", "foot_slip")
+
+Variant = Callable[[], tuple[Task, PPOConfig]]
+
+
+def walk() -> tuple[Task, PPOConfig]:
+    """The recipe as it is."""
+    task = task_of(ENVIRONMENT, "walk")
+    return task, config(task)
+
+
+def without_mirror() -> tuple[Task, PPOConfig]:
+    """Plain networks."""
+    task, ppo = walk()
+    return task, dataclasses.replace(ppo, mirror=False)
+
+
+def without_penalty_schedule() -> tuple[Task, PPOConfig]:
+    """All penalties from the first step."""
+    task, ppo = walk()
+    return dataclasses.replace(task, rewards=dataclasses.replace(task.rewards, penalty_schedule=None)), ppo
+
+
+def many_robots() -> tuple[Task, PPOConfig]:
+    """2048 robots, so a quarter of the updates for the same samples; the schedule counts samples, not steps."""
+    task, ppo = walk()
+    schedule = task.rewards.penalty_schedule
+    assert schedule is not None
+    factor = 2048 / ppo.num_envs
+    slower = dataclasses.replace(schedule, control_steps=max(1, round(schedule.control_steps / factor)))
+    task = dataclasses.replace(task, rewards=dataclasses.replace(task.rewards, penalty_schedule=slower))
+    return task, dataclasses.replace(ppo, num_envs=2048)
+
+
+def paper() -> tuple[Task, PPOConfig]:
+    """The paper's task and its PPO, commands every 5 s as in the panel."""
+    task = task_of(ENVIRONMENT, "paper")
+    task = dataclasses.replace(task, commands=dataclasses.replace(task.commands, resample_every=5.0))
+    return task, config(task)
+
+
+VARIANTS: dict[str, Variant] = {
+    variant.__name__: variant for variant in (walk, without_mirror, without_penalty_schedule, many_robots, paper)
+}
+
+
+def run(name: str, seed: int, samples: int, folder: Path) -> dict[str, object]:
+    """Train one variant with one seed, or go on with it, and evaluate it."""
+    place = folder / f"{name}-{seed}"
+    if not (place / "result.json").exists():
+        task, ppo = VARIANTS[name]()
+        ppo = dataclasses.replace(ppo, updates=max(1, round(samples / ppo.samples_per_update)))
+        resume = str(place) if (place / "recipe.json").exists() else None
+        start(task, ppo, TrainSettings(ENVIRONMENT, seed=seed, run=str(place), resume=resume))
+        result = evaluate(load_policy(place / "policy"), load_panel("flat"))
+        lines = [line for line in Run.open(place).records() if line["kind"] == "update"]
+        summary = {
+            "variant": name,
+            "seed": seed,
+            "samples": lines[-1]["samples"],
+            "training_seconds": lines[-1]["elapsed_seconds"],
+            "task_hash": task.hash,
+            "panel_hash": result.panel_hash,
+            **{metric: result.metrics[metric].mean for metric in METRICS},
+            "curve": [
+                (line["samples"], line["terms_per_second"]["linear_velocity_tracking"])
+                for line in lines[:: max(1, len(lines) // 50)]
+            ],
+        }
+        (place / "result.json").write_text(json.dumps(summary))
+    return json.loads((place / "result.json").read_text())
+
+
+def main(
+    variants: tuple[str, ...] = tuple(VARIANTS),
+    seeds: tuple[int, ...] = (0, 1, 2),
+    samples: int = 2_500_000,
+    folder: Path = Path("runs/learning"),
+    out: Path = Path("benchmarks/results/learning.json"),
+) -> None:
+    """Train and judge every variant with every seed.
+
+    Args:
+        variants: Which variants.
+        seeds: Which seeds.
+        samples: Samples of each training.
+        folder: Where the runs go; what is done already is not done again.
+        out: Where the result goes, as JSON.
+    """
+    results = [run(name, seed, samples, folder) for name in variants for seed in seeds]
+    report = {
+        "command": " ".join(["python -m locoenvs.benchmarks.learning", *sys.argv[1:]]),
+        "date": time.strftime("%Y-%m-%d"),
+        "hardware": {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count()},
+        "versions": {name: version(name) for name in ("locoenvs", "mujoco", "torch", "rsl-rl-lib", "numpy")},
+        "results": results,
+    }
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(report, indent=1))
+    table = Table(
+        "variant", "seeds", *METRICS, title=f"{samples / 1e6:g} M samples, held-out flat panel: median (worst)"
+    )
+    for name in variants:
+        rows = [result for result in results if result["variant"] == name]
+        cells = []
+        for metric in METRICS:
+            values = [float(str(row[metric])) for row in rows]
+            cells.append(f"{statistics.median(values):.3f} ({max(values):.3f})")
+        table.add_row(name, str(len(rows)), *cells)
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
