@@ -1,15 +1,19 @@
 """Physics engines by name. A backend is any installed package with an entry point in the group ``locoenvs.backends``.
 
-The entry point is a function ``make(task, height_map, num_envs, *, device=None, **options) -> Simulator``.
+The entry point is a function ``make(task, height_map, num_envs, *, device=None, **options) -> Simulator`` whose keyword
+arguments are the backend's options.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
 
 from locoenvs.recipes import nearest
 from locoenvs.state import Simulator
+from locoenvs.task import Task
+from locoenvs.terrain import HeightMap
 
 GROUP = "locoenvs.backends"
 EXTRAS = {"mujoco": "pip install locoenvs"}
@@ -42,3 +46,17 @@ def load(name: str) -> Callable[..., Simulator]:
             f"backend {name!r} needs {error.name or 'a package'}, which is not installed: "
             f"{EXTRAS.get(name, f'see the package that provides {name!r}')}. Installed backends: {', '.join(found)}"
         ) from error
+
+
+def build(
+    name: str, task: Task, height_map: HeightMap, num_envs: int, device: str | None, options: Mapping[str, object]
+) -> Simulator:
+    """The task compiled by the backend of that name. Raises ValueError for an option that the backend does not have."""
+    make = load(name)
+    parameters = inspect.signature(make).parameters.values()
+    if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        known = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name != "device"]
+        for option in options:
+            if option not in known:
+                raise ValueError(nearest(f"option of backend {resolve(name)!r}", option, known))
+    return make(task, height_map, num_envs, device=device, **options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import gymnasium
@@ -18,6 +19,16 @@ IDS: dict[str, tuple[str, Ground]] = {
 }
 """Environment id -> (robot, ground)."""
 
+OPTIONS = (
+    "task",
+    "recipe",
+    *(p.name for p in inspect.signature(LocoVectorEnv.__init__).parameters.values() if p.kind is p.KEYWORD_ONLY),
+)
+"""What :func:`make` takes besides ``num_envs``."""
+
+BATCH_ONLY = ("array", "autoreset_mode")
+"""Options of robots that are stepped together, which one robot alone does not have."""
+
 
 def task(env_id: str, recipe: str = "paper") -> Task:
     """The task of an environment id. Raises ValueError, with the nearest valid name, for one that is unknown."""
@@ -29,7 +40,12 @@ def task(env_id: str, recipe: str = "paper") -> Task:
 
 def make(env_id: str, num_envs: int | None = None, **options: Any) -> LocoVectorEnv | LocoEnv:
     """What ``gymnasium.make(env_id, ...)`` builds: robots stepped together, or one alone without ``num_envs``."""
-    return LocoEnv(_task(env_id, options), **options) if num_envs is None else make_vector(env_id, num_envs, **options)
+    if num_envs is not None:
+        return make_vector(env_id, num_envs, **options)
+    for name in BATCH_ONLY:
+        if name in options:
+            raise ValueError(f"option {name!r} is for robots stepped together: give num_envs too")
+    return LocoEnv(_task(env_id, options), **options)
 
 
 def make_vector(env_id: str, num_envs: int = 1, **options: Any) -> LocoVectorEnv:
@@ -39,8 +55,23 @@ def make_vector(env_id: str, num_envs: int = 1, **options: Any) -> LocoVectorEnv
 
 
 def _task(env_id: str, options: dict[str, Any]) -> Task:
-    recipe, given = options.pop("recipe", "paper"), options.pop("task", None)
-    return given if given is not None else task(env_id, recipe)
+    """The task that ``options`` ask for, taken out of them. Raises ValueError for an option that does not exist."""
+    for name in options:
+        if name == "max_episode_steps":
+            raise ValueError(
+                "max_episode_steps would cut all robots at once and hide their time-outs: set the task's "
+                "timing.episode_length, in seconds, instead"
+            )
+        if name not in OPTIONS:
+            raise ValueError(nearest("option", name, ["num_envs", *OPTIONS]))
+    recipe, given = options.pop("recipe", None), options.pop("task", None)
+    if given is None:
+        return task(env_id, recipe or "paper")
+    if recipe is not None:
+        raise ValueError(
+            f"give a task or a recipe, not both: got recipe={recipe!r} and a task of recipe {given.recipe!r}"
+        )
+    return given
 
 
 def register() -> None:

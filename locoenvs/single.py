@@ -11,8 +11,12 @@ from locoenvs.task import Task
 from locoenvs.vector import LocoVectorEnv
 
 
-class LocoEnv(gymnasium.Env[np.ndarray, np.ndarray]):
-    """One robot that does one task. Takes the options of :class:`LocoVectorEnv` but its autoreset mode and array."""
+class LocoEnv(gymnasium.Env[Any, np.ndarray]):
+    """One robot that does one task: robot 0 of a :class:`LocoVectorEnv`, with the same numbers.
+
+    Takes the options of :class:`LocoVectorEnv` but its autoreset mode and array. ``info`` has ``time_out``,
+    ``reset_reason`` (a name) and ``reward_terms`` (name -> float).
+    """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array", "human"]}
 
@@ -22,17 +26,27 @@ class LocoEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         self.observation_space = self.batch.single_observation_space
         self.action_space = self.batch.single_action_space
         self.render_mode = self.batch.render_mode
-        self.metadata = {**self.metadata, "render_fps": self.batch.metadata["render_fps"]}
+        self.metadata = {name: self.batch.metadata[name] for name in ("render_modes", "render_fps")}
+        self._begun = False
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
-        """Begin a new episode."""
+        """Begin an episode: the first one of the stream of ``seed`` or, without a seed, the next one of the stream,
+        which goes on with the curriculum."""
+        if options:
+            raise ValueError(f"reset takes no options for one robot alone, got {sorted(options)}")
         super().reset(seed=seed)
-        chosen = seed if seed is not None else int(self.np_random.integers(2**31))
-        observation, info = self.batch.reset(seed=chosen, options=options)
+        if self._begun and seed is None:
+            observation, info = self.batch.reset(options={"reset_mask": np.array([True])})
+        else:
+            first = int(self.np_random.integers(2**31)) if seed is None else seed
+            observation, info = self.batch.reset(seed=first)
+        self._begun = True
         return _first(observation), info
 
     def step(self, action: np.ndarray) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-        """One control step with ``action`` (J,)."""
+        """One control step with ``action`` (J,), in units of the robot's action scale."""
+        if np.shape(action) != self.action_space.shape:
+            raise ValueError(f"the action must have shape {self.action_space.shape}, got {np.shape(action)}")
         observation, reward, terminated, truncated, info = self.batch.step(np.asarray(action)[None])
         info = {
             "time_out": bool(info["time_outs"][0]),
@@ -42,11 +56,12 @@ class LocoEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         return _first(observation), float(reward[0]), bool(terminated[0]), bool(truncated[0]), info
 
     def render(self) -> np.ndarray | None:  # type: ignore[override]
-        """A picture of the robot, (height, width, 3) uint8; None without a render mode."""
+        """A picture of the robot, (height, width, 3) uint8, if the render mode is "rgb_array"."""
         frames = self.batch.render()
         return None if frames is None else frames[0]
 
     def close(self) -> None:
+        """Free what the engine holds."""
         self.batch.close()
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
 import gymnasium
@@ -12,11 +14,11 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from locoenvs import engines, rng, rows
-from locoenvs.arrays import KINDS, Kind, convert
+from locoenvs.arrays import KINDS, Kind, convert, kind_of, library, on_cpu
 from locoenvs.mdp import prepare
 from locoenvs.observations import Slot, observe
 from locoenvs.recipes import nearest
-from locoenvs.state import RESET_REASONS, Array, EnvState, Observation, Transition
+from locoenvs.state import RESET_REASONS, Array, EnvState, Observation, Simulator, Transition
 from locoenvs.step import advance, initial, reset, step
 from locoenvs.task import Task
 from locoenvs.terrain import build
@@ -46,7 +48,9 @@ class LocoVectorEnv(VectorEnv, gymnasium.Env):  # type: ignore[misc]
         privileged: observe a dict of "policy" and "critic", the critic's without noise.
         split: which random streams to use, one of :data:`locoenvs.rng.SPLITS`.
         stagger: start the first episodes at random steps; None for training only.
-        render_mode: None or "rgb_array"; :meth:`render` then returns one picture, of robot ``render_robot``.
+        render_mode: None, "rgb_array" (:meth:`render` returns one picture, of robot ``render_robot``) or "human" (a
+            window shows that robot after every reset and step; it needs a display).
+        render_robot: index of the robot that is drawn.
         options: passed on to the backend.
     """
 
@@ -69,18 +73,19 @@ class LocoVectorEnv(VectorEnv, gymnasium.Env):  # type: ignore[misc]
         render_robot: int = 0,
         options: Mapping[str, object] | None = None,
     ) -> None:
-        if num_envs < 1:
-            raise ValueError(f"num_envs must be at least 1, got {num_envs}")
-        if array not in KINDS:
-            raise ValueError(nearest("array", array, list(KINDS)))
-        if split not in rng.SPLITS:
-            raise ValueError(nearest("split", split, list(rng.SPLITS)))
-        if render_mode not in (None, *self.metadata["render_modes"]):
-            raise ValueError(nearest("render_mode", str(render_mode), self.metadata["render_modes"]))
+        if not isinstance(num_envs, int | np.integer) or num_envs < 1:
+            raise ValueError(f"num_envs must be an integer of at least 1, got {num_envs!r}")
+        if not 0 <= render_robot < num_envs:
+            raise ValueError(f"render_robot must be in [0, {num_envs}), one of the robots, got {render_robot}")
+        _one_of("array", array, KINDS)
+        _one_of("split", split, rng.SPLITS)
         modes = {mode.name.lower(): mode for mode in AutoresetMode}
         mode = autoreset_mode.name.lower() if isinstance(autoreset_mode, AutoresetMode) else autoreset_mode
-        if mode not in modes:
-            raise ValueError(nearest("autoreset_mode", mode, list(modes)))
+        _one_of("autoreset_mode", mode, modes)
+        if render_mode is not None:
+            _one_of("render_mode", render_mode, self.metadata["render_modes"])
+        if array != "numpy":
+            library(array)  # an error now rather than at the first reset
         self.task = task
         self.num_envs = num_envs
         self.array: Kind = array
@@ -92,19 +97,20 @@ class LocoVectorEnv(VectorEnv, gymnasium.Env):  # type: ignore[misc]
         self.render_robot = render_robot
         self.autoreset_mode = modes[mode]
         self.metadata = {
-            **self.metadata,
+            "render_modes": list(self.metadata["render_modes"]),
             "autoreset_mode": self.autoreset_mode,
             "render_fps": round(1 / task.timing.control_dt),
         }
         height_map = build(task.terrain)
-        make = engines.load(backend)
-        self.simulator = make(task, height_map, num_envs, device=device, **(options or {}))
+        self.simulator = engines.build(backend, task, height_map, num_envs, device, options or {})
+        if render_mode == "human":
+            self._window = _window(self.simulator)
         self.mdp = prepare(task, height_map, self.simulator.xp, self.simulator.device)
         bound = task.observations.clip
         size = self.mdp.observation_size
-        policy = gymnasium.spaces.Box(-bound, bound, (size,), np.float32)
+        box = lambda: gymnasium.spaces.Box(-bound, bound, (size,), np.float32)  # noqa: E731
         self.single_observation_space = (
-            gymnasium.spaces.Dict({"policy": policy, "critic": policy}) if privileged else policy
+            gymnasium.spaces.Dict({"policy": box(), "critic": box()}) if privileged else box()
         )
         self.single_action_space = gymnasium.spaces.Box(
             -task.action_clip, task.action_clip, (self.mdp.num_joints,), np.float32
@@ -116,9 +122,11 @@ class LocoVectorEnv(VectorEnv, gymnasium.Env):  # type: ignore[misc]
 
     @property
     def state(self) -> EnvState:
-        """The memory of all robots. Raises RuntimeError before the first reset."""
+        """The memory of all robots. Raises RuntimeError before the first reset and after :meth:`close`."""
+        if self.closed:
+            raise RuntimeError("the environment was closed: make a new one")
         if self._state is None:
-            raise RuntimeError("call reset() before step(): the robots have not been placed yet")
+            raise RuntimeError("call reset() first: the robots have not been placed yet")
         return self._state
 
     @state.setter
@@ -130,16 +138,31 @@ class LocoVectorEnv(VectorEnv, gymnasium.Env):  # type: ignore[misc]
         state = self.state
         saved = {f"episodes.{name}": np.array(convert(a, "numpy")) for name, a in rows.named_arrays(state.episodes)}
         saved |= {f"physics.{name}": value for name, value in self.simulator.save(state.physics).items()}
+        if self._waiting is not None:
+            saved["waiting"] = np.array(convert(self._waiting, "numpy"))
         return saved | {"clock": np.array(convert(state.clock, "numpy"))}
 
     def restore(self, saved: Mapping[str, np.ndarray]) -> Any:
-        """Go on from what :meth:`save` returned; the observation to act on next."""
-        self.reset(seed=0)
+        """Go on from what :meth:`save` returned; the observation to act on next. :attr:`np_random` stays as it is."""
+        count = len(saved["episodes.robot"])
+        if count != self.num_envs:
+            raise ValueError(
+                f"what was saved has {count} robots, this environment {self.num_envs}: make it with as many"
+            )
+        self._begin(0)
         array = lambda value: self.mdp.xp.asarray(value, device=self.simulator.device)  # noqa: E731
         episodes = rows.from_named(self.state.episodes, lambda name: array(saved[f"episodes.{name}"]))
         own = {name.removeprefix("physics."): value for name, value in saved.items() if name.startswith("physics.")}
         self._state = EnvState(episodes, array(saved["clock"]), self.simulator.restore(own))
+        self._waiting = array(saved["waiting"]) if "waiting" in saved else None
         return self._observation(observe(self.mdp, episodes))
+
+    def _begin(self, seed: int) -> None:
+        """All robots at the beginning of their first episode."""
+        if self.closed:
+            raise RuntimeError("the environment was closed: make a new one")
+        self._state = initial(self.mdp, self.simulator, seed, rng.SPLITS[self.split], self.stagger)
+        self._waiting = None
 
     @property
     def observation_layout(self) -> tuple[Slot, ...]:
@@ -155,22 +178,24 @@ class LocoVectorEnv(VectorEnv, gymnasium.Env):  # type: ignore[misc]
         :attr:`np_random`. ``options={"reset_mask": mask}`` with mask (num_envs,) bool begins the next episode of those
         robots only and leaves the others as they are.
         """
-        unknown = set(options or {}) - {"reset_mask"}
-        if unknown:
-            raise ValueError(nearest("reset option", sorted(unknown)[0], ["reset_mask"]))
-        if seed is not None and not isinstance(seed, int | np.integer):
-            raise ValueError(f"seed must be one integer for all robots, got {seed!r}: robot i's stream is (seed, i)")
-        if options and options.get("reset_mask") is not None:
+        options = options or {}
+        for name in options:
+            _one_of("reset option", name, ["reset_mask"])
+        if seed is not None and not (isinstance(seed, int | np.integer) and 0 <= seed < 2**64):
+            raise ValueError(
+                f"seed must be one integer in [0, 2^64) for all robots, got {seed!r}: robot i's stream is (seed, i)"
+            )
+        if options.get("reset_mask") is not None:
+            if seed is not None:
+                raise ValueError("a seed begins new streams for all robots: give a seed or a reset_mask, not both")
             mask = self._mask(options["reset_mask"])
             self._state = reset(self.mdp, self.simulator, self.state, mask)
             self._waiting = None if self._waiting is None else self._waiting & ~mask
-            observation = observe(self.mdp, self._state.episodes)
-            return self._observation(observation), {}
-        super().reset(seed=seed)
-        stream = int(seed) if seed is not None else int(self.np_random.integers(2**31))
-        self._state = initial(self.mdp, self.simulator, stream, rng.SPLITS[self.split], self.stagger)
-        self._waiting = None
-        return self._observation(observe(self.mdp, self._state.episodes)), {}
+        else:
+            super().reset(seed=None if seed is None else int(seed))
+            self._begin(int(self.np_random.integers(2**31)) if seed is None else int(seed))
+        self._show()
+        return self._observation(observe(self.mdp, self.state.episodes)), {}
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:  # type: ignore[override]
         """One control step with ``actions`` (num_envs, J), in units of the robot's action scale."""
@@ -179,6 +204,7 @@ class LocoVectorEnv(VectorEnv, gymnasium.Env):  # type: ignore[misc]
             self._state, transition = step(self.mdp, self.simulator, state, action)
         else:
             self._state, transition = self._step_then_wait(state, action)
+        self._show()
         return self._returned(transition)
 
     def _step_then_wait(self, state: EnvState, action: Array) -> tuple[EnvState, Transition]:
@@ -224,10 +250,13 @@ class LocoVectorEnv(VectorEnv, gymnasium.Env):  # type: ignore[misc]
         policy = convert(observation.policy, self.array, self.device)
         if not self.privileged:
             return policy
-        return {"policy": policy, "critic": convert(observation.critic, self.array, self.device)}
+        critic = observation.critic
+        if critic is observation.policy and self.array != "jax":  # without noise
+            critic = self.mdp.xp.asarray(critic, copy=True)
+        return {"policy": policy, "critic": convert(critic, self.array, self.device)}
 
     def _mask(self, mask: Any) -> Array:
-        values = np.asarray(convert(mask, "numpy")) if not isinstance(mask, np.ndarray) else mask
+        values = convert(mask, "numpy")
         if values.shape != (self.num_envs,) or values.dtype != np.bool_:
             raise ValueError(
                 f"reset_mask must be bool of shape ({self.num_envs},), got {values.dtype} of shape {values.shape}"
@@ -235,33 +264,59 @@ class LocoVectorEnv(VectorEnv, gymnasium.Env):  # type: ignore[misc]
         return self.mdp.xp.asarray(values, device=self.simulator.device)
 
     def _action(self, actions: Any) -> Array:
-        """The actions in the engine's namespace, checked. Raises ValueError naming what is wrong and where."""
+        """The actions in the engine's namespace, checked. Raises ValueError naming what is wrong and where.
+
+        On an accelerator their values are not looked at, which would wait for it: a robot with an action that is not
+        finite breaks there, and its ``reset_reason`` says so.
+        """
         shape = (self.num_envs, self.mdp.num_joints)
         if tuple(np.shape(actions)) != shape:
             raise ValueError(f"actions must have shape {shape}, one row a robot, got {tuple(np.shape(actions))}")
         xp = self.mdp.xp
-        action = self._to_engine(actions)
+        action = convert(actions, kind_of(xp), self.simulator.device)
         if not xp.isdtype(action.dtype, "real floating"):
             raise ValueError(f"actions must be floating point, got {action.dtype}: convert them to float32")
-        bad = ~xp.all(xp.isfinite(action), axis=-1)
-        if bool(xp.any(bad)):
-            robots = np.nonzero(convert(bad, "numpy"))[0]
-            raise ValueError(f"actions of robots {_few(robots)} are NaN or infinite: the policy has diverged")
+        if on_cpu(action):
+            bad = ~xp.all(xp.isfinite(action), axis=-1)
+            if bool(xp.any(bad)):
+                robots = np.nonzero(convert(bad, "numpy"))[0]
+                raise ValueError(f"actions of robots {_few(robots)} are NaN or infinite: the policy has diverged")
         return xp.astype(action, xp.float32, copy=False)
 
-    def _to_engine(self, actions: Any) -> Array:
-        if self.mdp.xp.__name__.endswith("numpy") and "jax" not in self.mdp.xp.__name__:
-            return convert(actions, "numpy") if not isinstance(actions, list) else np.asarray(actions)
-        return self.mdp.xp.asarray(actions, device=self.simulator.device)
-
     def render(self) -> tuple[np.ndarray, ...] | None:  # type: ignore[override]
-        """One picture of robot ``render_robot``, ((height, width, 3) uint8,); None without a render mode."""
-        if self.render_mode is None:
+        """One picture of robot ``render_robot``, ((height, width, 3) uint8,), if the render mode is "rgb_array"."""
+        if self.render_mode != "rgb_array":
             return None
         return (self.simulator.render(self.state.physics, self.render_robot),)
 
+    def _show(self) -> None:
+        """Draw the state in the window, if there is one."""
+        if self.render_mode == "human":
+            self._window(self.state.physics, self.render_robot)
+
     def close_extras(self, **kwargs: Any) -> None:
-        self.simulator.close()
+        """Free what the engine holds; called by :meth:`close`."""
+        self._state = None
+        if hasattr(self, "simulator"):
+            self.simulator.close()
+            del self.simulator
+
+
+def _one_of(what: str, value: object, allowed: Iterable[str]) -> None:
+    """Raises ValueError naming the nearest of what is ``allowed``."""
+    if value not in list(allowed):
+        raise ValueError(nearest(what, str(value), list(allowed)))
+
+
+def _window(simulator: Simulator) -> Callable[[object, int], None]:
+    """The backend's ``show(physics, robot)``, which draws one robot in a window."""
+    instead = "use render_mode='rgb_array', which needs no display"
+    show = getattr(simulator, "show", None)
+    if show is None:
+        raise ValueError(f"render_mode='human': this backend opens no window; {instead}")
+    if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        raise ValueError(f"render_mode='human': there is no display to open a window on; {instead}")
+    return show
 
 
 def _few(robots: np.ndarray) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 import mujoco
 import numpy as np
@@ -17,6 +18,9 @@ from locoenvs.rotation import rotate, rotate_inverse
 from locoenvs.state import Array, Readout
 from locoenvs.task import Task
 from locoenvs.terrain import HeightMap
+
+if TYPE_CHECKING:
+    from locoenvs.backends.mujoco.viewer import Window
 
 _FASTEST = 1e3
 """A robot with a generalized velocity above this (m/s, rad/s) is broken: nothing real is near it."""
@@ -56,7 +60,7 @@ class MujocoSimulator:
         self._height_map = height_map
         self._actuator = actuator
         self.model = compile_model(task, height_map, torque_actuators=actuator is not None)
-        self._batch = Batch(self.model, num_envs, nthread=threads or os.cpu_count() or 1)
+        self._batch = Batch(self.model, num_envs, nthread=min(threads or os.cpu_count() or 1, num_envs))
         self._qpos, self._qvel = self._batch.bind("qpos"), self._batch.bind("qvel")
         self._ctrl, self._sensors = self._batch.bind("ctrl"), self._batch.bind("sensordata")
         self._torque = self._batch.bind("actuator_force")
@@ -66,6 +70,7 @@ class MujocoSimulator:
         self._force_columns = self._columns([f"contact/{body}" for body in robot.contact_bodies])
         self._foot_columns = self._columns([f"foot_velocity/{body}" for body in robot.feet])
         self._renderer: Renderer | None = None
+        self._window: Window | None = None
 
     def _columns(self, sensors: list[str]) -> slice:
         """The contiguous columns of sensordata that hold these 3-vectors."""
@@ -147,7 +152,7 @@ class MujocoSimulator:
     def save(self, physics: object) -> dict[str, np.ndarray]:
         """See :class:`locoenvs.state.Simulator`."""
         saved = {name: np.array(self._batch.bind(name)) for name in _FIELDS}
-        return {**saved, "friction": self._given[0], "payload": self._given[1]}
+        return {**saved, "friction": self._given[0].copy(), "payload": self._given[1].copy()}
 
     def restore(self, saved: dict[str, np.ndarray]) -> object:
         """See :class:`locoenvs.state.Simulator`."""
@@ -162,8 +167,19 @@ class MujocoSimulator:
             self._renderer = Renderer(compile_model(self.task, self._height_map, visuals=True))
         return self._renderer.frame(np.array(self._qpos[robot]))
 
+    def show(self, physics: object, robot: int) -> None:
+        """Draw one robot in a window, which the first call opens."""
+        if self._window is None:
+            from locoenvs.backends.mujoco.viewer import Window
+
+            self._window = Window(compile_model(self.task, self._height_map, visuals=True))
+        self._window.show(np.array(self._qpos[robot]))
+
     def close(self) -> None:
         """See :class:`locoenvs.state.Simulator`."""
+        if self._window is not None:
+            self._window.close()
+            self._window = None
         if self._renderer is not None:
             self._renderer.close()
             self._renderer = None
