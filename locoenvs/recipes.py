@@ -87,9 +87,9 @@ def walk(robot: Robot, ground: Ground) -> Task:
     """The paper's task with what makes it learn within minutes on a CPU: penalties that grow with the training."""
     task = paper(robot, ground)
     weights = dataclasses.replace(task.rewards.weights, feet_air_time=1.0)
-    schedule = PenaltySchedule(start=0.05, control_steps=4800 if ground == "flat" else 12000)
+    schedule = PenaltySchedule(start=0.05, control_steps=9600 if ground == "flat" else 12000)
     rewards = dataclasses.replace(task.rewards, weights=weights, penalty_schedule=schedule)
-    commands = dataclasses.replace(task.commands, resample_every=5.0) if ground == "flat" else task.commands
+    commands = dataclasses.replace(task.commands, resample_every=10.0) if ground == "flat" else task.commands
     return dataclasses.replace(task, recipe="walk", rewards=rewards, commands=commands)
 
 
