@@ -188,8 +188,8 @@ class LocoVectorEnv(VectorEnv, gymnasium.Env):  # type: ignore[misc]
         if options.get("reset_mask") is not None:
             if seed is not None:
                 raise ValueError("a seed begins new streams for all robots: give a seed or a reset_mask, not both")
-            mask = self._mask(options["reset_mask"])
-            self._state = reset(self.mdp, self.simulator, self.state, mask)
+            state, mask = self.state, self._mask(options["reset_mask"])
+            self._state = reset(self.mdp, self.simulator, state, mask)
             self._waiting = None if self._waiting is None else self._waiting & ~mask
         else:
             super().reset(seed=None if seed is None else int(seed))
