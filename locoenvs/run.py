@@ -51,6 +51,10 @@ class Run:
         """The checkpoint before the newest."""
         return self.folder / "checkpoint.previous.pt"
 
+    def set_aside_newest(self) -> None:
+        """Rename a newest checkpoint that cannot be read, so that the next one does not push out the one before it."""
+        os.replace(self.checkpoint, self.folder / "checkpoint.unreadable.pt")
+
     @property
     def ledger(self) -> Path:
         return self.folder / "ledger.jsonl"

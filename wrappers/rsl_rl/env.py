@@ -31,7 +31,10 @@ class RslRlVecEnv(VecEnv):
                 "a TimeLimit or another wrapper breaks batches and hides time-outs; take it off (env.unwrapped)"
             )
         if env.autoreset_mode.name != "SAME_STEP":
-            raise TypeError(f"RSL-RL needs autoreset_mode='same_step', the environment has {env.autoreset_mode.name}")
+            raise TypeError(
+                f"the environment has autoreset_mode={env.autoreset_mode.name.lower()!r}, which gives RSL-RL steps that "
+                "belong to no episode: make it with autoreset_mode='same_step'"
+            )
         self.env = env
         self.num_envs = env.num_envs
         self.num_actions = env.mdp.num_joints
@@ -71,8 +74,10 @@ class RslRlVecEnv(VecEnv):
             "final_observations": self._tensors(info["final_obs"]),
             "reset_reason": info["reset_reason"],
             "reward_terms": info["reward_terms"],
-            "log": {name: float(value) for name, value in info["log"].items()},
         }
+        log = {name: float(value) for name, value in info["log"].items()}
+        if log["episodes"]:  # RSL-RL averages over the steps that have a log
+            extras["log"] = log
         done = self._tensor(terminated) | self._tensor(truncated)
         return self._observation, self._tensor(reward), done.to(torch.long), extras
 

@@ -39,11 +39,11 @@ class TimeoutPPO(PPO):
         time_outs = extras["time_outs"].to(self.device)
         if self.critic.is_recurrent:
             hidden = self.critic.get_hidden_state()
-            values = self.critic(extras["final_observations"].to(self.device)).squeeze(-1)
+            values = self.critic(extras["final_observations"].to(self.device)).detach().squeeze(-1)
             self.critic.reset(hidden_state=hidden)
             rewards = rewards + self.gamma * values * time_outs
         elif time_outs.any():
-            values = self.critic(extras["final_observations"][time_outs].to(self.device)).squeeze(-1)
+            values = self.critic(extras["final_observations"][time_outs].to(self.device)).detach().squeeze(-1)
             rewards = rewards.clone()
             rewards[time_outs] += self.gamma * values
         rest = {name: value for name, value in extras.items() if name != "time_outs"}

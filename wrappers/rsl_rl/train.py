@@ -7,9 +7,9 @@ import dataclasses
 import io
 import json
 import os
-import platform
 import signal
 import time
+import warnings
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -22,7 +22,9 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from locoenvs import engines
 from locoenvs.arrays import convert
+from locoenvs.machine import hardware, memory
 from locoenvs.policy import save_policy
 from locoenvs.registration import task as task_of
 from locoenvs.run import Run
@@ -43,7 +45,7 @@ def train(env_id: str, settings: TrainSettings) -> Path:
     console = Console()
     if settings.resume is not None:
         run = Run.open(Path(settings.resume))
-        recipe = run.recipe()
+        recipe = _resumed(run.recipe(), settings)
         task, ppo = Task.from_json(json.dumps(recipe["task"])), _ppo(recipe["ppo"])
     else:
         task = task_of(env_id, settings.recipe or "paper")
@@ -54,64 +56,105 @@ def train(env_id: str, settings: TrainSettings) -> Path:
         recipe = {
             "environment": env_id,
             "learner": "rsl_rl",
-            "backend": settings.backend,
+            "backend": engines.resolve(settings.backend),
             "seed": settings.seed,
             "minutes": settings.minutes,
-            "geometry": geometry(ppo, task),
             "ppo": dataclasses.asdict(ppo),
-            "versions": {name: version(name) for name in ("locoenvs", "mujoco", "torch", "rsl-rl-lib", "numpy")},
-            "hardware": {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count()},
+            "versions": _versions(),
+            "hardware": hardware(),
             "task_hash": task.hash,
             "task": json.loads(task.to_json()),
         }
-        run.write_recipe(recipe)
+    recipe["geometry"] = geometry(ppo, task)
+    training = Training(run, task, ppo, recipe, settings.device)
+    if training.update > ppo.updates:
+        raise ValueError(f"updates={ppo.updates}: {run.folder} has done {training.update} already, ask for more")
+    wandb = _wandb(run, recipe) if settings.wandb else None
+    run.write_recipe(recipe)
+    if settings.resume is not None:
+        asked = {"updates": ppo.updates, "minutes": recipe["minutes"]}
+        run.record("resume", update=training.update, **asked, versions=_versions(), hardware=hardware())
     _print_recipe(console, run, recipe)
-    Training(run, task, ppo, recipe).learn(console)
+    training.learn(console, wandb)
     return run.folder
+
+
+def _versions() -> dict[str, str]:
+    return {name: version(name) for name in ("locoenvs", "mujoco", "torch", "rsl-rl-lib", "numpy")}
+
+
+def _resumed(recipe: dict[str, Any], settings: TrainSettings) -> dict[str, Any]:
+    """The recipe of a run to go on with. Only how long it trains may change, and that counts from the run's start."""
+    fixed = {
+        "num_envs": (settings.num_envs, recipe["ppo"]["num_envs"]),
+        "recipe": (settings.recipe, recipe["task"]["recipe"]),
+        "backend": (None if settings.backend == "auto" else settings.backend, recipe["backend"]),
+        "seed": (settings.seed or None, recipe["seed"]),
+    }
+    for name, (asked, given) in fixed.items():
+        if asked not in (None, given):
+            raise ValueError(f"{name}={asked!r}: the run to resume has {given!r}. Leave it out, or start a new run")
+    recipe = dict(recipe)
+    if settings.updates is not None:
+        recipe["ppo"] = {**recipe["ppo"], "updates": settings.updates}
+    if settings.minutes is not None:
+        recipe["minutes"] = settings.minutes
+    return recipe
 
 
 class Training:
     """One run: environment, algorithm and counters, which :meth:`learn` drives and a checkpoint holds."""
 
-    def __init__(self, run: Run, task: Task, ppo: PPOConfig, recipe: dict[str, Any]) -> None:
+    def __init__(self, run: Run, task: Task, ppo: PPOConfig, recipe: dict[str, Any], device: str | None = None) -> None:
         self.run, self.task, self.ppo, self.recipe = run, task, ppo, recipe
         self.update = 0
         self.seconds = 0.0
         torch.manual_seed(recipe["seed"])
-        env = LocoVectorEnv(task, ppo.num_envs, backend=recipe["backend"], array="torch")
+        env = LocoVectorEnv(task, ppo.num_envs, backend=recipe["backend"], device=device, array="torch")
         self.env = RslRlVecEnv(env, seed=recipe["seed"])
         settings = rsl_rl_config(ppo, mirror(task) if ppo.mirror else None)
         with contextlib.redirect_stdout(io.StringIO()):  # it prints the networks
-            made = TimeoutPPO.construct_algorithm(self.env.get_observations(), self.env, settings, "cpu")
+            made = TimeoutPPO.construct_algorithm(self.env.get_observations(), self.env, settings, str(self.env.device))
         assert isinstance(made, TimeoutPPO)
         self.algorithm = made
         self.algorithm.train_mode()
         if run.checkpoint.exists() or run.previous_checkpoint.exists():
             self._restore()
+        elif run.ledger.exists():
+            run.truncate_ledger(0)
 
-    def learn(self, console: Console) -> None:
-        """Update until the recipe's updates or minutes are done, or the user interrupts; then export the policy."""
-        limit = self.recipe["minutes"]
+    def learn(self, console: Console, wandb: Any = None) -> None:
+        """Update until the recipe's updates or minutes are done, or the user interrupts; then export the policy.
+
+        ``wandb`` is a Weights & Biases run to log to.
+        """
+        limit = float("inf") if self.recipe["minutes"] is None else self.recipe["minutes"] * 60
         saved_at = time.perf_counter()
-        writer = _tensorboard(self.run)
+        writer = _tensorboard(self.run, self.update)
         with _Interrupt() as interrupt, _progress(console) as progress:
             bar = progress.add_task("", total=self.ppo.updates, completed=self.update, note="")
-            while self.update < self.ppo.updates and not interrupt.asked:
+            while self.update < self.ppo.updates and self.seconds < limit and not interrupt.asked:
                 line = self._update()
                 self.run.record("update", **line)
                 for name, value in _scalars(line):
                     writer.add_scalar(name, value, self.update)
+                if wandb is not None:
+                    wandb.log(dict(_scalars(line)), step=self.update)
                 progress.update(bar, completed=self.update, note=_note(line))
                 if time.perf_counter() - saved_at > CHECKPOINT_SECONDS:
                     self.save()
                     saved_at = time.perf_counter()
-                if limit is not None and self.seconds > limit * 60:
-                    break
         writer.close()
+        if wandb is not None:
+            wandb.finish()
         self.save()
         self.export()
-        if interrupt.asked:
-            console.print(f"Interrupted after {self.update} updates; go on with --resume {self.run.folder}")
+        if self.update < self.ppo.updates:
+            why = "Interrupted" if interrupt.asked else f"{self.recipe['minutes']:g} minutes are over"
+            more = "" if interrupt.asked else " and more --minutes"
+            console.print(
+                f"{why} after {self.update} of {self.ppo.updates} updates; go on with --resume {self.run.folder}{more}"
+            )
 
     def _update(self) -> dict[str, Any]:
         """One rollout and one PPO update; its ledger line."""
@@ -147,6 +190,7 @@ class Training:
             "losses": {name: float(value) for name, value in losses.items()},
             "learning_rate": self.algorithm.learning_rate,
             "action_std": float(self.algorithm.actor.output_std.mean().detach()),
+            "memory_mb": round(memory() / 2**20, 1),
         }
 
     def save(self) -> None:
@@ -182,7 +226,7 @@ class Training:
         pairs = [
             layer.projected() if isinstance(layer, MirrorLinear) else (layer.weight, layer.bias) for layer in linear
         ]
-        layers = [(weight.detach().numpy(), bias.detach().numpy()) for weight, bias in pairs]
+        layers = [(weight.detach().cpu().numpy(), bias.detach().cpu().numpy()) for weight, bias in pairs]
         kept = ("environment", "learner", "backend", "seed", "versions", "task_hash")
         provenance = {name: self.recipe[name] for name in kept}
         provenance |= {"updates": self.update, "samples": self.update * self.ppo.samples_per_update}
@@ -233,15 +277,25 @@ def _levels(env: LocoVectorEnv) -> dict[str, float]:
 
 def _load_checkpoint(run: Run) -> dict[str, Any]:
     """The newest checkpoint that can be read. Only tensors and plain values are loaded, never code."""
-    problems = []
+    unreadable = {}
     for path in (run.checkpoint, run.previous_checkpoint):
         try:
-            return torch.load(path, weights_only=True, map_location="cpu")
+            state = torch.load(path, weights_only=True, map_location="cpu")
+            if not isinstance(state, dict) or "task_hash" not in state:
+                raise ValueError("it is not a checkpoint of this learner")
         except FileNotFoundError:
             continue
         except Exception as error:  # torch raises many kinds for a file that is cut short or foreign
-            problems.append(f"{path}: {type(error).__name__}: {str(error).splitlines()[0]}")
-    raise ValueError("no checkpoint can be read: " + "; ".join(problems))
+            unreadable[path] = f"{path}: {type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
+            continue
+        for problem in unreadable.values():
+            warnings.warn(f"going on from the checkpoint before: {problem}", stacklevel=2)
+        if unreadable:
+            run.set_aside_newest()
+        return state
+    raise ValueError(
+        f"no checkpoint can be read: {'; '.join(unreadable.values())}. Restore one from a backup, or start a new run"
+    )
 
 
 def _ppo(saved: dict[str, Any]) -> PPOConfig:
@@ -257,10 +311,24 @@ def _print_recipe(console: Console, run: Run, recipe: dict[str, Any]) -> None:
     console.print(", ".join(f"{name} {value}" for name, value in shown.items()), highlight=False)
 
 
-def _tensorboard(run: Run) -> Any:
+def _tensorboard(run: Run, update: int) -> Any:
+    """A writer after ``update``: what an earlier one wrote beyond it is dropped."""
     from torch.utils.tensorboard import SummaryWriter
 
-    return SummaryWriter(str(run.folder / "tensorboard"))
+    return SummaryWriter(str(run.folder / "tensorboard"), purge_step=update + 1)
+
+
+def _wandb(run: Run, recipe: dict[str, Any]) -> Any:
+    """A Weights & Biases run in the group of the run's name. WANDB_MODE=offline works without an account."""
+    try:
+        import wandb
+    except ImportError as error:
+        raise ImportError('--wandb needs wandb: pip install "locoenvs[wandb]"') from error
+    name = run.folder.resolve().name
+    try:
+        return wandb.init(project="locoenvs", group=name, name=name, dir=str(run.folder), config=recipe)
+    except wandb.Error as error:
+        raise ValueError(f"Weights & Biases: {error}. Log in by `wandb login`, or set WANDB_MODE=offline") from error
 
 
 def _scalars(line: dict[str, Any]) -> Iterator[tuple[str, float]]:

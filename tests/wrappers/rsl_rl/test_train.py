@@ -1,0 +1,319 @@
+"""Training with RSL-RL: a resumed run is the same run, and no crash, corruption or Ctrl-C loses it."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import json
+import os
+import pickle
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import types
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+pytest.importorskip("torch")
+pytest.importorskip("rsl_rl")
+pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
+
+import torch
+
+from locoenvs.policy import load_policy
+from locoenvs.run import Run
+from locoenvs.settings import TrainSettings
+from locoenvs.wrappers.rsl_rl import train
+
+FLAT, ROUGH = "Loco/AnymalC-Flat-v0", "Loco/AnymalC-Rough-v0"
+MEASURED = ("seconds", "elapsed_seconds", "samples_per_second", "memory_mb")
+"""What differs from one run of the same thing to the next."""
+
+
+training = importlib.import_module("locoenvs.wrappers.rsl_rl.train")
+"""The module: the package's name for it is the function."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small() -> Iterator[None]:
+    """The recipe's settings, but less of everything."""
+    full = training.config
+    less = {"horizon": 8, "epochs": 2, "minibatches": 2, "hidden": (16, 8)}
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(training, "config", lambda task: dataclasses.replace(full(task), **less))
+        yield
+
+
+def trained(folder: Path, updates: int, env_id: str = FLAT, **settings: Any) -> Run:
+    chosen = TrainSettings(
+        env_id, num_envs=16, updates=updates, run=str(folder), recipe="walk", **{"seed": 5, **settings}
+    )
+    return Run(train(env_id, chosen))
+
+
+def resumed(run: Run, **settings: Any) -> Run:
+    return Run(train("", TrainSettings("", resume=str(run.folder), **settings)))
+
+
+def checkpoint(run: Run) -> dict[str, Any]:
+    return torch.load(run.checkpoint, weights_only=True)
+
+
+def updates(run: Run) -> list[dict[str, Any]]:
+    """The ledger's lines of updates, without what is measured."""
+    lines = [line for line in run.records() if line["kind"] == "update"]
+    return [{name: value for name, value in line.items() if name not in MEASURED} for line in lines]
+
+
+def same(a: Any, b: Any) -> bool:
+    """Whether two trees of tensors and values are equal bit by bit."""
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b))
+    return torch.equal(a, b) if isinstance(a, torch.Tensor) else a == b
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Four updates in one go."""
+    return trained(tmp_path_factory.mktemp("straight") / "run", 4)
+
+
+@pytest.fixture(scope="module")
+def two_updates(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run of two updates and two checkpoints, of one and of two updates."""
+    run = trained(tmp_path_factory.mktemp("halves") / "run", 1)
+    return resumed(run, updates=2)
+
+
+@pytest.fixture
+def half(two_updates: Run, tmp_path: Path) -> Run:
+    """A copy of ``two_updates`` to go on with or to break."""
+    shutil.copytree(two_updates.folder, tmp_path / "half")
+    return Run(tmp_path / "half")
+
+
+def test_a_resumed_run_is_the_same_run_bit_by_bit(straight: Run, half: Run) -> None:
+    resumed(half, updates=4)
+    ours, theirs = checkpoint(straight), checkpoint(half)
+    assert ours["update"] == theirs["update"] == 4
+    for name in ("algorithm", "learning_rate", "rng", "env", "task_hash"):
+        assert same(ours[name], theirs[name]), name
+    assert len(updates(straight)) == 4 and updates(straight) == updates(half)
+    assert (straight.policy / "policy.onnx").read_bytes() == (half.policy / "policy.onnx").read_bytes()
+
+
+def test_a_resumed_run_is_the_same_on_rough_ground(tmp_path: Path) -> None:
+    whole = trained(tmp_path / "whole", 2, ROUGH)
+    parts = resumed(trained(tmp_path / "parts", 1, ROUGH), updates=2)
+    assert same(checkpoint(whole)["algorithm"], checkpoint(parts)["algorithm"])
+    assert updates(whole) == updates(parts) and "levels" in updates(whole)[0]
+
+
+def test_another_seed_is_another_run(straight: Run, tmp_path: Path) -> None:
+    other = trained(tmp_path / "run", 1, seed=6)
+    assert other.recipe()["seed"] == 6
+    assert updates(other)[0]["reward_per_second"] != updates(straight)[0]["reward_per_second"]
+
+
+def test_the_run_says_what_it_was(straight: Run) -> None:
+    recipe = straight.recipe()
+    assert (recipe["environment"], recipe["backend"], recipe["learner"]) == (FLAT, "mujoco", "rsl_rl")
+    assert (recipe["seed"], recipe["ppo"]["num_envs"], recipe["ppo"]["updates"]) == (5, 16, 4)
+    assert recipe["geometry"]["samples_per_update"] == 16 * 8 and recipe["geometry"]["samples"] == 4 * 16 * 8
+    assert set(recipe["versions"]) >= {"locoenvs", "mujoco", "torch", "rsl-rl-lib"} and recipe["hardware"]["cores"] >= 1
+    line = next(line for line in straight.records() if line["kind"] == "update")
+    assert set(line["seconds"]) == {"environment", "inference", "learning"} and 50 < line["memory_mb"] < 50_000
+    assert set(line["resets"]) == {"time_limit", "base_contact", "broken_physics"}
+    policy = load_policy(straight.policy)
+    assert policy.task.hash == recipe["task_hash"]
+    assert policy.provenance["updates"] == 4 and policy.provenance["seed"] == 5
+
+
+def test_a_longer_run_is_recorded_as_such(half: Run) -> None:
+    resumed(half, updates=3)
+    assert half.recipe()["ppo"]["updates"] == 3 and half.recipe()["geometry"]["samples"] == 3 * 16 * 8
+    line = [line for line in half.records() if line["kind"] == "resume"][-1]
+    assert (line["update"], line["updates"]) == (2, 3) and "torch" in line["versions"]
+
+
+def test_a_run_that_is_done_does_nothing_more(half: Run) -> None:
+    before = checkpoint(half)
+    resumed(half)
+    assert same(before, checkpoint(half)) and len(updates(half)) == 2
+
+
+def test_minutes_end_a_run_and_more_minutes_go_on_with_it(tmp_path: Path) -> None:
+    run = trained(tmp_path / "run", 3, minutes=1e-6)
+    assert len(updates(run)) == 1 and run.recipe()["minutes"] == 1e-6
+    assert len(updates(resumed(run))) == 1  # its time is over
+    assert len(updates(resumed(run, minutes=10.0))) == 3
+
+
+@pytest.mark.parametrize(
+    "settings", [{"num_envs": 32}, {"recipe": "paper"}, {"seed": 6}, {"backend": "mjx"}, {"updates": 1}]
+)
+def test_what_a_resumed_run_cannot_change_is_refused(half: Run, settings: dict[str, Any]) -> None:
+    before = half.recipe(), half.ledger.read_text()
+    (name, value) = next(iter(settings.items()))
+    with pytest.raises(ValueError, match=f"{name}={value!r}"):
+        resumed(half, **settings)
+    assert (half.recipe(), half.ledger.read_text()) == before
+
+
+def test_a_run_is_not_written_over(half: Run) -> None:
+    before = half.checkpoint.read_bytes()
+    with pytest.raises(FileExistsError, match="--resume"):
+        trained(half.folder, 2)
+    assert half.checkpoint.read_bytes() == before
+
+
+def test_a_device_that_the_physics_cannot_use_is_refused_and_leaves_no_run(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="cuda:0"):
+        trained(tmp_path / "run", 1, device="cuda:0")
+    assert len(updates(trained(tmp_path / "run", 1, device="cpu"))) == 1
+
+
+def test_a_torn_checkpoint_falls_back_to_the_one_before(straight: Run, half: Run) -> None:
+    half.checkpoint.write_bytes(half.checkpoint.read_bytes()[:5000])
+    with pytest.warns(UserWarning, match="checkpoint.pt"):
+        resumed(half, updates=4)
+    assert same(checkpoint(straight)["algorithm"], checkpoint(half)["algorithm"])
+    assert updates(straight) == updates(half)  # the second update was done again, and is there once
+    assert torch.load(half.previous_checkpoint, weights_only=True)["update"] == 1
+
+
+def test_a_missing_newest_checkpoint_falls_back_too(half: Run) -> None:
+    half.checkpoint.unlink()
+    resumed(half)
+    assert checkpoint(half)["update"] == 2 and [line["update"] for line in updates(half)] == [1, 2]
+
+
+def test_a_run_without_checkpoints_starts_over(straight: Run, half: Run) -> None:
+    half.checkpoint.unlink()
+    half.previous_checkpoint.unlink()
+    resumed(half)
+    assert updates(half) == updates(straight)[:2]
+
+
+def test_no_readable_checkpoint_is_a_clear_error(half: Run) -> None:
+    half.checkpoint.write_bytes(b"")
+    half.previous_checkpoint.write_bytes(b"not a checkpoint")
+    with pytest.raises(ValueError, match=r"no checkpoint can be read: .*checkpoint\.pt.*checkpoint\.previous\.pt"):
+        resumed(half)
+
+
+class Bomb:
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (self.target,)
+
+
+def test_code_in_a_checkpoint_is_never_run(half: Run, tmp_path: Path) -> None:
+    target = tmp_path / "touched"
+    half.checkpoint.write_bytes(pickle.dumps(Bomb(target)))
+    torch.save({**checkpoint_of(half.previous_checkpoint), "bomb": Bomb(target)}, half.previous_checkpoint)
+    with pytest.raises(ValueError, match="no checkpoint can be read"):
+        resumed(half)
+    assert not target.exists()
+    pickle.loads(half.checkpoint.read_bytes())  # it does what it is said to do
+    assert target.exists()
+
+
+def checkpoint_of(path: Path) -> dict[str, Any]:
+    return torch.load(path, weights_only=True)
+
+
+def test_a_checkpoint_of_another_task_is_refused(half: Run) -> None:
+    state = checkpoint(half)
+    torch.save({**state, "task_hash": "0123456789ab"}, half.checkpoint)
+    with pytest.raises(ValueError, match=f"task 0123456789ab, not {half.recipe()['task_hash']}"):
+        resumed(half)
+
+
+def test_a_full_disk_leaves_the_checkpoint_before(straight: Run, half: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = half.checkpoint.read_bytes()
+    save = torch.save
+
+    def full(state: Any, file: Any) -> None:
+        file.write(b"half a checkpoint")
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(torch, "save", full)
+        with pytest.raises(OSError, match="No space left"):
+            resumed(half, updates=3)
+    assert torch.save is save and half.checkpoint.read_bytes() == before
+    assert not list(half.folder.glob("*.partial"))
+    resumed(half, updates=4)
+    assert updates(half) == updates(straight)
+
+
+def test_ctrl_c_leaves_a_run_that_can_be_used_and_resumed(tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    code = (
+        "from locoenvs.settings import TrainSettings\n"
+        "from locoenvs.wrappers.rsl_rl import train\n"
+        f"train({FLAT!r}, TrainSettings({FLAT!r}, num_envs=16, updates=100000, run={str(run.folder)!r}, seed=5))\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while len(updates(run)) < 2 and time.monotonic() < deadline:
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    done = checkpoint(run)["update"]
+    assert "Interrupted" in output and "--resume" in output and f"after {done} of" in " ".join(output.split())
+    assert [line["update"] for line in updates(run)] == list(range(1, done + 1)) and done >= 2
+    assert load_policy(run.policy).provenance["updates"] == done
+    assert updates(resumed(run, updates=done + 1))[-1]["update"] == done + 1
+
+
+def test_weights_and_biases_gets_every_update(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    logged: list[tuple[int, dict[str, float]]] = []
+    asked: dict[str, Any] = {}
+
+    class Remote:
+        def log(self, values: dict[str, float], step: int) -> None:
+            logged.append((step, values))
+
+        def finish(self) -> None:
+            asked["finished"] = True
+
+    def init(**settings: Any) -> Remote:
+        asked.update(settings)
+        return Remote()
+
+    monkeypatch.setitem(sys.modules, "wandb", types.SimpleNamespace(init=init, Error=RuntimeError))
+    run = trained(tmp_path / "mine", 2, wandb=True)
+    assert asked["name"] == "mine" and asked["dir"] == str(run.folder) and asked["finished"]
+    assert json.loads(json.dumps(asked["config"])) == run.recipe()
+    assert [step for step, _ in logged] == [1, 2]
+    assert logged[0][1]["terms_per_second/joint_torques"] == updates(run)[0]["terms_per_second"]["joint_torques"]
+
+
+def test_weights_and_biases_that_cannot_be_used_says_why_and_leaves_no_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def init(**settings: Any) -> None:
+        raise RuntimeError("no API key")
+
+    monkeypatch.setitem(sys.modules, "wandb", types.SimpleNamespace(init=init, Error=RuntimeError))
+    with pytest.raises(ValueError, match="no API key.*WANDB_MODE=offline"):
+        trained(tmp_path / "run", 1, wandb=True)
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    with pytest.raises(ImportError, match=r"locoenvs\[wandb\]"):
+        trained(tmp_path / "run", 1, wandb=True)
+    assert len(updates(trained(tmp_path / "run", 1))) == 1
