@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
-import platform
 import statistics
 import sys
 import time
@@ -23,6 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from locoenvs.evaluate import evaluate
+from locoenvs.machine import hardware
 from locoenvs.panel import load_panel
 from locoenvs.policy import load_policy
 from locoenvs.registration import task as task_of
@@ -30,7 +29,7 @@ from locoenvs.run import Run
 from locoenvs.settings import TrainSettings
 from locoenvs.task import Task
 from locoenvs.wrappers.rsl_rl.config import PPOConfig, config
-from locoenvs.wrappers.rsl_rl.train import start
+from locoenvs.wrappers.rsl_rl.train import train
 
 ENVIRONMENT = "Loco/AnymalC-Flat-v0"
 METRICS = ("fall_rate", "velocity_error", "yaw_rate_error", "cost_of_transport", "foot_slip")
@@ -86,7 +85,7 @@ def run(name: str, seed: int, samples: int, folder: Path) -> dict[str, object]:
         task, ppo = VARIANTS[name]()
         ppo = dataclasses.replace(ppo, updates=max(1, round(samples / ppo.samples_per_update)))
         resume = str(place) if (place / "recipe.json").exists() else None
-        start(task, ppo, TrainSettings(ENVIRONMENT, seed=seed, run=str(place), resume=resume))
+        train(ENVIRONMENT, TrainSettings(ENVIRONMENT, seed=seed, run=str(place), resume=resume), task, ppo)
         result = evaluate(load_policy(place / "policy"), load_panel("flat"))
         lines = [line for line in Run.open(place).records() if line["kind"] == "update"]
         summary = {
@@ -96,7 +95,7 @@ def run(name: str, seed: int, samples: int, folder: Path) -> dict[str, object]:
             "training_seconds": lines[-1]["elapsed_seconds"],
             "task_hash": task.hash,
             "panel_hash": result.panel_hash,
-            **{metric: result.metrics[metric].mean for metric in METRICS},
+            **{metric: result.metrics[metric].value for metric in METRICS},
             "curve": [
                 (line["samples"], line["terms_per_second"]["linear_velocity_tracking"])
                 for line in lines[:: max(1, len(lines) // 50)]
@@ -126,7 +125,7 @@ def main(
     report = {
         "command": " ".join(["python -m locoenvs.benchmarks.learning", *sys.argv[1:]]),
         "date": time.strftime("%Y-%m-%d"),
-        "hardware": {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count()},
+        "hardware": hardware(),
         "versions": {name: version(name) for name in ("locoenvs", "mujoco", "torch", "rsl-rl-lib", "numpy")},
         "results": results,
     }

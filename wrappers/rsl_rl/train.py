@@ -40,16 +40,19 @@ from locoenvs.wrappers.rsl_rl.ppo import TimeoutPPO
 CHECKPOINT_SECONDS = 60.0
 
 
-def train(env_id: str, settings: TrainSettings) -> Path:
-    """Train a policy and return its run folder, which holds the exported policy."""
+def train(env_id: str, settings: TrainSettings, task: Task | None = None, ppo: PPOConfig | None = None) -> Path:
+    """Train a policy and return its run folder, which holds the exported policy.
+
+    A new run takes ``task`` and ``ppo`` from the settings' recipe unless they are given.
+    """
     console = Console()
     if settings.resume is not None:
         run = Run.open(Path(settings.resume))
         recipe = _resumed(run.recipe(), settings)
         task, ppo = Task.from_json(json.dumps(recipe["task"])), _ppo(recipe["ppo"])
     else:
-        task = task_of(env_id, settings.recipe or "paper")
-        ppo = config(task)
+        task = task or task_of(env_id, settings.recipe or "paper")
+        ppo = ppo or config(task)
         chosen: dict[str, Any] = {"num_envs": settings.num_envs, "updates": settings.updates}
         ppo = dataclasses.replace(ppo, **{name: value for name, value in chosen.items() if value is not None})
         run = Run.create(Path(settings.run or f"runs/{env_id.split('/')[-1]}-{time.strftime('%Y%m%d-%H%M%S')}"))
