@@ -98,6 +98,7 @@ def test_episode_steps_can_be_set() -> None:
 def test_everything_but_the_bare_environment_is_refused() -> None:
     wrapped = [
         gymnasium.wrappers.TimeLimit(gymnasium.make(FLAT, options={"threads": 1}), 10),
+        gymnasium.make(FLAT, num_envs=2, max_episode_steps=10),
         gymnasium.make(FLAT, options={"threads": 1}),
         gymnasium.wrappers.vector.RecordEpisodeStatistics(made()),
         gymnasium.wrappers.vector.NumpyToTorch(made()),
