@@ -29,7 +29,7 @@ class PD:
     def torque(self, target: Array, position: Array, velocity: Array) -> Array:
         xp = array_namespace(target)
         stiffness, damping, limit = (xp.asarray(column, dtype=xp.float32) for column in zip(*self._gains, strict=True))
-        return xp.clip(stiffness * (target - position) - damping * velocity, -limit, limit)
+        return (stiffness * (target - position) - damping * velocity).clip(-limit, limit)
 
     def clear(self, mask: Array) -> None:
         """A PD law remembers nothing."""

@@ -41,5 +41,5 @@ def steered(mdp: Mdp, command: Array, quaternion: Array) -> Array:
     if config.mode != "heading":
         return command
     error = wrap_to_pi(command[:, 3] - heading(quaternion))
-    rate = xp.clip(config.heading_gain * error, -config.max_yaw_rate, config.max_yaw_rate)
+    rate = (config.heading_gain * error).clip(-config.max_yaw_rate, config.max_yaw_rate)
     return xp.stack([command[:, 0], command[:, 1], rate, command[:, 3]], axis=-1)

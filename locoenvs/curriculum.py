@@ -27,7 +27,7 @@ def next_level(mdp: Mdp, episodes: Episodes) -> Array:
     level = episodes.level + xp.astype(solved, xp.int32) - xp.astype(failed & ~solved, xp.int32)
     beyond = rng.uniform(episodes.key, episodes.number, episodes.step, rng.Purpose.LEVEL, 1)[:, 0]
     anywhere = xp.astype(beyond * terrain.levels, xp.int32)
-    return xp.where(level >= terrain.levels, anywhere, xp.clip(level, 0, None))
+    return xp.where(level >= terrain.levels, anywhere, level.clip(0, None))
 
 
 def first_level(mdp: Mdp, key: Array, robot: Array) -> Array:

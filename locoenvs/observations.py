@@ -77,11 +77,11 @@ def observe(mdp: Mdp, episodes: Episodes) -> Observation:
     clip = task.observations.clip
     clean = xp.concat([values[slot.name] * slot.scale for slot in mdp.layout], axis=-1)
     if task.observations.noise is None:
-        clean = xp.clip(clean, -clip, clip)
+        clean = clean.clip(-clip, clip)
         return Observation(clean, clean)
     draws = rng.uniform(episodes.key, episodes.number, episodes.step, rng.Purpose.OBSERVATION_NOISE, clean.shape[1])
     noisy = clean + (draws * 2 - 1) * mdp.noise
-    return Observation(xp.clip(noisy, -clip, clip), xp.clip(clean, -clip, clip))
+    return Observation(noisy.clip(-clip, clip), clean.clip(-clip, clip))
 
 
 def height_samples(mdp: Mdp, position: Array, quaternion: Array) -> Array:
@@ -94,4 +94,4 @@ def height_samples(mdp: Mdp, position: Array, quaternion: Array) -> Array:
     x = position[:, 0:1] + cos * forward - sin * sideways
     y = position[:, 1:2] + sin * forward + cos * sideways
     ground = ground_height(mdp.ground, mdp.height_map.origin, mdp.height_map.cell, x, y)
-    return xp.clip(position[:, 2:3] - scan.offset - ground, -scan.clip, scan.clip)
+    return (position[:, 2:3] - scan.offset - ground).clip(-scan.clip, scan.clip)

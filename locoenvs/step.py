@@ -49,7 +49,7 @@ def advance(
     Robots of the mask ``idle`` (num_envs,) wait to be reset: their episode stands still and they earn nothing.
     """
     xp, task, before = mdp.xp, mdp.task, state.episodes
-    action = xp.clip(action, -task.action_clip, task.action_clip)
+    action = action.clip(-task.action_clip, task.action_clip)
     physics, readout = simulator.advance(state.physics, mdp.default_pose + task.robot.action_scale * action)
     readout = dataclasses.replace(rows.select(readout.broken, before.readout, readout), broken=readout.broken)
     count = before.step + 1
@@ -225,7 +225,7 @@ def _total(mdp: Mdp, terms: dict[str, Array]) -> Array:
     """The reward: the sum of the terms, clipped at zero before any termination term is added."""
     total = sum(value for name, value in terms.items() if name != "termination")
     if mdp.task.rewards.clip_at_zero:
-        total = mdp.xp.clip(total, 0.0, None)
+        total = total.clip(0.0, None)
     return total + terms["termination"] if "termination" in terms else total
 
 

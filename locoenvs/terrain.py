@@ -225,8 +225,7 @@ def _ground_height(heights: Array, origin: tuple[float, float], cell: float, x: 
 
 def _within(position: Array, limit: int) -> Array:
     """Positions from 0 to just below ``limit``, in cells, so that each has a cell after it."""
-    xp = array_namespace(position)
-    return xp.clip(position, 0.0, float(np.nextafter(np.float32(limit), np.float32(0))))
+    return position.clip(0.0, float(np.nextafter(np.float32(limit), np.float32(0))))
 
 
 def _take(flat: Array, index: Array) -> Array:
@@ -234,5 +233,5 @@ def _take(flat: Array, index: Array) -> Array:
     if is_numpy_array(flat):
         return flat.take(index, mode="clip")
     xp = array_namespace(flat)
-    index = xp.clip(index, 0, flat.shape[0] - 1)
+    index = index.clip(0, flat.shape[0] - 1)
     return xp.reshape(xp.take(flat, xp.reshape(index, (-1,))), index.shape)
