@@ -273,7 +273,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The entry point of the command ``locoenvs``."""
     try:
         app.cli(prog="locoenvs", description="Legged robots that learn to walk.", args=arguments)
-    except (ValueError, FileNotFoundError, FileExistsError, ImportError) as error:
+    except (ValueError, OSError, ImportError) as error:
         if os.environ.get("LOCOENVS_TRACEBACK"):
             raise
         print(f"locoenvs: {error}", file=sys.stderr)
