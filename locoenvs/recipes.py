@@ -87,7 +87,7 @@ def walk(robot: Robot, ground: Ground) -> Task:
     """The paper's task with what makes it learn within minutes on a CPU.
 
     All penalties grow from a twentieth to their weight over the training; leaning on the joints' end stops costs; on flat
-    ground a new command comes every 10 s. The last two change the task, the first ends with it.
+    ground a new command and a push come every 5 s, often together. Only the first ends with the training.
     """
     task = paper(robot, ground)
     flat = ground == "flat"
@@ -97,8 +97,14 @@ def walk(robot: Robot, ground: Ground) -> Task:
         soft_limit=0.9,
         penalty_schedule=PenaltySchedule(start=0.05, control_steps=9600 if flat else 12000),
     )
-    commands = dataclasses.replace(task.commands, resample_every=10.0) if flat else task.commands
-    return dataclasses.replace(task, recipe="walk", rewards=rewards, commands=commands)
+    task = dataclasses.replace(task, recipe="walk", rewards=rewards)
+    if not flat:
+        return task
+    return dataclasses.replace(
+        task,
+        commands=dataclasses.replace(task.commands, resample_every=5.0),
+        randomization=dataclasses.replace(task.randomization, pushes=Pushes(interval=5.0)),
+    )
 
 
 RECIPES: dict[str, Callable[[Robot, Ground], Task]] = {"paper": paper, "legged_gym": legged_gym, "walk": walk}

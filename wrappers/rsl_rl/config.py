@@ -47,7 +47,7 @@ def config(task: Task) -> PPOConfig:
 
 
 WALK_FLAT = PPOConfig(
-    num_envs=512, updates=500, hidden=(256, 128, 64), entropy=0.005, max_learning_rate=2e-3, mirror=True
+    num_envs=512, updates=800, hidden=(256, 128, 64), entropy=0.005, max_learning_rate=2e-3, mirror=True
 )
 """Flat ground on two cores: few robots and so many updates, networks that know left from right only as mirror images."""
 
