@@ -1,0 +1,50 @@
+"""The policies that come with the package: each fits its task, walks, and is what its evaluation says it is."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import locoenvs
+from locoenvs.evaluate import Result
+from locoenvs.panel import load_panel
+from locoenvs.policy import load_policy
+from locoenvs.vector import LocoVectorEnv
+
+FOLDERS = sorted((Path(locoenvs.__file__).parent / "policies").glob("*_*"))
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_its_evaluation_is_of_this_policy_on_the_panel_of_today(folder: Path) -> None:
+    result = Result.from_json((folder / "evaluation.json").read_text())
+    assert result.policy_sha256 == load_policy(folder).sha256
+    assert result.panel_hash == load_panel("flat").hash
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_its_ledger_is_of_the_run_that_made_it(folder: Path) -> None:
+    policy = load_policy(folder)
+    recipe = json.loads((folder / "recipe.json").read_text())
+    updates = [json.loads(line) for line in (folder / "ledger.jsonl").read_text().splitlines()]
+    last = [line for line in updates if line["kind"] == "update"][-1]
+    assert recipe["task_hash"] == policy.provenance["task_hash"] == policy.task.hash
+    assert (recipe["seed"], last["samples"]) == (policy.provenance["seed"], policy.provenance["samples"])
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_it_walks_where_it_is_told_to(folder: Path) -> None:
+    policy = load_policy(folder)
+    commands = dataclasses.replace(
+        policy.task.commands, forward=(0.8, 0.8), sideways=(0, 0), mode="yaw_rate", yaw_rate=(0, 0)
+    )
+    env = LocoVectorEnv(dataclasses.replace(policy.task, commands=commands), 16, stagger=False, split="test")
+    observation, _ = env.reset(seed=0)
+    for _ in range(150):
+        observation, _, terminated, _, _ = env.step(policy(observation))
+    speed = env.state.episodes.readout.base_linear_velocity[:, 0]
+    assert np.median(np.abs(speed - 0.8)) < 0.2 and not terminated.any()
+    assert env.state.episodes.number.sum() <= 1
