@@ -1,0 +1,262 @@
+"""Robot and ground as USD files, authored from the same data as every other backend's models.
+
+Needs ``pxr`` alone (usd-core, or the one that Isaac Sim brings). Physics that the standard schemas have no word for is
+written as attributes that PhysX (``physx...``), Newton (``newton:``) and its MuJoCo solver (``mjc:``) read.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pxr import Gf, Sdf, Usd, UsdGeom, UsdPhysics, UsdShade
+
+from locoenvs.backends.isaaclab import cache
+from locoenvs.backends.isaaclab.mesh import Mesh
+from locoenvs.robot import Body, Joint, Robot, Sphere, Visual
+
+FORMAT = 1
+"""Counts the changes of what this file writes, so that files of an older one are not used."""
+
+TIME_CONSTANT = 0.02
+"""Contacts and joint limits: time constant, s, of the penetration's decay at damping ratio 1, as in native MuJoCo."""
+IMPEDANCE = (0.999, 0.999, 0.001, 0.5, 2.0)
+"""Contacts: nearly rigid, as in native MuJoCo, so that the feet of a standing robot do not creep."""
+
+_STIFFNESS, _DAMPING = 1 / TIME_CONSTANT**2, 2 / TIME_CONSTANT
+"""The time constant and damping ratio in Newton's words, 1/s^2 and 1/s."""
+
+
+def robot_file(robot: Robot, *, visuals: bool = False) -> Path:
+    """The cached USD file of a robot; with ``visuals`` also the shapes that are drawn and touch nothing."""
+    drawn = robot if visuals else dataclasses.replace(robot, visuals=())
+    content = json.dumps([FORMAT, TIME_CONSTANT, IMPEDANCE, dataclasses.asdict(drawn)], sort_keys=True)
+    digest = hashlib.sha256(content.encode()).hexdigest()[:16]
+    return cache.stored(f"{robot.name}-{digest}.usdc", lambda path: _write(path, drawn.name, _Writer.robot, drawn))
+
+
+def ground_file(mesh: Mesh | None) -> Path:
+    """The cached USD file of a ground of triangles; None is a plane."""
+    digest = hashlib.sha256(f"{FORMAT}".encode())
+    if mesh is not None:
+        for array in (mesh.points, mesh.triangles):
+            digest.update(np.ascontiguousarray(array).tobytes())
+    name = "plane" if mesh is None else "ground"
+    return cache.stored(f"{name}-{digest.hexdigest()[:16]}.usdc", lambda path: _write(path, name, _Writer.ground, mesh))
+
+
+def _write(path: Path, root: str, author: Any, what: object) -> None:
+    stage = Usd.Stage.CreateNew(str(path))
+    UsdGeom.SetStageUpAxis(stage, UsdGeom.Tokens.z)
+    UsdGeom.SetStageMetersPerUnit(stage, 1.0)
+    UsdPhysics.SetStageKilogramsPerUnit(stage, 1.0)
+    top = UsdGeom.Xform.Define(stage, f"/{root}").GetPrim()
+    stage.SetDefaultPrim(top)
+    author(_Writer(stage, f"/{root}"), what)
+    stage.GetRootLayer().Save()
+
+
+@dataclasses.dataclass(frozen=True)
+class _Writer:
+    """Writes into a stage below the prim ``root``."""
+
+    stage: Any
+    root: str
+
+    def robot(self, robot: Robot) -> None:
+        """Bodies beside each other, each where it stands with all joints at zero; the base is the articulation's root."""
+        for name in (*(body.name for body in robot.bodies), *robot.joint_names):
+            if not Sdf.Path.IsValidIdentifier(name):
+                raise ValueError(f"robot {robot.name!r}: {name!r} cannot name a prim: use letters, digits and underscores")
+        material = self.material("robot_material")
+        places: dict[str | None, np.ndarray] = {None: np.zeros(3)}
+        touching = set(robot.contact_bodies)
+        for body in robot.bodies:
+            places[body.name] = places[body.parent] + np.array(body.position)
+            self.body(body, places[body.name], reports_contacts=body.name in touching)
+            if body.parent is not None:
+                self.joint(body)
+        base = self.stage.GetPrimAtPath(f"{self.root}/{robot.bodies[0].name}")
+        UsdPhysics.ArticulationRootAPI.Apply(base)
+        _apply(base, "PhysxArticulationAPI", {
+            "physxArticulation:enabledSelfCollisions": False,
+            "physxArticulation:solverPositionIterationCount": 4,
+            "physxArticulation:solverVelocityIterationCount": 1,
+            "physxArticulation:sleepThreshold": 0.0,
+        })  # fmt: skip
+        for index, sphere in enumerate(robot.spheres):
+            self.sphere(f"sphere_{index}", sphere, material)
+        for index, visual in enumerate(robot.visuals):
+            self.visual(f"visual_{index}", visual)
+
+    def body(self, body: Body, place: np.ndarray, *, reports_contacts: bool) -> None:
+        xform = UsdGeom.Xform.Define(self.stage, f"{self.root}/{body.name}")
+        xform.AddTranslateOp().Set(Gf.Vec3d(*map(float, place)))
+        prim = xform.GetPrim()
+        UsdPhysics.RigidBodyAPI.Apply(prim)
+        moments, axes = principal_inertia(body)
+        mass = UsdPhysics.MassAPI.Apply(prim)
+        mass.CreateMassAttr(body.mass)
+        mass.CreateCenterOfMassAttr(Gf.Vec3f(*body.center_of_mass))
+        mass.CreateDiagonalInertiaAttr(Gf.Vec3f(*map(float, moments)))
+        mass.CreatePrincipalAxesAttr(_quaternion(axes))
+        _apply(prim, "PhysxRigidBodyAPI", {
+            "physxRigidBody:linearDamping": 0.0,
+            "physxRigidBody:angularDamping": 0.0,
+            "physxRigidBody:maxLinearVelocity": 1000.0,
+            "physxRigidBody:maxAngularVelocity": math.degrees(1000.0),
+            "physxRigidBody:maxDepenetrationVelocity": 1.0,
+            "physxRigidBody:sleepThreshold": 0.0,
+        })  # fmt: skip
+        if reports_contacts:
+            _apply(prim, "PhysxContactReportAPI", {"physxContactReport:threshold": 0.0})
+
+    def joint(self, body: Body) -> None:
+        """The hinge, or the weld, between a body and its parent."""
+        path = f"{self.root}/joints/{body.joint.name if body.joint else body.name + '_weld'}"
+        kind = UsdPhysics.RevoluteJoint if body.joint else UsdPhysics.FixedJoint
+        made = kind.Define(self.stage, path)
+        made.CreateBody0Rel().SetTargets([f"{self.root}/{body.parent}"])
+        made.CreateBody1Rel().SetTargets([f"{self.root}/{body.name}"])
+        made.CreateLocalPos0Attr(Gf.Vec3f(*body.position))
+        made.CreateLocalPos1Attr(Gf.Vec3f(0.0))
+        turned = _quaternion(_from_x(body.joint.axis) if body.joint else np.array([1.0, 0.0, 0.0, 0.0]))
+        made.CreateLocalRot0Attr(turned)
+        made.CreateLocalRot1Attr(turned)
+        if body.joint is not None:
+            self.hinge(made, body.joint)
+
+    def hinge(self, made: Any, joint: Joint) -> None:
+        made.CreateAxisAttr("X")
+        made.CreateLowerLimitAttr(math.degrees(joint.lower))
+        made.CreateUpperLimitAttr(math.degrees(joint.upper))
+        drive = UsdPhysics.DriveAPI.Apply(made.GetPrim(), "angular")
+        drive.CreateTypeAttr("force")
+        drive.CreateStiffnessAttr(0.0)  # torques come from the task
+        drive.CreateDampingAttr(0.0)
+        drive.CreateMaxForceAttr(joint.torque_limit)
+        _apply(made.GetPrim(), "PhysxJointAPI", {
+            "physxJoint:armature": joint.armature,
+            "physxJoint:jointFriction": 0.0,
+        })  # fmt: skip
+        per_degree = math.radians(1.0)
+        _set(made.GetPrim(), {
+            "newton:angular:limitStiffness": _STIFFNESS * per_degree,
+            "newton:angular:limitDamping": _DAMPING * per_degree,
+        })  # fmt: skip
+
+    def sphere(self, name: str, sphere: Sphere, material: Any) -> None:
+        """A contact sphere. For Newton it has priority 1: its friction counts and not that of the ground."""
+        made = UsdGeom.Sphere.Define(self.stage, f"{self.root}/{sphere.body}/{name}")
+        made.CreateRadiusAttr(sphere.radius)
+        made.CreateExtentAttr([Gf.Vec3f(-sphere.radius), Gf.Vec3f(sphere.radius)])
+        made.AddTranslateOp().Set(Gf.Vec3d(*sphere.position))
+        made.CreatePurposeAttr(UsdGeom.Tokens.guide)
+        prim = made.GetPrim()
+        UsdPhysics.CollisionAPI.Apply(prim)
+        _apply(prim, "PhysxCollisionAPI", {"physxCollision:contactOffset": 0.01, "physxCollision:restOffset": 0.0})
+        _set(prim, {"newton:contact_ke": _STIFFNESS, "newton:contact_kd": _DAMPING, "newton:contactMargin": 0.0})
+        prim.CreateAttribute("mjc:priority", Sdf.ValueTypeNames.Int).Set(1)
+        prim.CreateAttribute("mjc:condim", Sdf.ValueTypeNames.Int).Set(3)
+        prim.CreateAttribute("mjc:solimp", Sdf.ValueTypeNames.DoubleArray).Set(list(IMPEDANCE))
+        _bind(prim, material)
+
+    def visual(self, name: str, visual: Visual) -> None:
+        path = f"{self.root}/{visual.body}/{name}"
+        first, second, third = visual.size
+        if visual.shape in ("cylinder", "capsule"):
+            kind = UsdGeom.Cylinder if visual.shape == "cylinder" else UsdGeom.Capsule
+            made = kind.Define(self.stage, path)
+            made.CreateRadiusAttr(first)
+            made.CreateHeightAttr(2 * second)
+            made.CreateAxisAttr("Z")
+            scale = (1.0, 1.0, 1.0)
+        elif visual.shape == "box":
+            made = UsdGeom.Cube.Define(self.stage, path)
+            made.CreateSizeAttr(2.0)
+            scale = (first, second, third)
+        else:
+            made = UsdGeom.Sphere.Define(self.stage, path)
+            made.CreateRadiusAttr(1.0)
+            scale = (first, second, third) if visual.shape == "ellipsoid" else (first, first, first)
+        made.AddTranslateOp().Set(Gf.Vec3d(*visual.position))
+        made.AddOrientOp().Set(_quaternion(np.array(visual.rotation)))
+        made.AddScaleOp().Set(Gf.Vec3f(*scale))
+        made.CreateDisplayColorAttr([Gf.Vec3f(*visual.color[:3])])
+
+    def ground(self, mesh: Mesh | None) -> None:
+        if mesh is None:
+            plane = UsdGeom.Plane.Define(self.stage, f"{self.root}/surface")
+            plane.CreateAxisAttr("Z")
+            prim = plane.GetPrim()
+        else:
+            made = UsdGeom.Mesh.Define(self.stage, f"{self.root}/surface")
+            made.CreatePointsAttr(np.ascontiguousarray(mesh.points))
+            made.CreateFaceVertexIndicesAttr(np.ascontiguousarray(mesh.triangles.reshape(-1)))
+            made.CreateFaceVertexCountsAttr(np.full(len(mesh.triangles), 3, np.int32))
+            made.CreateSubdivisionSchemeAttr("none")
+            made.CreateExtentAttr([Gf.Vec3f(*map(float, edge(mesh.points, axis=0))) for edge in (np.min, np.max)])
+            prim = made.GetPrim()
+            UsdPhysics.MeshCollisionAPI.Apply(prim).CreateApproximationAttr("none")
+        UsdPhysics.CollisionAPI.Apply(prim)
+        _apply(prim, "PhysxCollisionAPI", {"physxCollision:contactOffset": 0.01, "physxCollision:restOffset": 0.0})
+        _set(prim, {"newton:contactMargin": 0.0})
+        _bind(prim, self.material("ground_material"))
+
+    def material(self, name: str) -> Any:
+        """Friction 1, which PhysX multiplies with that of what touches it, so that the robot's own is what counts."""
+        material = UsdShade.Material.Define(self.stage, f"{self.root}/{name}")
+        made = UsdPhysics.MaterialAPI.Apply(material.GetPrim())
+        made.CreateStaticFrictionAttr(1.0)
+        made.CreateDynamicFrictionAttr(1.0)
+        made.CreateRestitutionAttr(0.0)
+        material.GetPrim().AddAppliedSchema("PhysxMaterialAPI")
+        for mode in ("frictionCombineMode", "restitutionCombineMode"):
+            material.GetPrim().CreateAttribute(f"physxMaterial:{mode}", Sdf.ValueTypeNames.Token).Set("multiply")
+        return material
+
+
+def principal_inertia(body: Body) -> tuple[np.ndarray, np.ndarray]:
+    """Principal moments (3,) kg m^2 and the wxyz quaternion that turns the principal axes into the body's."""
+    xx, yy, zz, xy, xz, yz = body.inertia
+    moments, axes = np.linalg.eigh(np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]]))
+    if np.linalg.det(axes) < 0:
+        axes[:, 0] *= -1
+    return moments, _of_matrix(axes)
+
+
+def _of_matrix(matrix: np.ndarray) -> np.ndarray:
+    """The wxyz quaternion of a rotation matrix."""
+    rotation = Gf.Matrix3d(*map(float, matrix.T.reshape(-1))).ExtractRotation().GetQuat()
+    return np.array([rotation.GetReal(), *rotation.GetImaginary()])
+
+
+def _from_x(axis: tuple[float, float, float]) -> np.ndarray:
+    """The wxyz quaternion of a rotation that turns x into ``axis``."""
+    rotation = Gf.Rotation(Gf.Vec3d(1, 0, 0), Gf.Vec3d(*axis)).GetQuat()
+    return np.array([rotation.GetReal(), *rotation.GetImaginary()])
+
+
+def _quaternion(wxyz: np.ndarray) -> Any:
+    return Gf.Quatf(*map(float, wxyz))
+
+
+def _bind(prim: Any, material: Any) -> None:
+    UsdShade.MaterialBindingAPI.Apply(prim).Bind(material, UsdShade.Tokens.weakerThanDescendants, "physics")
+
+
+def _apply(prim: Any, schema: str, values: dict[str, bool | int | float]) -> None:
+    """Apply a schema that usd-core does not know, by name."""
+    prim.AddAppliedSchema(schema)
+    _set(prim, values)
+
+
+def _set(prim: Any, values: dict[str, bool | int | float]) -> None:
+    kinds = {bool: Sdf.ValueTypeNames.Bool, int: Sdf.ValueTypeNames.Int, float: Sdf.ValueTypeNames.Float}
+    for name, value in values.items():
+        prim.CreateAttribute(name, kinds[type(value)]).Set(value)
