@@ -77,7 +77,7 @@ def list_() -> None:
 @app.command
 def train(
     env_id: Annotated[OptionalText, tyro.conf.Positional] = None,
-    learner: str = "rsl_rl",
+    learner: OptionalText = None,
     backend: str = "auto",
     num_envs: OptionalInt = None,
     seed: int = 0,
@@ -93,7 +93,7 @@ def train(
 
     Args:
         env_id: Environment, as shown by list; not needed with --resume.
-        learner: Who learns, as shown by list.
+        learner: Who learns, as shown by list; rsl_rl by default.
         backend: Physics, as shown by list; auto is the best one on this machine.
         num_envs: Number of robots.
         seed: Seed of all randomness.
@@ -107,7 +107,8 @@ def train(
     """
     if resume is not None:
         resume = str(_run_folder(resume))
-        env_id = Run.open(Path(resume)).recipe()["environment"]
+        resumed = Run.open(Path(resume)).recipe()
+        env_id, learner = resumed["environment"], learner or resumed.get("learner")
     if env_id is None:
         raise ValueError(f"name an environment, or a run to --resume. Environments: {', '.join(IDS)}")
     settings = TrainSettings(
@@ -123,7 +124,7 @@ def train(
         device=device,
         wandb=wandb,
     )
-    folder = _train(learner, settings)
+    folder = _train(learner or "rsl_rl", settings)
     Console().print(f"policy: {folder / 'policy'}", highlight=False)
 
 

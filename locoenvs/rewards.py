@@ -153,6 +153,12 @@ def penalty_factor(mdp: Mdp, clock: Array) -> Array | float:
     return xp.where(grown < 1.0, grown, xp.ones_like(grown))
 
 
+def disturbance_factor(mdp: Mdp, clock: Array) -> Array | float:
+    """() What pushes are multiplied by, and the chance that a due command changes."""
+    schedule = mdp.task.rewards.penalty_schedule
+    return penalty_factor(mdp, clock) if schedule is not None and schedule.disturbances else 1.0
+
+
 def reward_terms(step: Step, clock: Array) -> dict[str, Array]:
     """The weighted terms of one control step, name -> (num_envs,); ``clock`` () counts control steps of training."""
     task, xp = step.mdp.task, step.mdp.xp

@@ -193,7 +193,7 @@ def test_pushes_come_when_due_and_add_to_the_velocity() -> None:
 
 
 def test_pushes_can_grow_with_the_penalties() -> None:
-    schedule = PenaltySchedule(start=0.25, control_steps=300, pushes=True)
+    schedule = PenaltySchedule(start=0.25, control_steps=300, disturbances=True)
     growing = dataclasses.replace(TASK, rewards=dataclasses.replace(TASK.rewards, penalty_schedule=schedule))
     still = dataclasses.replace(TASK, randomization=dataclasses.replace(TASK.randomization, pushes=None))
 
@@ -211,6 +211,24 @@ def test_pushes_can_grow_with_the_penalties() -> None:
     np.testing.assert_allclose(speeds["start"] / speeds["full"], 0.25, rtol=1e-5)
     np.testing.assert_allclose(speeds["half"] / speeds["full"], 0.5, rtol=1e-5)
     np.testing.assert_allclose(speeds["end"], speeds["full"], rtol=1e-6)
+
+
+def test_due_commands_change_with_the_chance_of_the_schedule() -> None:
+    schedule = PenaltySchedule(start=0.25, control_steps=300, disturbances=True)
+    task = dataclasses.replace(
+        TASK,
+        commands=dataclasses.replace(TASK.commands, resample_every=0.06, mode="yaw_rate"),
+        rewards=dataclasses.replace(TASK.rewards, penalty_schedule=schedule),
+    )
+    made, simulator, state = ready(task, robots=4000)
+    changed = []
+    for clock, count in ((0, 2), (0, 1), (400, 2)):
+        episodes = dataclasses.replace(state.episodes, step=state.episodes.step + count)
+        due = dataclasses.replace(state, episodes=episodes, clock=state.clock + np.int32(clock))
+        after, _ = step(made, simulator, due, act(numpy_xp, 4000, 0))
+        changed.append(np.any(after.episodes.command != state.episodes.command, axis=1).mean())
+    assert changed[0] == pytest.approx(0.25, abs=0.03)  # 4 standard deviations
+    assert changed[1:] == [0.0, 1.0]
 
 
 def test_terms_sum_to_the_reward_and_to_the_episode_sums() -> None:
