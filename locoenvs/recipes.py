@@ -5,14 +5,18 @@ from __future__ import annotations
 import dataclasses
 import difflib
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, get_args
 
+from locoenvs import drive
 from locoenvs.robot import Robot
+from locoenvs.robots import suite_of
 from locoenvs.task import (
     Commands,
     Curriculum,
     HeightScan,
+    LSTMActuator,
     Observations,
+    PDActuator,
     PenaltySchedule,
     Pushes,
     Randomization,
@@ -26,20 +30,36 @@ from locoenvs.task import (
 
 Ground = Literal["flat", "rough"]
 
-_FLAT_WEIGHTS = RewardWeights(joint_torques=-2.5e-5, feet_air_time=2.0, orientation=-5.0)
+ActuatorKind = Literal["pd", "lstm"]
+
+ACTUATORS: tuple[ActuatorKind, ...] = get_args(ActuatorKind)
+
+DEFAULT_ACTUATOR: ActuatorKind = "pd"
+"""What robots whose drives have a network use unless told otherwise; the others have the PD law."""
+
+_FLAT_WEIGHTS = {"joint_torques": -2.5e-5, "feet_air_time": 2.0, "orientation": -5.0}
+"""What flat ground changes of the reward weights, for a robot that does not say otherwise."""
+
+
+def _rewards(robot: Robot, ground: Ground) -> Rewards:
+    """The rewards of the paper's table for a robot: the ground's own weights, then the robot's."""
+    suite = suite_of(robot)
+    weights = {**(_FLAT_WEIGHTS if ground == "flat" else {}), **suite.weights}
+    return Rewards(weights=RewardWeights(**weights), **suite.rewards)
 
 
 def paper(robot: Robot, ground: Ground) -> Task:
     """The task of the paper's main text (sections 3 and 4), with the reward weights that its authors released."""
+    rewards = _rewards(robot, ground)
     if ground == "rough":
-        return Task(robot=robot, recipe="paper")
+        return Task(robot=robot, recipe="paper", rewards=rewards)
     return Task(
         robot=robot,
         recipe="paper",
         terrain=Terrain(kind="plane"),
         curriculum=Curriculum(enabled=False),
         observations=Observations(heights=None),
-        rewards=Rewards(weights=_FLAT_WEIGHTS),
+        rewards=rewards,
     )
 
 
@@ -48,7 +68,7 @@ def legged_gym(robot: Robot, ground: Ground) -> Task:
     task = paper(robot, ground)
     randomization = Randomization(
         friction=(0.75, 1.125),
-        payload=(-5.0, 5.0),
+        payload=suite_of(robot).payload,
         pushes=Pushes(interval=15.0, mode="set"),
         start=Start(random_heading=False),
     )
@@ -93,8 +113,8 @@ def walk(robot: Robot, ground: Ground) -> Task:
     flat = ground == "flat"
     rewards = dataclasses.replace(
         task.rewards,
-        weights=dataclasses.replace(task.rewards.weights, joint_limits=-2.0),
-        soft_limit=0.9,
+        weights=dataclasses.replace(task.rewards.weights, joint_limits=min(task.rewards.weights.joint_limits, -2.0)),
+        soft_limit=min(task.rewards.soft_limit, 0.9),
         penalty_schedule=PenaltySchedule(start=0.05, control_steps=9600 if flat else 12000),
     )
     task = dataclasses.replace(task, recipe="walk", rewards=rewards)
@@ -117,8 +137,21 @@ def nearest(kind: str, name: str, names: list[str]) -> str:
     return f"unknown {kind} {name!r}{hint} There are: {', '.join(sorted(names))}"
 
 
-def task(robot: Robot, ground: Ground, recipe: str = "paper") -> Task:
-    """The task of a recipe. Raises ValueError for a name that is none."""
+def task(robot: Robot, ground: Ground, recipe: str = "paper", actuator: ActuatorKind | None = None) -> Task:
+    """The task of a recipe. Raises ValueError for a name that is none, and for drives that have no network."""
     if recipe not in RECIPES:
         raise ValueError(nearest("recipe", recipe, list(RECIPES)))
-    return RECIPES[recipe](robot, ground)
+    made = RECIPES[recipe](robot, ground)
+    return dataclasses.replace(made, actuator=_actuator(robot, actuator))
+
+
+def _actuator(robot: Robot, kind: ActuatorKind | None) -> PDActuator | LSTMActuator:
+    """The robot's actuator of that kind; None is the suite's default for it."""
+    if kind not in (None, *ACTUATORS):
+        raise ValueError(nearest("actuator", str(kind), list(ACTUATORS)))
+    network = suite_of(robot).drive
+    if (kind or DEFAULT_ACTUATOR) == "pd" or (kind is None and network is None):
+        return PDActuator()
+    if network is None:
+        raise ValueError(f"actuator='lstm': the drives of robot {robot.name!r} have no network: use actuator='pd'")
+    return LSTMActuator(network, drive.load(network).hash)

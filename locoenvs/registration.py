@@ -7,7 +7,7 @@ from typing import Any
 
 import gymnasium
 
-from locoenvs.recipes import Ground, nearest
+from locoenvs.recipes import ActuatorKind, Ground, nearest
 from locoenvs.recipes import task as recipe_task
 from locoenvs.robots import ROBOTS
 from locoenvs.single import LocoEnv
@@ -22,6 +22,7 @@ IDS: dict[str, tuple[str, Ground]] = {
 OPTIONS = (
     "task",
     "recipe",
+    "actuator",
     *(p.name for p in inspect.signature(LocoVectorEnv.__init__).parameters.values() if p.kind is p.KEYWORD_ONLY),
 )
 """What :func:`make` takes besides ``num_envs``."""
@@ -30,12 +31,12 @@ BATCH_ONLY = ("array", "autoreset_mode")
 """Options of robots that are stepped together, which one robot alone does not have."""
 
 
-def task(env_id: str, recipe: str = "paper") -> Task:
-    """The task of an environment id. Raises ValueError, with the nearest valid name, for one that is unknown."""
+def task(env_id: str, recipe: str = "paper", actuator: ActuatorKind | None = None) -> Task:
+    """The task of an environment id; ``actuator`` None is the suite's default for its robot. Raises ValueError, with the nearest valid name, for one that is unknown."""
     if env_id not in IDS:
         raise ValueError(nearest("environment", env_id, list(IDS)))
     robot, ground = IDS[env_id]
-    return recipe_task(ROBOTS[robot], ground, recipe)
+    return recipe_task(ROBOTS[robot], ground, recipe, actuator)
 
 
 def make(env_id: str, num_envs: int | None = None, **options: Any) -> LocoVectorEnv | LocoEnv:
@@ -50,7 +51,7 @@ def make(env_id: str, num_envs: int | None = None, **options: Any) -> LocoVector
 
 def make_vector(env_id: str, num_envs: int = 1, **options: Any) -> LocoVectorEnv:
     """What ``gymnasium.make_vec(env_id, num_envs)`` builds. ``options`` are those of :class:`LocoVectorEnv`, and
-    ``recipe`` (a name) or ``task`` (a :class:`Task`) for another task than the id's."""
+    ``recipe`` and ``actuator`` ("pd" or "lstm", names) or ``task`` (a :class:`Task`) for another task than the id's."""
     return LocoVectorEnv(_task(env_id, options), num_envs, **options)
 
 
@@ -64,12 +65,17 @@ def _task(env_id: str, options: dict[str, Any]) -> Task:
             )
         if name not in OPTIONS:
             raise ValueError(nearest("option", name, ["num_envs", *OPTIONS]))
-    recipe, given = options.pop("recipe", None), options.pop("task", None)
+    recipe, actuator, given = (options.pop(name, None) for name in ("recipe", "actuator", "task"))
     if given is None:
-        return task(env_id, recipe or "paper")
+        return task(env_id, recipe or "paper", actuator)
     if recipe is not None:
         raise ValueError(
             f"give a task or a recipe, not both: got recipe={recipe!r} and a task of recipe {given.recipe!r}"
+        )
+    if actuator is not None:
+        raise ValueError(
+            f"give a task or an actuator, not both: got actuator={actuator!r} and a task whose actuator is "
+            f"{given.actuator.kind!r}"
         )
     return given
 

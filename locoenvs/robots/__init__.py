@@ -1,9 +1,42 @@
-"""The robots of the suite, one file of data each."""
+"""The robots of the suite. Each is one module of this package, or of another one that names it as an entry point of the
+group ``locoenvs.robots``, whose ``SUITE`` is a :class:`locoenvs.suite.SuiteRobot`."""
 
 from __future__ import annotations
 
-from locoenvs.robot import Robot
-from locoenvs.robots.anymal_c import ANYMAL_C
+import importlib
+import pkgutil
+from importlib.metadata import entry_points
 
-ROBOTS: dict[str, Robot] = {"AnymalC": ANYMAL_C}
+from locoenvs.robot import Robot
+from locoenvs.suite import SuiteRobot
+
+GROUP = "locoenvs.robots"
+
+
+def _found() -> dict[str, SuiteRobot]:
+    """Id -> robot. Raises ValueError for two of one id or one name."""
+    own = [importlib.import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__)]
+    others = [point.load() for point in entry_points(group=GROUP)]
+    made: dict[str, SuiteRobot] = {}
+    for suite in [*(module.SUITE for module in own), *others]:
+        for there in made.values():
+            if suite.id == there.id or suite.robot.name == there.robot.name:
+                raise ValueError(
+                    f"two robots of the suite are called {suite.id!r} ({suite.robot.name!r}) and {there.id!r} "
+                    f"({there.robot.name!r}): ids and names must differ"
+                )
+        made[suite.id] = suite
+    return made
+
+
+SUITE: dict[str, SuiteRobot] = _found()
+"""Name, as in an environment id, -> robot with its tasks."""
+
+ROBOTS: dict[str, Robot] = {name: suite.robot for name, suite in SUITE.items()}
 """Name, as in an environment id, -> robot."""
+
+
+def suite_of(robot: Robot) -> SuiteRobot:
+    """What the robot of that name brings to the suite; nothing but itself if it is not of it."""
+    found = [suite for suite in SUITE.values() if suite.robot.name == robot.name]
+    return found[0] if found else SuiteRobot("Robot", robot)

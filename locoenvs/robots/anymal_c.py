@@ -7,6 +7,7 @@ The four legs are one leg, mirrored: the published legs differ from it by less t
 from __future__ import annotations
 
 from locoenvs.robot import Body, Joint, Robot, Sphere, Vector3, Visual
+from locoenvs.suite import SuiteRobot
 
 LEGS = ("LF", "LH", "RF", "RH")
 """Left and right, front and hind."""
@@ -192,3 +193,5 @@ ANYMAL_C = Robot(
     ),
 )
 """52.13 kg, twelve drives."""
+
+SUITE = SuiteRobot("AnymalC", ANYMAL_C, payload=(-5.0, 5.0), drive="anydrive")
