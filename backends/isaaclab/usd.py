@@ -23,19 +23,16 @@ from locoenvs.robot import Body, Joint, Robot, Sphere, Visual
 FORMAT = 1
 """Counts the changes of what this file writes, so that files of an older one are not used."""
 
-TIME_CONSTANT = 0.02
-"""Contacts and joint limits: time constant, s, of the penetration's decay at damping ratio 1, as in native MuJoCo."""
+CONTACT_TIME, LIMIT_TIME = 0.01, 0.02
+"""Contacts, joint limits: time constant, s, of the penetration's decay at damping ratio 1, as in native MuJoCo."""
 IMPEDANCE = (0.999, 0.999, 0.001, 0.5, 2.0)
 """Contacts: nearly rigid, as in native MuJoCo, so that the feet of a standing robot do not creep."""
-
-_STIFFNESS, _DAMPING = 1 / TIME_CONSTANT**2, 2 / TIME_CONSTANT
-"""The time constant and damping ratio in Newton's words, 1/s^2 and 1/s."""
 
 
 def robot_file(robot: Robot, *, visuals: bool = False) -> Path:
     """The cached USD file of a robot; with ``visuals`` also the shapes that are drawn and touch nothing."""
     drawn = robot if visuals else dataclasses.replace(robot, visuals=())
-    content = json.dumps([FORMAT, TIME_CONSTANT, IMPEDANCE, dataclasses.asdict(drawn)], sort_keys=True)
+    content = json.dumps([FORMAT, CONTACT_TIME, LIMIT_TIME, IMPEDANCE, dataclasses.asdict(drawn)], sort_keys=True)
     digest = hashlib.sha256(content.encode()).hexdigest()[:16]
     return cache.stored(f"{robot.name}-{digest}.usdc", lambda path: _write(path, drawn.name, _Writer.robot, drawn))
 
@@ -144,10 +141,11 @@ class _Writer:
             "physxJoint:armature": joint.armature,
             "physxJoint:jointFriction": 0.0,
         })  # fmt: skip
+        stiffness, damping = spring(LIMIT_TIME)
         per_degree = math.radians(1.0)
         _set(made.GetPrim(), {
-            "newton:angular:limitStiffness": _STIFFNESS * per_degree,
-            "newton:angular:limitDamping": _DAMPING * per_degree,
+            "newton:angular:limitStiffness": stiffness * per_degree,
+            "newton:angular:limitDamping": damping * per_degree,
         })  # fmt: skip
 
     def sphere(self, name: str, sphere: Sphere, material: Any) -> None:
@@ -160,7 +158,8 @@ class _Writer:
         prim = made.GetPrim()
         UsdPhysics.CollisionAPI.Apply(prim)
         _apply(prim, "PhysxCollisionAPI", {"physxCollision:contactOffset": 0.01, "physxCollision:restOffset": 0.0})
-        _set(prim, {"newton:contact_ke": _STIFFNESS, "newton:contact_kd": _DAMPING, "newton:contactMargin": 0.0})
+        stiffness, damping = spring(CONTACT_TIME)
+        _set(prim, {"newton:contact_ke": stiffness, "newton:contact_kd": damping, "newton:contactMargin": 0.0})
         prim.CreateAttribute("mjc:priority", Sdf.ValueTypeNames.Int).Set(1)
         prim.CreateAttribute("mjc:condim", Sdf.ValueTypeNames.Int).Set(3)
         prim.CreateAttribute("mjc:solimp", Sdf.ValueTypeNames.DoubleArray).Set(list(IMPEDANCE))
@@ -219,6 +218,11 @@ class _Writer:
         for mode in ("frictionCombineMode", "restitutionCombineMode"):
             material.GetPrim().CreateAttribute(f"physxMaterial:{mode}", Sdf.ValueTypeNames.Token).Set("multiply")
         return material
+
+
+def spring(time_constant: float) -> tuple[float, float]:
+    """MuJoCo's time constant at damping ratio 1 in Newton's words: stiffness, 1/s^2, and damping, 1/s, a unit of mass."""
+    return 1 / time_constant**2, 2 / time_constant
 
 
 def principal_inertia(body: Body) -> tuple[np.ndarray, np.ndarray]:
