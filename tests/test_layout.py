@@ -24,6 +24,8 @@ FORBIDDEN = {
     "wrappers": {"locoenvs.backends", "locoenvs.benchmarks"} | ENGINES,
     "benchmarks": set[str](),
 }
+ISAAC_LAB = {"isaaclab", "isaaclab_newton", "isaaclab_physx", "isaaclab_ovphysx", "isaaclab_rl", "isaaclab_tasks"}
+ISAAC_LAB |= {"isaacsim", "omni", "ovphysx", "newton", "pxr"}
 MDP = ("reward", "curriculum", "command", "observation", "termination")
 """What physics must know nothing of: no name that a backend imports from locoenvs contains one of these."""
 
@@ -114,6 +116,12 @@ def test_no_backend_needs_another_and_no_learner_another(folder: str) -> None:
             assert not wrong, f"{path.relative_to(ROOT)} imports {wrong} as it is imported"
 
 
+def test_isaac_lab_is_imported_in_its_own_backend_alone() -> None:
+    inside_it = ROOT / "backends" / "isaaclab"
+    found = {path for path in SOURCES if any(inside(name, ISAAC_LAB) for name, _ in imports_of(path))}
+    assert found and all(path.is_relative_to(inside_it) for path in found)
+
+
 def test_importing_locoenvs_imports_no_engine_no_learner_and_no_tensor_library() -> None:
     modules = [module_name(p) for p in SOURCES if p.is_relative_to(ROOT / "locoenvs") and p.name != "__main__.py"]
     code = (
@@ -122,5 +130,5 @@ def test_importing_locoenvs_imports_no_engine_no_learner_and_no_tensor_library()
         "print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
-    heavy = {"mujoco", "torch", "jax", "warp", "rsl_rl", "onnxruntime", "matplotlib", "wandb"}
+    heavy = {"mujoco", "torch", "jax", "warp", "rsl_rl", "onnxruntime", "matplotlib", "wandb"} | ISAAC_LAB
     assert heavy.isdisjoint(json.loads(result.stdout.splitlines()[-1]))

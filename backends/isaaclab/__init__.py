@@ -31,6 +31,10 @@ def make(
         visuals: also load the shapes that are drawn, for Isaac Lab's own viewers.
         contacts_per_robot: room for contact points; None is an estimate from the robot and its ground.
     """
+    from locoenvs.backends.isaaclab import requirements
+
+    requirements.choose(requirements.find(), physics)  # an error that helps before one of torch
+
     from locoenvs.backends.isaaclab.simulator import IsaacLabSimulator
 
     return IsaacLabSimulator(

@@ -31,5 +31,7 @@ def stored(name: str, write: Callable[[Path], None]) -> Path:
             write(made)
             os.replace(made, path)
     except OSError as error:
-        raise OSError(f"cannot write {path}: {error}. Set LOCOENVS_CACHE to a folder with room that is yours") from error
+        raise OSError(
+            f"cannot write {path}: {error}. Set LOCOENVS_CACHE to a folder with room that is yours"
+        ) from error
     return path

@@ -41,7 +41,9 @@ def ground_mesh(height_map: HeightMap, *, vertical_risers: bool = False) -> Mesh
     if vertical_risers:
         lowered = _slanted(inside) & _is_upright(height_map, y[:-1, :-1] + height_map.cell / 2)
     points, triangles = [grid.reshape(-1, 3)], [_cells(*inside.shape)[np.tile(~lowered.reshape(-1), 2)]]
-    quads = np.concatenate([_lowered(grid, lowered), _walls(grid, lowered), _frame(height_map, top, bottom, left, right)])
+    quads = np.concatenate(
+        [_lowered(grid, lowered), _walls(grid, lowered), _frame(height_map, top, bottom, left, right)]
+    )
     first = np.arange(len(quads))[:, None] * 4 + len(points[0])
     points.append(quads.reshape(-1, 3))
     triangles += [first + (0, 1, 2), first + (0, 2, 3)]

@@ -47,7 +47,10 @@ def settings(task: Task, num_envs: int, contacts: int) -> Any:
             rigid_contact_max=contacts * num_envs, max_triangle_pairs=triangle_pairs(task) * num_envs
         )
     return NewtonCfg(
-        solver_cfg=solver, collision_cfg=pipeline, default_shape_cfg=NewtonShapeCfg(margin=0.0, gap=_GAP), num_substeps=1
+        solver_cfg=solver,
+        collision_cfg=pipeline,
+        default_shape_cfg=NewtonShapeCfg(margin=0.0, gap=_GAP),
+        num_substeps=1,
     )
 
 

@@ -7,8 +7,6 @@ import sys
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
-import torch
-
 RECIPE = "see docs/isaaclab.md of locoenvs for install recipes"
 
 OLDEST = (0, 50)
@@ -34,7 +32,9 @@ class Found:
 def find() -> Found:
     """The Isaac Lab of this environment. Raises ImportError if there is none, or one that is too old."""
     if not _is_there("isaaclab"):
-        raise ImportError(f"backend 'isaaclab' needs Isaac Lab 3.0 or 2.3, and there is no package 'isaaclab': {RECIPE}")
+        raise ImportError(
+            f"backend 'isaaclab' needs Isaac Lab 3.0 or 2.3, and there is no package 'isaaclab': {RECIPE}"
+        )
     package = _version()
     major = 3 if _is_there("isaaclab.physics") else 2
     if major == 2 and _numbers(package) < OLDEST:
@@ -57,7 +57,9 @@ def choose(found: Found, physics: str | None) -> str:
         if found.physics:
             return found.physics[0]
         lacks = "; ".join(f"{name} lacks {', '.join(missing(name))}" for name in MODULES)
-        raise ImportError(f"Isaac Lab {found.major} (package {found.package}) is here without any physics: {lacks}. {RECIPE}")
+        raise ImportError(
+            f"Isaac Lab {found.major} (package {found.package}) is here without any physics: {lacks}. {RECIPE}"
+        )
     if physics not in MODULES:
         raise ValueError(f"physics={physics!r}: there are {', '.join(map(repr, MODULES))}")
     if physics in found.physics:
@@ -72,6 +74,8 @@ def choose(found: Found, physics: str | None) -> str:
 
 def device(name: str | None) -> str:
     """The torch device of that name; None is the first GPU, or the CPU. Raises ValueError for one that is not there."""
+    import torch
+
     if name is None:
         return "cuda:0" if torch.cuda.is_available() else "cpu"
     kind, _, index = name.partition(":")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -90,8 +91,7 @@ class IsaacLabSimulator:
         bodies = list(self._robot.body_names)
         feet = conventions.indices("feet", robot.feet, bodies)
         self._joints, self._to_engine, self._contact, self._feet = (
-            torch.tensor(index, device=self.device)
-            for index in (joints, conventions.inverse(joints), contact, feet)
+            torch.tensor(index, device=self.device) for index in (joints, conventions.inverse(joints), contact, feet)
         )
         self._base = conventions.indices("base", [robot.bodies[0].name], bodies)[0]
         centers = [next(sphere.position for sphere in robot.spheres if sphere.body == foot) for foot in robot.feet]
@@ -228,7 +228,7 @@ class IsaacLabSimulator:
         if self._renderer is not None:
             self._renderer.close()
             self._renderer = None
-        if getattr(self, "lab", None) is not None:
+        if hasattr(self, "lab") and not sys.is_finalizing():
             sim = self.lab.sim
             del self.lab, self._robot
             sim.clear_instance()

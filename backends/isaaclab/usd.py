@@ -69,7 +69,9 @@ class _Writer:
         """Bodies beside each other, each where it stands with all joints at zero; the base is the articulation's root."""
         for name in (*(body.name for body in robot.bodies), *robot.joint_names):
             if not Sdf.Path.IsValidIdentifier(name):
-                raise ValueError(f"robot {robot.name!r}: {name!r} cannot name a prim: use letters, digits and underscores")
+                raise ValueError(
+                    f"robot {robot.name!r}: {name!r} cannot name a prim: use letters, digits and underscores"
+                )
         material = self.material("robot_material")
         places: dict[str | None, np.ndarray] = {None: np.zeros(3)}
         touching = set(robot.contact_bodies)

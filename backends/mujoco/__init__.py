@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from locoenvs.backends.mujoco.simulator import MujocoSimulator
+from typing import TYPE_CHECKING
+
 from locoenvs.task import Task
 from locoenvs.terrain import HeightMap
+
+if TYPE_CHECKING:
+    from locoenvs.backends.mujoco.simulator import MujocoSimulator
 
 
 def make(
@@ -13,4 +17,6 @@ def make(
     """The entry point of the backend ``mujoco``: robots on the CPU, on ``threads`` threads (0: all cores)."""
     if device not in (None, "cpu"):
         raise ValueError(f"backend 'mujoco' runs on the CPU, got device={device!r}: use device=None")
+    from locoenvs.backends.mujoco.simulator import MujocoSimulator  # model and pictures need no such new MuJoCo
+
     return MujocoSimulator(task, height_map, num_envs, threads=threads)

@@ -123,7 +123,9 @@ def test_only_the_spheres_touch_and_their_friction_counts(robot: Robot) -> None:
         assert material.GetPrim().GetAttribute("physxMaterial:frictionCombineMode").Get() == "multiply"
         assert UsdPhysics.MaterialAPI(material.GetPrim()).GetStaticFrictionAttr().Get() == 1
     applied = {p.GetName(): p.GetMetadata("apiSchemas") for p in stage.Traverse()}  # also those that pxr does not know
-    reporting = {name for name, found in applied.items() if found and "PhysxContactReportAPI" in found.GetAppliedItems()}
+    reporting = {
+        name for name, found in applied.items() if found and "PhysxContactReportAPI" in found.GetAppliedItems()
+    }
     assert reporting == set(robot.contact_bodies)
 
 
@@ -179,7 +181,9 @@ def test_a_file_is_written_once_and_named_after_what_it_holds(tmp_path: Path) ->
     assert usd.robot_file(dataclasses.replace(BIPED, bodies=bodies)) != first
     painted = dataclasses.replace(BIPED, visuals=())
     assert usd.robot_file(painted) == first, "what is not drawn is not part of the file"
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted({first.name, *(p.name for p in tmp_path.glob("*.usdc"))})
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
+        {first.name, *(p.name for p in tmp_path.glob("*.usdc"))}
+    )
 
 
 def test_the_ground_is_the_meshs_triangles() -> None:
