@@ -85,6 +85,10 @@ def build(sim_settings: Any, scene_settings: Any, found: Found, physics: str) ->
         sim.clear_instance()
         raise
     robot = scene["robot"]
-    kinds = {"newton": newton.Newton, "physx": physx.PhysX, "ovphysx": physx.OvPhysX}
+    kinds: dict[str, type[newton.Newton] | type[physx.PhysX]] = {
+        "newton": newton.Newton,
+        "physx": physx.PhysX,
+        "ovphysx": physx.OvPhysX,
+    }
     adapter: Adapter = Lab23() if found.major == 2 else Lab30()
     return Scene(sim, scene, robot, scene["contacts"], adapter, kinds[physics](robot))
