@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from locoenvs.backends.isaaclab import requirements
 from locoenvs.backends.isaaclab.tasks import TASKS, class_name
 from locoenvs.registration import IDS
 
@@ -36,6 +37,7 @@ def runner_cfg(env_id: str) -> Any:
     ground = IDS[env_id][1]
     hidden = list(NETWORK[ground])
     made = RslRlOnPolicyRunnerCfg()
+    made.device = requirements.device(None)
     made.num_steps_per_env, made.max_iterations, made.save_interval = STEPS, UPDATES[ground], 50
     made.experiment_name = class_name(env_id).lower()
     made.obs_groups = {"actor": ["policy"], "critic": ["policy"]}

@@ -68,6 +68,10 @@ class Newton:
 
         self._manager, self._robot = NewtonManager, robot
 
+    def force_scale(self, dt: float) -> float:
+        """The contact sensor reports N."""
+        return 1.0
+
     def set_friction(self, friction: torch.Tensor) -> None:
         """Give each robot's spheres the coefficient (N,). They have priority over the ground, so it is the effective one."""
         import warp

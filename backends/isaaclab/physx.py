@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from typing import Any
 
 import torch
@@ -18,11 +19,11 @@ def contact_points(task: Task) -> int:
     return 4 * len(task.robot.spheres)
 
 
-def settings(task: Task, num_envs: int, contacts: int, *, kind: str, version: int) -> Any:
+def settings(task: Task, num_envs: int, contacts: int, *, kind: str, major: int) -> Any:
     """Isaac Lab's configuration of the physics, its GPU buffers sized for the number of robots."""
     if kind == "ovphysx":
         from isaaclab_ovphysx.physics import OvPhysxCfg as Settings
-    elif version == 2:
+    elif major == 2:
         from isaaclab.sim import PhysxCfg as Settings
     else:
         from isaaclab_physx.physics import PhysxCfg as Settings
@@ -32,6 +33,10 @@ def settings(task: Task, num_envs: int, contacts: int, *, kind: str, version: in
 
 class PhysX:
     """What the simulator asks of the physics beyond Isaac Lab's own face, in Isaac Sim."""
+
+    def force_scale(self, dt: float) -> float:
+        """What the contact sensor's numbers are multiplied by to be N, at physics steps of ``dt`` s."""
+        return 1.0
 
     def __init__(self, robot: Any) -> None:
         self._robot = robot
@@ -63,6 +68,10 @@ class PhysX:
 
 class OvPhysX(PhysX):
     """The same without Isaac Sim."""
+
+    def force_scale(self, dt: float) -> float:
+        """ovphysx 0.4 gives Isaac Lab the impulse of a step, N s: a robot at rest weighs ``dt`` times what it should."""
+        return 1 / dt if version("ovphysx").startswith("0.4.") else 1.0
 
     def set_friction(self, friction: torch.Tensor) -> None:
         """See :class:`PhysX`."""

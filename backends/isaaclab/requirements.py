@@ -92,6 +92,19 @@ def device(name: str | None) -> str:
     return f"cuda:{int(index or 0)}"
 
 
+def check_driver(physics: str) -> None:
+    """Raises RuntimeError where ``ovphysx`` cannot run: Isaac Lab 3.0 takes pinned memory for it, also on the CPU."""
+    if physics != "ovphysx":
+        return
+    import warp
+
+    if not warp.is_cuda_available():
+        raise RuntimeError(
+            "physics='ovphysx': Isaac Lab 3.0 needs an NVIDIA driver for it, also with device='cpu', and warp finds none "
+            "here; use physics='newton'"
+        )
+
+
 def start_kit(physics: str, found: Found) -> None:
     """Start Isaac Sim, without a window, where the physics runs in it and it does not run yet."""
     if physics != "physx":

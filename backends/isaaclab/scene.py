@@ -35,7 +35,7 @@ def sim_cfg(task: Task, num_envs: int, device: str, found: Found, physics: str, 
     if physics == "newton":
         engine = newton.settings(task, num_envs, contacts)
     else:
-        engine = physx.settings(task, num_envs, contacts, kind=physics, version=found.major)
+        engine = physx.settings(task, num_envs, contacts, kind=physics, major=found.major)
     return SimulationCfg(
         device=device,
         dt=task.timing.physics_dt,

@@ -59,6 +59,7 @@ class IsaacLabSimulator:
         self.physics = requirements.choose(found, physics)
         self.name = f"isaaclab-{self.physics}"
         device = requirements.device(device)
+        requirements.check_driver(self.physics)
         self.device: Any = torch.device(device)
         self.num_envs, self.task = num_envs, task
         self._height_map = height_map
@@ -78,6 +79,7 @@ class IsaacLabSimulator:
         self._memory = self._actuator.initial(num_envs, xp, self.device)
         self._index(task)
         self._masses = self._adapter.masses(self._robot)
+        self._force_scale = self.lab.physics.force_scale(task.timing.physics_dt)
         self._torque = torch.zeros(num_envs, len(task.robot.joints), device=self.device)
         self._renderer: Renderer | None = None
 
@@ -163,7 +165,7 @@ class IsaacLabSimulator:
             adapter.read(data, name)[:, self._feet] for name in ("body_link_pose_w", "body_link_vel_w")
         )
         arm = rotate(adapter.quaternion(body_pose), self._foot_center.expand(self.num_envs, -1, 3))
-        forces = adapter.read(self.lab.contacts.data, "net_forces_w")[:, self._contact]
+        forces = adapter.read(self.lab.contacts.data, "net_forces_w")[:, self._contact] * self._force_scale
         numbers = torch.cat([velocity, speeds], dim=-1)
         sound = torch.all(numbers.abs() < _FASTEST, dim=-1) & torch.all(pose.isfinite(), dim=-1)
         return Readout(

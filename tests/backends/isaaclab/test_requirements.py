@@ -91,3 +91,11 @@ def test_a_device_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     with pytest.raises(ValueError, match="device='cuda:2': torch .* sees 2 NVIDIA GPUs"):
         requirements.device("cuda:2")
+
+
+def test_physx_without_isaac_sim_needs_a_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    warp = pytest.importorskip("warp", reason="warp-lang is not installed")
+    monkeypatch.setattr(warp, "is_cuda_available", lambda: False)
+    requirements.check_driver("newton")
+    with pytest.raises(RuntimeError, match=r"'ovphysx'.*NVIDIA driver.*physics='newton'"):
+        requirements.check_driver("ovphysx")

@@ -140,9 +140,9 @@ def test_payload_is_carried(env: LocoVectorEnv) -> None:
     simulator: Any = env.simulator
     simulator.task, kept = heavy, simulator.task
     try:
-        payload = torch.tensor([0.0, 2.0, 5.0, 10.0])
+        payload, start = torch.tensor([0.0, 2.0, 5.0, 10.0]), at_rest(env, 0.54)
         simulator.configure(torch.ones(4), payload)
-        simulator.place(None, every(env), at_rest(env, 0.54))
+        simulator.place(None, every(env), start)
         for _ in range(110):  # until it has stopped swinging
             readout = simulator.advance(None, env.mdp.default_pose.expand(4, -1))[1]
         weight = (FLAT.robot.mass + payload) * 9.81
