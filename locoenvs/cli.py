@@ -1,4 +1,4 @@
-"""The command line: ``locoenvs list | train | eval | play | export | terrain | walk``.
+"""The command line: ``locoenvs list | train | eval | play | export | terrain | walk | actuator | robot``.
 
 What a user can get wrong is reported in one line with exit code 2. Set LOCOENVS_TRACEBACK=1 to see where it was raised.
 """
@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from locoenvs import engines
+from locoenvs import cli_actuator, cli_robot, engines
 from locoenvs.audit import Finding, audit_result, audit_training
 from locoenvs.evaluate import Result, evaluate, strata_table, table
 from locoenvs.panel import PANELS, Panel, load_panel, panel_for
@@ -267,6 +267,18 @@ def walk(
         ) as error:  # a machine that cannot draw raises whatever its OpenGL does; all else is done by now
             console.print(f"no video, this machine cannot draw: {type(error).__name__}: {error}", highlight=False)
     console.print("\n".join(f"{trained.folder}/{name}" for name in shown), highlight=False)
+
+
+@app.command
+def robot(action: cli_robot.Action) -> None:
+    """Bring a robot of one's own: check its file, or make one from a description."""
+    action.run()
+
+
+@app.command
+def actuator(action: cli_actuator.Action) -> None:
+    """Learn the drives of a robot: log one on a test bench, fit a network to a log, draw how it responds."""
+    action.run()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

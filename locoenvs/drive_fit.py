@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,7 +88,7 @@ def fit(
     network = Network(name=name, dt=log.dt, input_scale=INPUT_SCALE, output_scale=OUTPUT_SCALE, **best)
     predicted = response(network, *held_out[0])
     return Fit(
-        network=dataclasses.replace(network, provenance={"samples": int(log.torque.size), "trials": log.trials}),
+        network=network,
         train_errors=tuple(train_errors),
         held_out_errors=tuple(held_out_errors),
         largest_torque=float(np.abs(log.torque).max()),
@@ -144,7 +143,9 @@ def from_torchscript(path: Path) -> Network:
             provenance={"torchscript": path.name},
         )
     except KeyError as error:
-        raise ValueError(f"{path} has no {error}: it holds {sorted(found)}, not an LSTM of the published format") from error
+        raise ValueError(
+            f"{path} has no {error}: it holds {sorted(found)}, not an LSTM of the published format"
+        ) from error
 
 
 class _Model:
