@@ -85,6 +85,7 @@ def train(
     minutes: OptionalFloat = None,
     run: OptionalText = None,
     resume: OptionalText = None,
+    start_from: OptionalText = None,
     recipe: OptionalText = None,
     device: OptionalText = None,
     wandb: bool = False,
@@ -101,6 +102,7 @@ def train(
         minutes: Stop after so many minutes.
         run: Name of the run in runs/, or a path; made from the environment and the time by default.
         resume: Run to go on with, a name or a path.
+        start_from: Policy to begin with: a folder, a run, or an environment whose policy is shipped.
         recipe: Named set of the task's values: paper, legged_gym or walk.
         device: Where to compute, such as cpu or cuda:0.
         wandb: Log to Weights & Biases too.
@@ -120,6 +122,7 @@ def train(
         minutes=minutes,
         run=None if run is None else str(_run_folder(run)),
         resume=resume,
+        start_from=None if start_from is None else str(_policy(start_from).folder),
         recipe=recipe,
         device=device,
         wandb=wandb,

@@ -87,3 +87,24 @@ def layers(modules: Iterable[nn.Module]) -> list[Layer]:
     linear = [module for module in modules if isinstance(module, nn.Linear)]
     pairs = [layer.projected() if isinstance(layer, MirrorLinear) else (layer.weight, layer.bias) for layer in linear]
     return [(weight.detach().cpu().numpy(), bias.detach().cpu().numpy()) for weight, bias in pairs]
+
+
+def set_layers(modules: Iterable[nn.Module], given: Sequence[Layer]) -> None:
+    """Give the linear layers among the modules these numbers."""
+    linear = [module for module in modules if isinstance(module, nn.Linear)]
+    with torch.no_grad():
+        for layer, (weight, bias) in zip(linear, given, strict=True):
+            layer.weight.copy_(torch.from_numpy(weight.copy()))
+            layer.bias.copy_(torch.from_numpy(bias.copy()))
+
+
+def check_symmetric(given: Sequence[Layer], mirror: Mirror) -> None:
+    """Raise ValueError unless the layers map mirror images to mirror images."""
+    sides = images(mirror, [len(bias) for _, bias in given[:-1]], len(given[-1][1]))
+    for index, ((weight, _), here, there) in enumerate(zip(given, sides[:-1], sides[1:], strict=True)):
+        image = weight[there[0]][:, here[0]] * here[1] * there[1][:, None]
+        if not np.allclose(weight, image, atol=1e-5):
+            raise ValueError(
+                f"layer {index} of the policy to start from does not treat left and right alike, as the networks of this "
+                "recipe do: start from a policy of such a recipe (walk), or train with one whose networks may differ"
+            )

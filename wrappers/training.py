@@ -21,17 +21,22 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from locoenvs import engines
 from locoenvs.arrays import Kind
 from locoenvs.machine import hardware, memory
-from locoenvs.policy import Layer, save_policy
+from locoenvs.policy import Layer, Policy, load_policy, save_policy
 from locoenvs.registration import task as task_of
 from locoenvs.run import Run
 from locoenvs.settings import TrainSettings
 from locoenvs.symmetry import Mirror, mirror
 from locoenvs.task import Task
+from locoenvs.transfer import layers_for
 from locoenvs.vector import LocoVectorEnv
 from locoenvs.wrappers.metered import MeteredEnv
+from locoenvs.wrappers.networks import check_symmetric
 from locoenvs.wrappers.ppo import PPOConfig, config, geometry
 
 CHECKPOINT_SECONDS = 60.0
+
+START_STD = 0.4
+"""Standard deviation of the actions of a run that starts from a policy."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,9 @@ class Learner(Protocol):
     def layers(self) -> list[Layer]:
         """The layers that map an observation to the mean of the actions."""
 
+    def start_from(self, given: list[Layer]) -> None:
+        """Let :meth:`layers` be these; raises ValueError if they do not fit."""
+
 
 def train(
     kind: type[Learner], env_id: str, settings: TrainSettings, task: Task | None = None, ppo: PPOConfig | None = None
@@ -77,7 +85,10 @@ def train(
     A new run takes ``task`` and ``ppo`` from the settings' recipe unless they are given.
     """
     console = Console()
+    start, first = None, list[Layer]()
     if settings.resume is not None:
+        if settings.start_from is not None:
+            raise ValueError("start_from is for a new run, and resume for going on with one: leave one of them out")
         run = Run.open(Path(settings.resume))
         recipe = _resumed(run.recipe(), kind, settings)
         task, ppo = Task.from_json(json.dumps(recipe["task"])), _ppo(recipe["ppo"])
@@ -86,6 +97,9 @@ def train(
         ppo = ppo or config(task)
         chosen: dict[str, Any] = {"num_envs": settings.num_envs, "updates": settings.updates}
         ppo = dataclasses.replace(ppo, **{name: value for name, value in chosen.items() if value is not None})
+        if settings.start_from is not None:
+            start = load_policy(settings.start_from)
+            first, ppo = _first_layers(start, task, ppo)
         run = Run.create(Path(settings.run or f"runs/{env_id.split('/')[-1]}-{time.strftime('%Y%m%d-%H%M%S')}"))
         recipe = {
             "environment": env_id,
@@ -93,6 +107,7 @@ def train(
             "backend": engines.resolve(settings.backend),
             "seed": settings.seed,
             "minutes": settings.minutes,
+            "start_from": None if start is None else {"sha256": start.sha256, **start.provenance},
             "ppo": dataclasses.asdict(ppo),
             "versions": _versions(kind),
             "hardware": hardware(),
@@ -103,6 +118,8 @@ def train(
     training = Training(kind, run, task, ppo, recipe, settings.device)
     if training.update > ppo.updates:
         raise ValueError(f"updates={ppo.updates}: {run.folder} has done {training.update} already, ask for more")
+    if first:
+        training.learner.start_from(first)
     wandb = _wandb(run, recipe) if settings.wandb else None
     run.write_recipe(recipe)
     if settings.resume is not None:
@@ -111,6 +128,16 @@ def train(
     _print_recipe(console, run, recipe)
     training.learn(console, wandb)
     return run.folder
+
+
+def _first_layers(start: Policy, task: Task, ppo: PPOConfig) -> tuple[list[Layer], PPOConfig]:
+    """The layers to begin with, and settings for networks of that shape that explore around what they can do."""
+    network = start.document["network"]
+    shape = {"hidden": tuple(network["hidden"]), "activation": network["activation"], "initial_std": START_STD}
+    layers = layers_for(start, task)
+    if ppo.mirror:
+        check_symmetric(layers, mirror(task))
+    return layers, dataclasses.replace(ppo, **shape)
 
 
 def _versions(kind: type[Learner]) -> dict[str, str]:
