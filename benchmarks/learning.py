@@ -29,8 +29,8 @@ from locoenvs.registration import task as task_of
 from locoenvs.run import Run
 from locoenvs.settings import TrainSettings
 from locoenvs.task import Task
-from locoenvs.wrappers.rsl_rl.config import PPOConfig, config
-from locoenvs.wrappers.rsl_rl.train import train
+from locoenvs.wrappers.ppo import PPOConfig, config
+from locoenvs.wrappers.rsl_rl import train
 
 ENVIRONMENT = "Loco/AnymalC-Flat-v0"
 METRICS = ("fall_rate", "velocity_error", "yaw_rate_error", "cost_of_transport", "foot_slip")

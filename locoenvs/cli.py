@@ -77,7 +77,7 @@ def list_() -> None:
 @app.command
 def train(
     env_id: Annotated[OptionalText, tyro.conf.Positional] = None,
-    learner: str = "rsl_rl",
+    learner: OptionalText = None,
     backend: str = "auto",
     num_envs: OptionalInt = None,
     seed: int = 0,
@@ -85,6 +85,7 @@ def train(
     minutes: OptionalFloat = None,
     run: OptionalText = None,
     resume: OptionalText = None,
+    start_from: OptionalText = None,
     recipe: OptionalText = None,
     device: OptionalText = None,
     wandb: bool = False,
@@ -93,7 +94,7 @@ def train(
 
     Args:
         env_id: Environment, as shown by list; not needed with --resume.
-        learner: Who learns, as shown by list.
+        learner: Who learns, as shown by list; rsl_rl by default.
         backend: Physics, as shown by list; auto is the best one on this machine.
         num_envs: Number of robots.
         seed: Seed of all randomness.
@@ -101,13 +102,15 @@ def train(
         minutes: Stop after so many minutes.
         run: Name of the run in runs/, or a path; made from the environment and the time by default.
         resume: Run to go on with, a name or a path.
+        start_from: Policy to begin with: a folder, a run, or an environment whose policy is shipped.
         recipe: Named set of the task's values: paper, legged_gym or walk.
         device: Where to compute, such as cpu or cuda:0.
         wandb: Log to Weights & Biases too.
     """
     if resume is not None:
         resume = str(_run_folder(resume))
-        env_id = Run.open(Path(resume)).recipe()["environment"]
+        resumed = Run.open(Path(resume)).recipe()
+        env_id, learner = resumed["environment"], learner or resumed.get("learner")
     if env_id is None:
         raise ValueError(f"name an environment, or a run to --resume. Environments: {', '.join(IDS)}")
     settings = TrainSettings(
@@ -119,11 +122,12 @@ def train(
         minutes=minutes,
         run=None if run is None else str(_run_folder(run)),
         resume=resume,
+        start_from=None if start_from is None else str(_policy(start_from).folder),
         recipe=recipe,
         device=device,
         wandb=wandb,
     )
-    folder = _train(learner, settings)
+    folder = _train(learner or "rsl_rl", settings)
     Console().print(f"policy: {folder / 'policy'}", highlight=False)
 
 

@@ -33,10 +33,12 @@ def fit_picture(fit: Fit, path: Path) -> None:
     course.legend(frameon=False)
     shown = min(400, fit.torque.shape[1])
     time = np.arange(shown) * fit.network.dt
-    for trial, offset in enumerate((0.0, 2.5 * fit.largest_torque)[: fit.torque.shape[0]]):
+    lively = np.argsort(-fit.torque.std(axis=1))
+    for rank, offset in enumerate((0.0, 2.5 * fit.largest_torque)[: len(lively)]):
+        trial = lively[rank * len(lively) // 2]
         logged, predicted = fit.torque[trial, :shown] + offset, fit.predicted[trial, :shown] + offset
-        stretch.plot(time, logged, color="0.2", linewidth=1.6, label="log" if trial == 0 else None)
-        stretch.plot(time, predicted, color="tab:orange", linewidth=0.9, label="network" if trial == 0 else None)
+        stretch.plot(time, logged, color="0.2", linewidth=1.6, label="log" if rank == 0 else None)
+        stretch.plot(time, predicted, color="tab:orange", linewidth=0.9, label="network" if rank == 0 else None)
     stretch.set_title("torque of held-out trials, N m (one above the other)", loc="left")
     stretch.set_xlabel("s")
     stretch.legend(frameon=False, loc="upper right")

@@ -11,6 +11,7 @@ from tensordict import TensorDict
 
 from locoenvs.arrays import convert
 from locoenvs.vector import LocoVectorEnv
+from locoenvs.wrappers.adapter import bare
 
 
 class RslRlVecEnv(VecEnv):
@@ -25,17 +26,7 @@ class RslRlVecEnv(VecEnv):
     """
 
     def __init__(self, env: LocoVectorEnv, seed: int | None = None) -> None:
-        if not isinstance(env, LocoVectorEnv):
-            raise TypeError(
-                f"RslRlVecEnv needs the environment of gymnasium.make(id, num_envs=N) itself, got {type(env).__name__}: "
-                "a TimeLimit or another wrapper breaks batches and hides time-outs; take it off (env.unwrapped)"
-            )
-        if env.autoreset_mode.name != "SAME_STEP":
-            raise TypeError(
-                f"the environment has autoreset_mode={env.autoreset_mode.name.lower()!r}, which gives RSL-RL steps that "
-                "belong to no episode: make it with autoreset_mode='same_step'"
-            )
-        self.env = env
+        self.env = env = bare(env, "RslRlVecEnv")
         self.num_envs = env.num_envs
         self.num_actions = env.mdp.num_joints
         self.max_episode_length = env.task.timing.max_episode_steps
@@ -44,9 +35,9 @@ class RslRlVecEnv(VecEnv):
         observation, _ = env.reset(seed=seed)
         self._observation = self._tensors(observation)
 
-    def restore(self, saved: dict[str, Any]) -> None:
-        """Go on from what ``env.save()`` returned."""
-        self._observation = self._tensors(self.env.restore(saved))
+    def resume(self, observation: Any) -> None:
+        """Go on from ``observation``, which ``env.restore()`` returned."""
+        self._observation = self._tensors(observation)
 
     def get_observations(self) -> TensorDict:
         """The current observation."""

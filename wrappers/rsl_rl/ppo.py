@@ -1,4 +1,4 @@
-"""RSL-RL's PPO with the right value target at time-outs and a bound on the learning rate."""
+"""RSL-RL's PPO with the right value target at time-outs, and the paper's settings in RSL-RL's own configuration."""
 
 from __future__ import annotations
 
@@ -6,7 +6,13 @@ from typing import Any
 
 import torch
 from rsl_rl.algorithms import PPO
+from rsl_rl.models import MLPModel
 from tensordict import TensorDict
+from torch import nn
+
+from locoenvs.symmetry import Mirror
+from locoenvs.wrappers.networks import mirrored
+from locoenvs.wrappers.ppo import PPOConfig
 
 
 class TimeoutPPO(PPO):
@@ -48,3 +54,52 @@ class TimeoutPPO(PPO):
             rewards[time_outs] += self.gamma * values
         rest = {name: value for name, value in extras.items() if name != "time_outs"}
         super().process_env_step(obs, rewards, dones, rest)
+
+
+class MirrorMLPModel(MLPModel):
+    """RSL-RL's MLP that maps mirror images to mirror images, see :mod:`locoenvs.wrappers.networks`.
+
+    For observations that are one policy group (or one critic group) of the task.
+    """
+
+    def __init__(
+        self, obs: Any, obs_groups: Any, obs_set: str, output_dim: int, mirror: Mirror, **settings: Any
+    ) -> None:
+        super().__init__(obs, obs_groups, obs_set, output_dim, **settings)
+        self.mlp: nn.Sequential = nn.Sequential(*mirrored(self.mlp, mirror))
+
+
+def rsl_rl_config(ppo: PPOConfig, mirror: Mirror | None = None) -> dict[str, Any]:
+    """``ppo`` as the dictionary that RSL-RL 5 builds its algorithm from; ``mirror`` makes the networks symmetric."""
+    network: dict[str, Any] = {"class_name": "MLPModel", "hidden_dims": list(ppo.hidden), "activation": ppo.activation}
+    if mirror is not None:
+        network |= {"class_name": "locoenvs.wrappers.rsl_rl.ppo:MirrorMLPModel", "mirror": mirror}
+    return {
+        "num_steps_per_env": ppo.horizon,
+        "save_interval": ppo.updates,
+        "obs_groups": {"actor": ["policy"], "critic": ["critic" if ppo.privileged else "policy"]},
+        "multi_gpu": None,
+        "actor": {
+            **network,
+            "distribution_cfg": {
+                "class_name": "GaussianDistribution",
+                "init_std": ppo.initial_std,
+                "std_type": "scalar",
+            },
+        },
+        "critic": dict(network),
+        "algorithm": {
+            "class_name": "locoenvs.wrappers.rsl_rl.ppo:TimeoutPPO",
+            "num_learning_epochs": ppo.epochs,
+            "num_mini_batches": ppo.minibatches,
+            "clip_param": ppo.clip,
+            "gamma": ppo.discount,
+            "lam": ppo.trace,
+            "entropy_coef": ppo.entropy,
+            "learning_rate": ppo.learning_rate,
+            "max_learning_rate": ppo.max_learning_rate,
+            "desired_kl": ppo.desired_kl,
+            "max_grad_norm": ppo.max_gradient_norm,
+            "schedule": "adaptive",
+        },
+    }

@@ -23,8 +23,8 @@ import locoenvs  # noqa: F401
 from locoenvs.registration import task
 from locoenvs.task import Task, Timing
 from locoenvs.vector import LocoVectorEnv
-from locoenvs.wrappers.rsl_rl import RslRlVecEnv
-from locoenvs.wrappers.rsl_rl.config import PPOConfig, rsl_rl_config
+from locoenvs.wrappers.ppo import PPOConfig
+from locoenvs.wrappers.rsl_rl import RslRlVecEnv, rsl_rl_config
 
 FLAT = "Loco/AnymalC-Flat-v0"
 
@@ -117,8 +117,8 @@ def test_another_autoreset_mode_is_refused(mode: Any) -> None:
 @pytest.mark.parametrize("array", ["numpy", "torch"])
 def test_rsl_rls_own_runner_trains_on_it(tmp_path: Path, array: Any, capsys: pytest.CaptureFixture[str]) -> None:
     env = RslRlVecEnv(made(8, episode_length=0.2, array=array, privileged=True), seed=0)
-    ppo = PPOConfig(num_envs=8, horizon=6, updates=2, epochs=2, minibatches=2, hidden=(16,))
-    settings = rsl_rl_config(ppo, privileged=True)
+    ppo = PPOConfig(num_envs=8, horizon=6, updates=2, epochs=2, minibatches=2, hidden=(16,), privileged=True)
+    settings = rsl_rl_config(ppo)
     runner = OnPolicyRunner(env, settings, log_dir=str(tmp_path))
     before = {name: value.clone() for name, value in runner.alg.actor.state_dict().items()}
     runner.learn(2, init_at_random_ep_len=True)

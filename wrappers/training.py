@@ -1,21 +1,17 @@
-"""``locoenvs train --learner rsl_rl``: RSL-RL's PPO in a run folder, with a ledger, checkpoints and exact resume."""
+"""``locoenvs train``, whoever learns: a run folder with a ledger, checkpoints, exact resume and an exported policy."""
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import io
 import json
-import os
 import signal
 import time
 import warnings
 from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
-
-os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")  # RSL-RL imports GitPython, which insists on a git binary
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import torch
@@ -23,72 +19,135 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from locoenvs import engines
-from locoenvs.arrays import convert
+from locoenvs.arrays import Kind
 from locoenvs.machine import hardware, memory
-from locoenvs.policy import save_policy
+from locoenvs.policy import Layer, Policy, load_policy, save_policy
 from locoenvs.registration import task as task_of
 from locoenvs.run import Run
 from locoenvs.settings import TrainSettings
-from locoenvs.symmetry import mirror
+from locoenvs.symmetry import Mirror, mirror
 from locoenvs.task import Task
+from locoenvs.transfer import layers_for
 from locoenvs.vector import LocoVectorEnv
-from locoenvs.wrappers.rsl_rl.config import PPOConfig, config, geometry, rsl_rl_config
-from locoenvs.wrappers.rsl_rl.env import RslRlVecEnv
-from locoenvs.wrappers.rsl_rl.mirror import MirrorLinear
-from locoenvs.wrappers.rsl_rl.ppo import TimeoutPPO
+from locoenvs.wrappers.metered import MeteredEnv
+from locoenvs.wrappers.networks import check_symmetric
+from locoenvs.wrappers.ppo import PPOConfig, config, geometry
 
 CHECKPOINT_SECONDS = 60.0
 
+START_STD = 0.4
+"""Standard deviation of the actions of a run that starts from a policy."""
 
-def train(env_id: str, settings: TrainSettings, task: Task | None = None, ppo: PPOConfig | None = None) -> Path:
-    """Train a policy and return its run folder, which holds the exported policy.
+
+@dataclass(frozen=True)
+class Update:
+    """What a learner says of one update. ``learning_seconds`` is the part that was not spent on the rollout."""
+
+    learning_seconds: float
+    losses: dict[str, float]
+    learning_rate: float
+    action_std: float
+
+
+class Learner(Protocol):
+    """A library's PPO on one environment. Randomness is torch's and numpy's global one, or is saved by the learner."""
+
+    name: ClassVar[str]
+    packages: ClassVar[tuple[str, ...]]
+    """The distributions whose versions decide what it does."""
+    array: ClassVar[Kind]
+    """What arrays the environment should return."""
+
+    def __init__(self, env: LocoVectorEnv, ppo: PPOConfig, mirror: Mirror | None, seed: int) -> None:
+        """Reset ``env`` with ``seed`` and build the networks, left-right symmetric by ``mirror`` if it is given."""
+
+    def update(self) -> Update:
+        """One rollout of ``ppo.horizon`` steps and what is learned from it."""
+
+    def save(self) -> dict[str, Any]:
+        """All that the next update depends on, beside the environment: a tree of tensors and plain values."""
+
+    def load(self, saved: dict[str, Any], observation: Any) -> None:
+        """Go on from what :meth:`save` returned, with the observation that the environment gives to act on next."""
+
+    def layers(self) -> list[Layer]:
+        """The layers that map an observation to the mean of the actions."""
+
+    def start_from(self, given: list[Layer]) -> None:
+        """Let :meth:`layers` be these; raises ValueError if they do not fit."""
+
+
+def train(
+    kind: type[Learner], env_id: str, settings: TrainSettings, task: Task | None = None, ppo: PPOConfig | None = None
+) -> Path:
+    """Train a policy by a ``kind`` of learner and return its run folder, which holds the exported policy.
 
     A new run takes ``task`` and ``ppo`` from the settings' recipe unless they are given.
     """
     console = Console()
+    start, first = None, list[Layer]()
     if settings.resume is not None:
+        if settings.start_from is not None:
+            raise ValueError("start_from is for a new run, and resume for going on with one: leave one of them out")
         run = Run.open(Path(settings.resume))
-        recipe = _resumed(run.recipe(), settings)
+        recipe = _resumed(run.recipe(), kind, settings)
         task, ppo = Task.from_json(json.dumps(recipe["task"])), _ppo(recipe["ppo"])
     else:
         task = task or task_of(env_id, settings.recipe or "paper")
         ppo = ppo or config(task)
         chosen: dict[str, Any] = {"num_envs": settings.num_envs, "updates": settings.updates}
         ppo = dataclasses.replace(ppo, **{name: value for name, value in chosen.items() if value is not None})
+        if settings.start_from is not None:
+            start = load_policy(settings.start_from)
+            first, ppo = _first_layers(start, task, ppo)
         run = Run.create(Path(settings.run or f"runs/{env_id.split('/')[-1]}-{time.strftime('%Y%m%d-%H%M%S')}"))
         recipe = {
             "environment": env_id,
-            "learner": "rsl_rl",
+            "learner": kind.name,
             "backend": engines.resolve(settings.backend),
             "seed": settings.seed,
             "minutes": settings.minutes,
+            "start_from": None if start is None else {"sha256": start.sha256, **start.provenance},
             "ppo": dataclasses.asdict(ppo),
-            "versions": _versions(),
+            "versions": _versions(kind),
             "hardware": hardware(),
             "task_hash": task.hash,
             "task": json.loads(task.to_json()),
         }
     recipe["geometry"] = geometry(ppo, task)
-    training = Training(run, task, ppo, recipe, settings.device)
+    training = Training(kind, run, task, ppo, recipe, settings.device)
     if training.update > ppo.updates:
         raise ValueError(f"updates={ppo.updates}: {run.folder} has done {training.update} already, ask for more")
+    if first:
+        training.learner.start_from(first)
     wandb = _wandb(run, recipe) if settings.wandb else None
     run.write_recipe(recipe)
     if settings.resume is not None:
         asked = {"updates": ppo.updates, "minutes": recipe["minutes"]}
-        run.record("resume", update=training.update, **asked, versions=_versions(), hardware=hardware())
+        run.record("resume", update=training.update, **asked, versions=_versions(kind), hardware=hardware())
     _print_recipe(console, run, recipe)
     training.learn(console, wandb)
     return run.folder
 
 
-def _versions() -> dict[str, str]:
-    return {name: version(name) for name in ("locoenvs", "mujoco", "torch", "rsl-rl-lib", "numpy")}
+def _first_layers(start: Policy, task: Task, ppo: PPOConfig) -> tuple[list[Layer], PPOConfig]:
+    """The layers to begin with, and settings for networks of that shape that explore around what they can do."""
+    network = start.document["network"]
+    shape = {"hidden": tuple(network["hidden"]), "activation": network["activation"], "initial_std": START_STD}
+    layers = layers_for(start, task)
+    if ppo.mirror:
+        check_symmetric(layers, mirror(task))
+    return layers, dataclasses.replace(ppo, **shape)
 
 
-def _resumed(recipe: dict[str, Any], settings: TrainSettings) -> dict[str, Any]:
+def _versions(kind: type[Learner]) -> dict[str, str]:
+    return {name: version(name) for name in ("locoenvs", "mujoco", "torch", *kind.packages, "numpy")}
+
+
+def _resumed(recipe: dict[str, Any], kind: type[Learner], settings: TrainSettings) -> dict[str, Any]:
     """The recipe of a run to go on with. Only how long it trains may change, and that counts from the run's start."""
     fixed = {
+        "learner": (kind.name, recipe["learner"]),
         "num_envs": (settings.num_envs, recipe["ppo"]["num_envs"]),
         "recipe": (settings.recipe, recipe["task"]["recipe"]),
         "backend": (None if settings.backend == "auto" else settings.backend, recipe["backend"]),
@@ -106,21 +165,26 @@ def _resumed(recipe: dict[str, Any], settings: TrainSettings) -> dict[str, Any]:
 
 
 class Training:
-    """One run: environment, algorithm and counters, which :meth:`learn` drives and a checkpoint holds."""
+    """One run: environment, learner and counters, which :meth:`learn` drives and a checkpoint holds."""
 
-    def __init__(self, run: Run, task: Task, ppo: PPOConfig, recipe: dict[str, Any], device: str | None = None) -> None:
+    def __init__(
+        self,
+        kind: type[Learner],
+        run: Run,
+        task: Task,
+        ppo: PPOConfig,
+        recipe: dict[str, Any],
+        device: str | None = None,
+    ) -> None:
         self.run, self.task, self.ppo, self.recipe = run, task, ppo, recipe
         self.update = 0
         self.seconds = 0.0
         torch.manual_seed(recipe["seed"])
-        env = LocoVectorEnv(task, ppo.num_envs, backend=recipe["backend"], device=device, array="torch")
-        self.env = RslRlVecEnv(env, seed=recipe["seed"])
-        settings = rsl_rl_config(ppo, mirror(task) if ppo.mirror else None)
-        with contextlib.redirect_stdout(io.StringIO()):  # it prints the networks
-            made = TimeoutPPO.construct_algorithm(self.env.get_observations(), self.env, settings, str(self.env.device))
-        assert isinstance(made, TimeoutPPO)
-        self.algorithm = made
-        self.algorithm.train_mode()
+        np.random.seed(recipe["seed"] % 2**32)
+        self.env = MeteredEnv(
+            task, ppo.num_envs, backend=recipe["backend"], device=device, array=kind.array, privileged=ppo.privileged
+        )
+        self.learner = kind(self.env, ppo, mirror(task) if ppo.mirror else None, recipe["seed"])
         if run.checkpoint.exists() or run.previous_checkpoint.exists():
             self._restore()
         elif run.ledger.exists():
@@ -160,122 +224,91 @@ class Training:
             )
 
     def _update(self) -> dict[str, Any]:
-        """One rollout and one PPO update; its ledger line."""
-        seconds = {"environment": 0.0, "inference": 0.0, "learning": 0.0}
-        tally = _Tally(self.env.env)
+        """One update; its ledger line."""
+        self.env.clear()
         begun = time.perf_counter()
-        observation = self.env.get_observations()
-        with torch.inference_mode():
-            for _ in range(self.ppo.horizon):
-                start = time.perf_counter()
-                actions = self.algorithm.act(observation)
-                acted = time.perf_counter()
-                observation, rewards, dones, extras = self.env.step(actions)
-                stepped = time.perf_counter()
-                self.algorithm.process_env_step(observation, rewards, dones, extras)
-                tally.add(rewards, actions, extras)
-                seconds["environment"] += stepped - acted
-                seconds["inference"] += acted - start + time.perf_counter() - stepped
-            start = time.perf_counter()
-            self.algorithm.compute_returns(observation)
-        losses = self.algorithm.update()
-        now = time.perf_counter()
-        seconds["learning"] = now - start
+        done = self.learner.update()
+        spent = time.perf_counter() - begun
         self.update += 1
-        self.seconds += now - begun
+        self.seconds += spent
+        seconds = {
+            "environment": self.env.seconds,
+            "inference": spent - self.env.seconds - done.learning_seconds,
+            "learning": done.learning_seconds,
+        }
         return {
             "update": self.update,
             "samples": self.update * self.ppo.samples_per_update,
             "elapsed_seconds": round(self.seconds, 2),
             "seconds": {name: round(value, 4) for name, value in seconds.items()},
-            "samples_per_second": round(self.ppo.samples_per_update / (now - begun), 1),
-            **tally.means(),
-            "losses": {name: float(value) for name, value in losses.items()},
-            "learning_rate": self.algorithm.learning_rate,
-            "action_std": float(self.algorithm.actor.output_std.mean().detach()),
+            "samples_per_second": round(self.ppo.samples_per_update / spent, 1),
+            **self.env.tally(),
+            "losses": done.losses,
+            "learning_rate": done.learning_rate,
+            "action_std": done.action_std,
             "memory_mb": round(memory() / 2**20, 1),
         }
 
     def save(self) -> None:
         """Checkpoint everything that the next update depends on."""
         state = {
+            **self._identity(),
             "update": self.update,
             "seconds": self.seconds,
-            "algorithm": self.algorithm.save(),
-            "learning_rate": self.algorithm.learning_rate,
-            "rng": torch.get_rng_state(),
-            "env": {name: torch.from_numpy(np.atleast_1d(value)) for name, value in self.env.env.save().items()},
-            "task_hash": self.task.hash,
+            "algorithm": self.learner.save(),
+            "rng": {
+                "torch": torch.get_rng_state(),
+                "cuda": torch.cuda.get_rng_state_all(),
+                "numpy": _numpy_rng(),
+            },
+            "env": {name: torch.from_numpy(np.atleast_1d(value)) for name, value in self.env.save().items()},
         }
         self.run.save_checkpoint(lambda file: torch.save(state, file))
         self.run.record("checkpoint", update=self.update)
 
+    def _identity(self) -> dict[str, Any]:
+        """What a checkpoint must have been made by to be gone on with here."""
+        return {
+            "learner": self.recipe["learner"],
+            "robot": self.task.robot.name,
+            "observations": self.env.mdp.observation_size,
+            "task_hash": self.task.hash,
+        }
+
     def _restore(self) -> None:
         state = _load_checkpoint(self.run)
-        if state["task_hash"] != self.task.hash:
-            raise ValueError(f"{self.run.folder}: the checkpoint is of task {state['task_hash']}, not {self.task.hash}")
-        self.algorithm.load(state["algorithm"], None, strict=True)
-        self.algorithm.learning_rate = state["learning_rate"]
+        for name, own in self._identity().items():
+            if state[name] != own:
+                what = name.replace("task_hash", "task")
+                raise ValueError(f"{self.run.folder}: the checkpoint is of {what} {state[name]}, not {own}")
         saved = {name: value.numpy() for name, value in state["env"].items()}
         saved["clock"] = saved["clock"].reshape(())
-        self.env.restore(saved)
+        self.learner.load(state["algorithm"], self.env.restore(saved))
         self.update, self.seconds = state["update"], state["seconds"]
-        torch.set_rng_state(state["rng"])
+        torch.set_rng_state(state["rng"]["torch"])
+        torch.cuda.set_rng_state_all(state["rng"]["cuda"])
+        _set_numpy_rng(state["rng"]["numpy"])
         self.run.truncate_ledger(self.update)
 
     def export(self) -> None:
         """Write the policy as ONNX and JSON."""
-        linear = [module for module in self.algorithm.get_policy().mlp if isinstance(module, torch.nn.Linear)]
-        pairs = [
-            layer.projected() if isinstance(layer, MirrorLinear) else (layer.weight, layer.bias) for layer in linear
-        ]
-        layers = [(weight.detach().cpu().numpy(), bias.detach().cpu().numpy()) for weight, bias in pairs]
         kept = ("environment", "learner", "backend", "seed", "versions", "task_hash")
         provenance = {name: self.recipe[name] for name in kept}
         provenance |= {"updates": self.update, "samples": self.update * self.ppo.samples_per_update}
+        layers = self.learner.layers()
         save_policy(self.run.policy, self.task, layers, activation=self.ppo.activation, provenance=provenance)
 
 
-class _Tally:
-    """Means over the steps of one rollout."""
-
-    def __init__(self, env: LocoVectorEnv) -> None:
-        self.env = env
-        self.steps = 0
-        self.reward = 0.0
-        self.terms: dict[str, float] = {}
-        self.reasons = np.zeros(len(env.reset_reasons), dtype=np.int64)
-        self.clipped = 0.0
-
-    def add(self, rewards: torch.Tensor, actions: torch.Tensor, extras: dict[str, Any]) -> None:
-        self.steps += 1
-        self.reward += float(rewards.mean())
-        for name, value in extras["reward_terms"].items():
-            self.terms[name] = self.terms.get(name, 0.0) + float(value.mean())
-        reasons = convert(extras["reset_reason"], "numpy")
-        self.reasons += np.bincount(reasons, minlength=len(self.reasons))
-        self.clipped += float((actions.abs() > self.env.task.action_clip).float().mean())
-
-    def means(self) -> dict[str, Any]:
-        """Rewards are per second of robot time, so that a term's largest value is its weight."""
-        per_second = 1 / (self.steps * self.env.task.timing.control_dt)
-        names = self.env.reset_reasons[1:]
-        line: dict[str, Any] = {
-            "reward_per_second": self.reward * per_second,
-            "terms_per_second": {name: value * per_second for name, value in self.terms.items()},
-            "resets": dict(zip(names, (int(count) for count in self.reasons[1:]), strict=True)),
-            "action_clip_rate": self.clipped / self.steps,
-        }
-        if self.env.task.terrain.kind == "tiles":
-            line["levels"] = _levels(self.env)
-        return line
+def _numpy_rng() -> dict[str, Any]:
+    """The state of numpy's global generator as plain values."""
+    _, keys, position, has_gauss, gauss = np.random.get_state()
+    numbers = torch.from_numpy(np.asarray(keys, dtype=np.int64))
+    return {"keys": numbers, "position": int(position), "has_gauss": int(has_gauss), "gauss": float(gauss)}
 
 
-def _levels(env: LocoVectorEnv) -> dict[str, float]:
-    """Mean level of the robots on each kind of terrain."""
-    episodes, kinds = env.state.episodes, np.array(env.mdp.height_map.kinds)
-    level, kind = convert(episodes.level, "numpy"), kinds[convert(episodes.column, "numpy")]
-    return {str(name): float(level[kind == name].mean()) for name in np.unique(kind)}
+def _set_numpy_rng(saved: dict[str, Any]) -> None:
+    keys = saved["keys"].numpy().astype(np.uint32)
+    np.random.set_state(("MT19937", keys, saved["position"], saved["has_gauss"], saved["gauss"]))
 
 
 def _load_checkpoint(run: Run) -> dict[str, Any]:
@@ -284,8 +317,8 @@ def _load_checkpoint(run: Run) -> dict[str, Any]:
     for path in (run.checkpoint, run.previous_checkpoint):
         try:
             state = torch.load(path, weights_only=True, map_location="cpu")
-            if not isinstance(state, dict) or "task_hash" not in state:
-                raise ValueError("it is not a checkpoint of this learner")
+            if not isinstance(state, dict) or "learner" not in state:
+                raise ValueError("it is not a checkpoint of a training run of this version")
         except FileNotFoundError:
             continue
         except Exception as error:  # torch raises many kinds for a file that is cut short or foreign

@@ -1,9 +1,8 @@
-"""Training with RSL-RL: a resumed run is the same run, and no crash, corruption or Ctrl-C loses it."""
+"""Training, here with RSL-RL: a resumed run is the same run, and no crash, corruption or Ctrl-C loses it."""
 
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import json
 import os
 import pickle
@@ -17,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
@@ -27,18 +27,16 @@ pytest.importorskip("onnxruntime")
 
 import torch
 
-from locoenvs.policy import load_policy
+from locoenvs.policy import load_policy, save_policy
+from locoenvs.registration import task as task_of
 from locoenvs.run import Run
 from locoenvs.settings import TrainSettings
+from locoenvs.wrappers import training
 from locoenvs.wrappers.rsl_rl import train
 
 FLAT, ROUGH = "Loco/AnymalC-Flat-v0", "Loco/AnymalC-Rough-v0"
 MEASURED = ("seconds", "elapsed_seconds", "samples_per_second", "memory_mb")
 """What differs from one run of the same thing to the next."""
-
-
-training = importlib.import_module("locoenvs.wrappers.rsl_rl.train")
-"""The module: the package's name for it is the function."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -105,7 +103,7 @@ def test_a_resumed_run_is_the_same_run_bit_by_bit(straight: Run, half: Run) -> N
     resumed(half, updates=4)
     ours, theirs = checkpoint(straight), checkpoint(half)
     assert ours["update"] == theirs["update"] == 4
-    for name in ("algorithm", "learning_rate", "rng", "env", "task_hash"):
+    for name in ("algorithm", "rng", "env", "task_hash"):
         assert same(ours[name], theirs[name]), name
     assert len(updates(straight)) == 4 and updates(straight) == updates(half)
     assert (straight.policy / "policy.onnx").read_bytes() == (half.policy / "policy.onnx").read_bytes()
@@ -167,6 +165,13 @@ def test_what_a_resumed_run_cannot_change_is_refused(half: Run, settings: dict[s
     with pytest.raises(ValueError, match=f"{name}={value!r}"):
         resumed(half, **settings)
     assert (half.recipe(), half.ledger.read_text()) == before
+
+
+def test_a_run_of_another_learner_is_refused(half: Run) -> None:
+    recipe = half.recipe()
+    half.write_recipe({**recipe, "learner": "skrl"})
+    with pytest.raises(ValueError, match="learner='rsl_rl': the run to resume has 'skrl'"):
+        resumed(half)
 
 
 def test_a_run_is_not_written_over(half: Run) -> None:
@@ -238,6 +243,14 @@ def test_a_checkpoint_of_another_task_is_refused(half: Run) -> None:
     state = checkpoint(half)
     torch.save({**state, "task_hash": "0123456789ab"}, half.checkpoint)
     with pytest.raises(ValueError, match=f"task 0123456789ab, not {half.recipe()['task_hash']}"):
+        resumed(half)
+
+
+@pytest.mark.parametrize(("part", "other"), [("learner", "skrl"), ("robot", "a1"), ("observations", 235)])
+def test_a_checkpoint_of_another_learner_robot_or_layout_is_refused(half: Run, part: str, other: object) -> None:
+    state = checkpoint(half)
+    torch.save({**state, part: other}, half.checkpoint)
+    with pytest.raises(ValueError, match=f"the checkpoint is of {part} {other}, not {state[part]}$"):
         resumed(half)
 
 
@@ -317,3 +330,27 @@ def test_weights_and_biases_that_cannot_be_used_says_why_and_leaves_no_run(
     with pytest.raises(ImportError, match=r"locoenvs\[wandb\]"):
         trained(tmp_path / "run", 1, wandb=True)
     assert len(updates(trained(tmp_path / "run", 1))) == 1
+
+
+def test_a_run_can_start_from_a_policy_of_other_ground(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 1e9)
+    flat = trained(tmp_path / "flat", 2)
+    policy = load_policy(flat.policy)
+    rough = trained(tmp_path / "rough", 0, ROUGH, start_from=str(flat.policy))
+    recipe = rough.recipe()
+    assert recipe["start_from"]["sha256"] == policy.sha256 and recipe["start_from"]["environment"] == FLAT
+    assert recipe["ppo"]["initial_std"] == training.START_STD
+    begun = load_policy(rough.policy)
+    seen = torch.randn(4, begun.document["observation"]["size"], generator=torch.Generator().manual_seed(0)).numpy()
+    assert abs(begun(seen) - policy(seen[:, : policy.document["observation"]["size"]])).max() < 1e-4
+
+
+def test_a_start_that_does_not_fit_leaves_no_run_behind(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    lopsided = [(rng.normal(size=(12, 48)), np.zeros(12))]
+    save_policy(tmp_path / "policy", task_of(FLAT), lopsided)
+    with pytest.raises(ValueError, match="does not treat left and right alike"):
+        trained(tmp_path / "run", 1, start_from=str(tmp_path / "policy"))
+    with pytest.raises(ValueError, match="start_from is for a new run"):
+        train("", TrainSettings("", resume=str(trained(tmp_path / "other", 1).folder), start_from="anything"))
+    assert not (tmp_path / "run").exists()

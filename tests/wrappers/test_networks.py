@@ -15,7 +15,8 @@ from tensordict import TensorDict
 
 from locoenvs.registration import task
 from locoenvs.symmetry import mirror
-from locoenvs.wrappers.rsl_rl.mirror import MirrorLinear, MirrorMLPModel
+from locoenvs.wrappers.networks import MirrorLinear
+from locoenvs.wrappers.rsl_rl.ppo import MirrorMLPModel
 
 
 @pytest.mark.parametrize("env_id", ["Loco/AnymalC-Flat-v0", "Loco/AnymalC-Rough-v0"])

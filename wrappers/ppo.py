@@ -1,4 +1,4 @@
-"""The paper's PPO (its appendix) as data, and in RSL-RL's own configuration format."""
+"""The paper's PPO (its appendix) as data. Each learner's folder says it in that learner's own configuration."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from locoenvs.symmetry import Mirror
 from locoenvs.task import Task
 
 
@@ -31,7 +30,9 @@ class PPOConfig:
     max_gradient_norm: float = 1.0
     initial_std: float = 1.0
     mirror: bool = False
-    """Networks that treat left and right alike, see :mod:`locoenvs.wrappers.rsl_rl.mirror`."""
+    """Networks that treat left and right alike, see :mod:`locoenvs.wrappers.networks`."""
+    privileged: bool = False
+    """A critic that sees without noise."""
 
     @property
     def samples_per_update(self) -> int:
@@ -47,48 +48,12 @@ def config(task: Task) -> PPOConfig:
 
 
 WALK_FLAT = PPOConfig(
-    num_envs=512, updates=800, hidden=(256, 128, 64), entropy=0.005, max_learning_rate=2e-3, mirror=True
+    num_envs=512, updates=1200, hidden=(256, 128, 64), entropy=0.005, max_learning_rate=2e-3, mirror=True
 )
 """Flat ground on two cores: few robots and so many updates, networks that know left from right only as mirror images."""
 
-WALK_ROUGH = dataclasses.replace(WALK_FLAT, updates=4000)
-"""Rough ground on two cores."""
-
-
-def rsl_rl_config(ppo: PPOConfig, mirror: Mirror | None = None, privileged: bool = False) -> dict[str, Any]:
-    """``ppo`` as the dictionary that RSL-RL 5 builds its algorithm from; ``mirror`` makes the networks symmetric."""
-    network: dict[str, Any] = {"class_name": "MLPModel", "hidden_dims": list(ppo.hidden), "activation": ppo.activation}
-    if mirror is not None:
-        network |= {"class_name": "locoenvs.wrappers.rsl_rl.mirror:MirrorMLPModel", "mirror": mirror}
-    return {
-        "num_steps_per_env": ppo.horizon,
-        "save_interval": ppo.updates,
-        "obs_groups": {"actor": ["policy"], "critic": ["critic" if privileged else "policy"]},
-        "multi_gpu": None,
-        "actor": {
-            **network,
-            "distribution_cfg": {
-                "class_name": "GaussianDistribution",
-                "init_std": ppo.initial_std,
-                "std_type": "scalar",
-            },
-        },
-        "critic": dict(network),
-        "algorithm": {
-            "class_name": "locoenvs.wrappers.rsl_rl.ppo:TimeoutPPO",
-            "num_learning_epochs": ppo.epochs,
-            "num_mini_batches": ppo.minibatches,
-            "clip_param": ppo.clip,
-            "gamma": ppo.discount,
-            "lam": ppo.trace,
-            "entropy_coef": ppo.entropy,
-            "learning_rate": ppo.learning_rate,
-            "max_learning_rate": ppo.max_learning_rate,
-            "desired_kl": ppo.desired_kl,
-            "max_grad_norm": ppo.max_gradient_norm,
-            "schedule": "adaptive",
-        },
-    }
+WALK_ROUGH = dataclasses.replace(WALK_FLAT, updates=4000, max_learning_rate=5e-4)
+"""Rough ground on two cores, from a policy that walks on flat ground."""
 
 
 def geometry(ppo: PPOConfig, task: Task) -> dict[str, Any]:

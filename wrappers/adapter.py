@@ -1,0 +1,24 @@
+"""What every learner's adapter of the environment needs."""
+
+from __future__ import annotations
+
+from locoenvs.vector import LocoVectorEnv
+
+
+def bare(env: object, adapter: str) -> LocoVectorEnv:
+    """``env`` if it is the batched environment itself and resets in the same step, which ``adapter`` needs.
+
+    Raises:
+        TypeError: naming what is around the environment, or its autoreset mode, and what to do.
+    """
+    if not isinstance(env, LocoVectorEnv):
+        raise TypeError(
+            f"{adapter} needs the environment of gymnasium.make(id, num_envs=N) itself, got {type(env).__name__}: "
+            "a TimeLimit or another wrapper breaks batches and hides time-outs; take it off (env.unwrapped)"
+        )
+    if env.autoreset_mode.name != "SAME_STEP":
+        raise TypeError(
+            f"the environment has autoreset_mode={env.autoreset_mode.name.lower()!r}, which gives {adapter} steps that "
+            "belong to no episode: make it with autoreset_mode='same_step'"
+        )
+    return env

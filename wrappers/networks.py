@@ -1,0 +1,110 @@
+"""Networks of torch: plain ones, ones that act in the mirror image of a state by the mirror image of the action, and
+either as the layers that a policy is exported from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import torch
+from torch import nn
+
+from locoenvs.policy import Layer
+from locoenvs.symmetry import Mirror
+
+Image = tuple[np.ndarray, np.ndarray]
+"""A mirror image of a vector as (index, sign): image = sign * vector[index]; its own inverse."""
+
+ACTIVATIONS: dict[str, type[nn.Module]] = {"elu": nn.ELU, "relu": nn.ReLU, "tanh": nn.Tanh}
+
+
+class MirrorLinear(nn.Linear):
+    """A linear layer that maps mirror images to mirror images, at no extra cost.
+
+    Its weight is projected onto the equivariant ones: (W + R_out W R_in) / 2, with R the mirror of either side.
+    """
+
+    index_in: torch.Tensor
+    sign_in: torch.Tensor
+    index_out: torch.Tensor
+    sign_out: torch.Tensor
+
+    def __init__(self, image_in: Image, image_out: Image) -> None:
+        super().__init__(len(image_in[0]), len(image_out[0]))
+        for side, (index, sign) in (("in", image_in), ("out", image_out)):
+            self.register_buffer(f"index_{side}", torch.as_tensor(index.copy()), persistent=False)
+            self.register_buffer(f"sign_{side}", torch.as_tensor(sign, dtype=torch.float32), persistent=False)
+        with torch.no_grad():
+            self.weight *= 2**0.5  # the projection averages two independent weights
+
+    def projected(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """The weight and the bias that the layer applies."""
+        image = self.weight[self.index_out][:, self.index_in] * self.sign_in * self.sign_out[:, None]
+        return (self.weight + image) / 2, (self.bias + self.bias[self.index_out] * self.sign_out) / 2
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        weight, bias = self.projected()
+        return nn.functional.linear(input, weight, bias)
+
+
+def images(mirror: Mirror, hidden: Sequence[int], outputs: int) -> list[Image]:
+    """The images of a network's input, hidden layers and output: the actions, or one value that a mirror leaves alone.
+
+    Hidden units i and i + width / 2 are each other's mirror images.
+    """
+    here: Image = (mirror.observation_index, mirror.observation_sign)
+    swapped = [(np.roll(np.arange(width), width // 2), np.ones(width)) for width in hidden]
+    action: Image = (mirror.action_index, mirror.action_sign)
+    return [here, *swapped, action if outputs > 1 else (np.zeros(1, int), np.ones(1))]
+
+
+def mirrored(modules: Iterable[nn.Module], mirror: Mirror | None) -> list[nn.Module]:
+    """The modules of a network of linear layers and activations, with :class:`MirrorLinear` for each linear layer.
+
+    ``mirror=None`` leaves them as they are.
+    """
+    given = list(modules)
+    if mirror is None:
+        return given
+    linear = [module for module in given if isinstance(module, nn.Linear)]
+    sides = images(mirror, [layer.out_features for layer in linear[:-1]], linear[-1].out_features)
+    made = iter([MirrorLinear(*pair) for pair in zip(sides[:-1], sides[1:], strict=True)])
+    return [next(made) if isinstance(module, nn.Linear) else module for module in given]
+
+
+def mlp(
+    inputs: int, hidden: Sequence[int], outputs: int, activation: str, mirror: Mirror | None = None
+) -> nn.Sequential:
+    """A network of linear layers with ``activation`` between them."""
+    sizes, modules = [inputs, *hidden], list[nn.Module]()
+    for size, following in zip(sizes[:-1], sizes[1:], strict=True):
+        modules += [nn.Linear(size, following), ACTIVATIONS[activation]()]
+    return nn.Sequential(*mirrored([*modules, nn.Linear(sizes[-1], outputs)], mirror))
+
+
+def layers(modules: Iterable[nn.Module]) -> list[Layer]:
+    """The linear layers among the modules as numbers."""
+    linear = [module for module in modules if isinstance(module, nn.Linear)]
+    pairs = [layer.projected() if isinstance(layer, MirrorLinear) else (layer.weight, layer.bias) for layer in linear]
+    return [(weight.detach().cpu().numpy(), bias.detach().cpu().numpy()) for weight, bias in pairs]
+
+
+def set_layers(modules: Iterable[nn.Module], given: Sequence[Layer]) -> None:
+    """Give the linear layers among the modules these numbers."""
+    linear = [module for module in modules if isinstance(module, nn.Linear)]
+    with torch.no_grad():
+        for layer, (weight, bias) in zip(linear, given, strict=True):
+            layer.weight.copy_(torch.from_numpy(weight.copy()))
+            layer.bias.copy_(torch.from_numpy(bias.copy()))
+
+
+def check_symmetric(given: Sequence[Layer], mirror: Mirror) -> None:
+    """Raise ValueError unless the layers map mirror images to mirror images."""
+    sides = images(mirror, [len(bias) for _, bias in given[:-1]], len(given[-1][1]))
+    for index, ((weight, _), here, there) in enumerate(zip(given, sides[:-1], sides[1:], strict=True)):
+        image = weight[there[0]][:, here[0]] * here[1] * there[1][:, None]
+        if not np.allclose(weight, image, atol=1e-5):
+            raise ValueError(
+                f"layer {index} of the policy to start from does not treat left and right alike, as the networks of this "
+                "recipe do: start from a policy of such a recipe (walk), or train with one whose networks may differ"
+            )

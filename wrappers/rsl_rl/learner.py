@@ -1,0 +1,76 @@
+"""``locoenvs train --learner rsl_rl``."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import time
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+
+from locoenvs.arrays import Kind
+from locoenvs.policy import Layer
+from locoenvs.settings import TrainSettings
+from locoenvs.symmetry import Mirror
+from locoenvs.task import Task
+from locoenvs.vector import LocoVectorEnv
+from locoenvs.wrappers import training
+from locoenvs.wrappers.networks import layers, set_layers
+from locoenvs.wrappers.ppo import PPOConfig
+from locoenvs.wrappers.rsl_rl.env import RslRlVecEnv
+from locoenvs.wrappers.rsl_rl.ppo import TimeoutPPO, rsl_rl_config
+
+
+class RslRlLearner:
+    """RSL-RL's PPO."""
+
+    name: ClassVar[str] = "rsl_rl"
+    packages: ClassVar[tuple[str, ...]] = ("rsl-rl-lib",)
+    array: ClassVar[Kind] = "torch"
+
+    def __init__(self, env: LocoVectorEnv, ppo: PPOConfig, mirror: Mirror | None, seed: int) -> None:
+        self.ppo = ppo
+        self.env = RslRlVecEnv(env, seed=seed)
+        settings = rsl_rl_config(ppo, mirror)
+        with contextlib.redirect_stdout(io.StringIO()):  # it prints the networks
+            made = TimeoutPPO.construct_algorithm(self.env.get_observations(), self.env, settings, str(self.env.device))
+        assert isinstance(made, TimeoutPPO)
+        self.algorithm = made
+        self.algorithm.train_mode()
+
+    def update(self) -> training.Update:
+        observation = self.env.get_observations()
+        with torch.inference_mode():
+            for _ in range(self.ppo.horizon):
+                observation, rewards, dones, extras = self.env.step(self.algorithm.act(observation))
+                self.algorithm.process_env_step(observation, rewards, dones, extras)
+            begun = time.perf_counter()
+            self.algorithm.compute_returns(observation)
+        losses = self.algorithm.update()
+        return training.Update(
+            learning_seconds=time.perf_counter() - begun,
+            losses={name: float(value) for name, value in losses.items()},
+            learning_rate=self.algorithm.learning_rate,
+            action_std=float(self.algorithm.actor.output_std.mean().detach()),
+        )
+
+    def save(self) -> dict[str, Any]:
+        return {"algorithm": self.algorithm.save(), "learning_rate": self.algorithm.learning_rate}
+
+    def load(self, saved: dict[str, Any], observation: Any) -> None:
+        self.algorithm.load(saved["algorithm"], None, strict=True)
+        self.algorithm.learning_rate = saved["learning_rate"]
+        self.env.resume(observation)
+
+    def layers(self) -> list[Layer]:
+        return layers(self.algorithm.get_policy().mlp)
+
+    def start_from(self, given: list[Layer]) -> None:
+        set_layers(self.algorithm.get_policy().mlp, given)
+
+
+def train(env_id: str, settings: TrainSettings, task: Task | None = None, ppo: PPOConfig | None = None) -> Path:
+    """Train a policy with RSL-RL; its run folder. See :func:`locoenvs.wrappers.training.train`."""
+    return training.train(RslRlLearner, env_id, settings, task, ppo)
