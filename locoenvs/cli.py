@@ -27,7 +27,7 @@ from locoenvs.panel import PANELS, Panel, load_panel, panel_for
 from locoenvs.pictures import terrain_picture
 from locoenvs.plots import learning_picture
 from locoenvs.policy import Policy, load_policy
-from locoenvs.recipes import nearest
+from locoenvs.recipes import ActuatorKind, nearest
 from locoenvs.registration import IDS
 from locoenvs.registration import task as task_of
 from locoenvs.run import Run, write_atomically
@@ -56,6 +56,7 @@ def _optional(metavar: str) -> Any:
 OptionalInt = Annotated[int | None, _optional("INT")]
 OptionalFloat = Annotated[float | None, _optional("FLOAT")]
 OptionalText = Annotated[str | None, _optional("TEXT")]
+OptionalActuator = Annotated[ActuatorKind | None, _optional("{pd,lstm}")]
 OptionalPath = Annotated[Path | None, _optional("PATH")]
 
 app = tyro.extras.SubcommandApp()
@@ -87,6 +88,7 @@ def train(
     resume: OptionalText = None,
     start_from: OptionalText = None,
     recipe: OptionalText = None,
+    actuator: OptionalActuator = None,
     device: OptionalText = None,
     wandb: bool = False,
 ) -> None:
@@ -104,6 +106,7 @@ def train(
         resume: Run to go on with, a name or a path.
         start_from: Policy to begin with: a folder, a run, or an environment whose policy is shipped.
         recipe: Named set of the task's values: paper, legged_gym or walk.
+        actuator: What drives the joints: pd, or lstm, the drives' own dynamics as a network learned them.
         device: Where to compute, such as cpu or cuda:0.
         wandb: Log to Weights & Biases too.
     """
@@ -124,6 +127,7 @@ def train(
         resume=resume,
         start_from=None if start_from is None else str(_policy(start_from).folder),
         recipe=recipe,
+        actuator=actuator,
         device=device,
         wandb=wandb,
     )
@@ -135,6 +139,7 @@ def train(
 def eval_(
     policy: Text,
     panel: OptionalText = None,
+    actuator: OptionalActuator = None,
     backend: str = "auto",
     out: OptionalPath = None,
 ) -> None:
@@ -143,11 +148,12 @@ def eval_(
     Args:
         policy: Folder of a policy, a run, or an environment whose policy is shipped.
         panel: flat or rough; the one for the policy's ground by default.
+        actuator: What drives the joints, pd or lstm; what the policy was trained with by default.
         backend: Physics, as shown by list.
         out: File to write the result to, as JSON.
     """
     loaded = _policy(policy)
-    result = _evaluate(Console(), loaded, _panel(loaded, panel), backend)
+    result = _evaluate(Console(), loaded, _panel(loaded, panel, actuator), backend)
     if out is not None:
         _write(out, result.to_json())
 
@@ -305,7 +311,7 @@ def _learners() -> dict[str, Callable[[], Any]]:
 
 def _train(learner: str, settings: TrainSettings) -> Path:
     """Train with a learner by name; the run folder."""
-    task_of(settings.env_id, settings.recipe or "paper")  # unknown names, before anything slow is imported
+    task_of(settings.env_id, settings.recipe or "paper", settings.actuator)  # unknown names, before anything slow is imported
     engines.load(settings.backend)
     found = _learners()
     if learner not in found:
@@ -348,19 +354,20 @@ def _policy(name: str) -> Policy:
     )
 
 
-def _panel(policy: Policy, name: str | None) -> Panel:
-    """The panel of that name, with the policy's robot; None is the one for the policy's ground."""
+def _panel(policy: Policy, name: str | None, actuator: ActuatorKind | None = None) -> Panel:
+    """The panel of that name, with the policy's robot; None is the one for the policy's ground and actuator."""
+    actuator = actuator or policy.task.actuator.kind
     ground = name or ("flat" if policy.task.terrain.kind == "plane" else "rough")
     if ground not in PANELS:
         raise ValueError(nearest("panel", ground, list(PANELS)))
     shipped = load_panel(ground)
-    if shipped.task.robot.name == policy.task.robot.name:
+    if shipped.task.robot.name == policy.task.robot.name and actuator == "pd":
         return shipped
     others = [env_id for env_id, (_, kind) in IDS.items() if kind == ground]
     fitting = [env_id for env_id in others if task_of(env_id).robot.name == policy.task.robot.name]
     if not fitting:
         raise ValueError(f"no panel {ground!r} for robot {policy.task.robot.name!r}: there are panels for {others}")
-    return panel_for(fitting[0])
+    return panel_for(fitting[0], actuator)
 
 
 def _evaluate(console: Console, policy: Policy, panel: Panel, backend: str) -> Result:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from locoenvs.recipes import ActuatorKind
+
 
 @dataclass(frozen=True)
 class TrainSettings:
@@ -11,6 +13,7 @@ class TrainSettings:
 
     ``minutes`` stops training after that much time if ``updates`` are not done before; ``run`` is the folder to write
     to, ``resume`` the folder of a run to go on with, ``start_from`` the folder of a policy whose network is the first.
+    ``actuator`` is "pd" or "lstm".
     """
 
     env_id: str
@@ -23,5 +26,6 @@ class TrainSettings:
     resume: str | None = None
     start_from: str | None = None
     recipe: str | None = None
+    actuator: ActuatorKind | None = None
     device: str | None = None
     wandb: bool = False

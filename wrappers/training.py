@@ -93,7 +93,7 @@ def train(
         recipe = _resumed(run.recipe(), kind, settings)
         task, ppo = Task.from_json(json.dumps(recipe["task"])), _ppo(recipe["ppo"])
     else:
-        task = task or task_of(env_id, settings.recipe or "paper")
+        task = task or task_of(env_id, settings.recipe or "paper", settings.actuator)
         ppo = ppo or config(task)
         chosen: dict[str, Any] = {"num_envs": settings.num_envs, "updates": settings.updates}
         ppo = dataclasses.replace(ppo, **{name: value for name, value in chosen.items() if value is not None})
@@ -150,6 +150,7 @@ def _resumed(recipe: dict[str, Any], kind: type[Learner], settings: TrainSetting
         "learner": (kind.name, recipe["learner"]),
         "num_envs": (settings.num_envs, recipe["ppo"]["num_envs"]),
         "recipe": (settings.recipe, recipe["task"]["recipe"]),
+        "actuator": (settings.actuator, recipe["task"]["actuator"]["kind"]),
         "backend": (None if settings.backend == "auto" else settings.backend, recipe["backend"]),
         "seed": (settings.seed or None, recipe["seed"]),
     }
