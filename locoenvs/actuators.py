@@ -6,7 +6,9 @@ can be jitted, saved and cleared robot by robot. N robots, J joints.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
 from typing import Protocol
 
@@ -87,7 +89,7 @@ class LSTM:
     and one tanh, as sigmoid(x) = (1 + tanh(x / 2)) / 2.
     """
 
-    CHUNK = 2048
+    CHUNK = 1024
     """Drives that numpy works on at a time, so that what a chunk needs stays in the processor's cache."""
 
     def __init__(self, network: Network, limits: Sequence[float]) -> None:
@@ -108,6 +110,7 @@ class LSTM:
         self._weights = weights
         self._limit = np.array(limits, np.float32)
         self._on_device: dict[object, list[Array]] = {}
+        self._threads: ThreadPoolExecutor | None = None
 
     def initial(self, num_envs: int, xp: ModuleType, device: object = None) -> Array:
         """See :class:`Actuator`."""
@@ -132,11 +135,20 @@ class LSTM:
         return xp.where(mask[None, :, None], xp.zeros_like(memory), memory)
 
     def _in_chunks(self, weights: list[Array], memory: Array, inputs: Array) -> tuple[Array, Array]:
-        after, torque = np.empty_like(memory), np.empty_like(inputs[0])
-        xp = array_namespace(memory)
-        for start in range(0, memory.shape[1], self.CHUNK):
+        """What numpy does at once: chunk by chunk, on all cores if there are many."""
+        after, torque, xp = np.empty_like(memory), np.empty_like(inputs[0]), array_namespace(memory)
+
+        def work(start: int) -> None:
             part = slice(start, start + self.CHUNK)
             after[:, part], torque[part] = self._evaluate(xp, weights, memory[:, part], inputs[:, part])
+
+        starts = range(0, memory.shape[1], self.CHUNK)
+        if len(starts) <= 4:
+            for start in starts:
+                work(start)
+        else:
+            self._threads = self._threads or ThreadPoolExecutor(os.cpu_count())
+            list(self._threads.map(work, starts))
         return after, torque
 
     def _evaluate(self, xp: ModuleType, weights: list[Array], memory: Array, inputs: Array) -> tuple[Array, Array]:
