@@ -311,7 +311,9 @@ def _learners() -> dict[str, Callable[[], Any]]:
 
 def _train(learner: str, settings: TrainSettings) -> Path:
     """Train with a learner by name; the run folder."""
-    task_of(settings.env_id, settings.recipe or "paper", settings.actuator)  # unknown names, before anything slow is imported
+    task_of(
+        settings.env_id, settings.recipe or "paper", settings.actuator
+    )  # unknown names, before anything slow is imported
     engines.load(settings.backend)
     found = _learners()
     if learner not in found:
