@@ -135,7 +135,7 @@ def _also(source: str, message: str) -> str:
 
 def write_data_file(robot: Robot, path: Path, origin: str) -> None:
     """Write a data file to start from: the numbers of ``robot``, to be completed by hand."""
-    name = re.sub(r"\W", "", robot.name.title()) or "Robot"
+    name = re.sub(r"[\W_]", "", robot.name.title()) or "Robot"
     lines = [
         f'"""{name}, from {origin}.',
         "",
