@@ -122,7 +122,7 @@ def _targets(draw: np.random.Generator, trials: int, steps: int, dt: float) -> n
         value = smooth * value + np.sqrt(1 - smooth**2) * draw.normal(size=trials)
         policy[:, start : start + hold] = value[:, None]
     jumps = draw.random((trials, steps)) < dt / draw.uniform(0.1, 1.0, trials)[:, None]
-    which = np.cumsum(jumps, axis=1)
+    which = np.cumsum(jumps, axis=1, dtype=np.int64)
     steady = np.take_along_axis(draw.normal(size=(trials, steps)), which, axis=1)
     low = np.exp(draw.uniform(np.log(0.2), np.log(4.0), trials))[:, None]
     pitch = low * (1 + draw.uniform(0, 3, trials)[:, None] * time / time[-1])

@@ -111,7 +111,8 @@ def frames(robot: Robot) -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
 def _lowest(robot: Robot) -> dict[str, float]:
     """Height of the lowest point of each body with spheres above the ground at the start, m."""
-    placed, lowest = frames(robot), {}
+    placed = frames(robot)
+    lowest: dict[str, float] = {}
     for sphere in robot.spheres:
         turn, at = placed[sphere.body]
         height = robot.start_height + float((at + turn @ np.array(sphere.position))[2]) - sphere.radius
@@ -277,9 +278,8 @@ def drawable(robot: Robot) -> Robot:
             half = np.arccos(np.clip(end[2] / length, -1, 1)) / 2
             norm = np.linalg.norm(axis)
             x, y, z = axis / norm * np.sin(half) if norm > 1e-6 else (np.sin(half), 0.0, 0.0)
-            middle = tuple(float(value) for value in end / 2)
+            middle = (float(end[0] / 2), float(end[1] / 2), float(end[2] / 2))
             rotation = (float(np.cos(half)), float(x), float(y), float(z))
-            made.append(
-                Visual(body.parent, "capsule", (0.012, length / 2, 0.0), middle, rotation, (0.35, 0.36, 0.38, 1.0))
-            )  # type: ignore[arg-type]
+            size = (0.012, length / 2, 0.0)
+            made.append(Visual(body.parent, "capsule", size, middle, rotation, (0.35, 0.36, 0.38, 1.0)))
     return dataclasses.replace(robot, visuals=tuple(made))

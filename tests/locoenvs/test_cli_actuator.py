@@ -19,7 +19,7 @@ def test_a_drive_is_logged_fitted_and_shown(tmp_path: Path, capsys: pytest.Captu
     main(["actuator", "excite", "anydrive", "--out", str(log), "--trials", "6", "--seconds", "0.5"])
     main(["actuator", "fit", str(log), "--out", str(network), "--epochs", "2", "--source", "a test"])
     main(["actuator", "show", str(network), "--out", str(tmp_path / "shown.png")])
-    said = capsys.readouterr().out
+    said = " ".join(capsys.readouterr().out.split())
     assert "600 samples at 200 Hz" in said and "held-out error: " in said and "2 passes" in said
     made = Network.from_json(network.read_bytes())
     assert (made.name, made.provenance["source"], made.provenance["log"]["trials"]) == ("mine", "a test", 6)
