@@ -36,11 +36,11 @@ def error(values: Any) -> float:
 
 
 class Circle(LocoVectorEnv):
-    """The MDP. ``time_outs=False`` takes the time-out handling out: every cut is reported as a failure."""
+    """The MDP, cut after ``steps``. ``time_outs=False`` takes the time-out handling out: every cut is called a failure."""
 
-    def __init__(self, array: Kind = "numpy", time_outs: bool = True, robots: int = ROBOTS) -> None:
+    def __init__(self, array: Kind = "numpy", time_outs: bool = True, robots: int = ROBOTS, steps: int = STEPS) -> None:
         self.task, self.num_envs, self.array, self.device = task("Loco/AnymalC-Flat-v0"), robots, array, None
-        self.time_outs, self.privileged, self.render_mode = time_outs, False, None
+        self.time_outs, self.steps, self.privileged, self.render_mode = time_outs, steps, False, None
         self.autoreset_mode = AutoresetMode.SAME_STEP
         self.mdp: Any = SimpleNamespace(num_joints=1, observation_size=PHASES)
         self.single_observation_space = gymnasium.spaces.Box(0, 1, (PHASES,), np.float32)
@@ -50,7 +50,7 @@ class Circle(LocoVectorEnv):
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         self.phase = np.arange(self.num_envs) % PHASES
-        self.age = np.arange(self.num_envs) // PHASES % STEPS
+        self.age = np.arange(self.num_envs) // PHASES % self.steps
         return self.seen(), {}
 
     def seen(self) -> Any:
@@ -60,7 +60,7 @@ class Circle(LocoVectorEnv):
         assert actions.shape == (self.num_envs, 1), actions.shape
         reward = REWARDS[self.phase]
         self.phase, self.age = (self.phase + 1) % PHASES, self.age + 1
-        final, cut = self.seen(), self.age >= STEPS
+        final, cut = self.seen(), self.age >= self.steps
         self.phase = np.where(cut, (self.phase + JUMP) % PHASES, self.phase)
         self.age = np.where(cut, 0, self.age)
         out = lambda a: convert(a, self.array)  # noqa: E731

@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, ClassVar
 
+from rl_games.algos_torch.a2c_continuous import A2CAgent
 from rl_games.common.algo_observer import AlgoObserver
 from rl_games.common.tr_helpers import DefaultRewardsShaper
 
@@ -33,21 +34,7 @@ class RlGamesLearner:
 
     def __init__(self, env: LocoVectorEnv, ppo: PPOConfig, mirror: Mirror | None, seed: int) -> None:
         self.env = RlGamesVecEnv(env, seed)
-        params = rl_games_config(ppo, "given", mirror, str(self.env.device), seed)["params"]
-        params["config"] |= {
-            "env_info": self.env.get_env_info(),
-            "vec_env": self.env,
-            "reward_shaper": DefaultRewardsShaper(**params["config"]["reward_shaper"]),
-            "features": {"observer": AlgoObserver()},
-        }
-        # it prints what it builds, and insists on folders and a TensorBoard of its own, which the run has already
-        with tempfile.TemporaryDirectory() as scratch, contextlib.redirect_stdout(io.StringIO()):
-            self.agent = TimeoutA2CAgent("run", params={**params, "config": {**params["config"], "train_dir": scratch}})
-            self.agent.writer.close()
-        if self.agent.has_central_value:
-            self.agent.central_value_net.writter = None
-        self.agent.init_tensors()
-        self.agent.obs = self.agent.env_reset()
+        self.agent = built(self.env, rl_games_config(ppo, "given", mirror, str(self.env.device), seed)["params"])
 
     def update(self) -> training.Update:
         agent = self.agent
@@ -94,6 +81,26 @@ class RlGamesLearner:
     def layers(self) -> list[Layer]:
         network = self.agent.model.a2c_network
         return layers([*network.actor_mlp, network.mu])
+
+
+def built(env: RlGamesVecEnv, params: dict[str, Any], kind: type[A2CAgent] = TimeoutA2CAgent) -> A2CAgent:
+    """The agent of :func:`rl_games_config` on ``env``, ready for its first ``train_epoch``."""
+    config = {
+        **params["config"],
+        "env_info": env.get_env_info(),
+        "vec_env": env,
+        "reward_shaper": DefaultRewardsShaper(**params["config"]["reward_shaper"]),
+        "features": {"observer": AlgoObserver()},
+    }
+    # it prints what it builds, and insists on folders and a TensorBoard of its own, which the run has already
+    with tempfile.TemporaryDirectory() as scratch, contextlib.redirect_stdout(io.StringIO()):
+        agent = kind("run", params={**params, "config": {**config, "train_dir": scratch}})
+        agent.writer.close()
+    if agent.has_central_value:
+        agent.central_value_net.writter = None
+    agent.init_tensors()
+    agent.obs = agent.env_reset()
+    return agent
 
 
 def train(env_id: str, settings: TrainSettings, task: Task | None = None, ppo: PPOConfig | None = None) -> Path:

@@ -28,6 +28,8 @@ class TimeoutA2CAgent(A2CAgent):
         ValueError: for settings that would silently change what an action means, or that rl_games cannot work with.
     """
 
+    rewards_shaper: Any
+
     def __init__(self, base_name: str, params: dict[str, Any]) -> None:
         config = params["config"]
         if config.get("clip_actions", True):

@@ -45,7 +45,7 @@ class Sb3Learner:
         return training.Update(
             learning_seconds=spent,
             losses={name: float(seen[f"train/{theirs}"]) for name, theirs in losses.items()},
-            learning_rate=model.adaptive_rate,
+            learning_rate=float(model.policy.optimizer.param_groups[0]["lr"]),
             action_std=float(model.policy.log_std.detach().exp().mean()),
         )
 

@@ -62,6 +62,8 @@ class TimeoutPPO(PPO):
         max_learning_rate: upper bound of the adaptive rate; the lower one is 1e-5.
     """
 
+    n_epochs: int
+
     def __init__(
         self, *args: Any, desired_kl: float | None = None, max_learning_rate: float = 1e-2, **kwargs: Any
     ) -> None:
@@ -109,6 +111,9 @@ class LocoPolicy(ActorCriticPolicy):
     Args:
         mirror: makes both networks left-right symmetric, see :mod:`locoenvs.wrappers.networks`.
     """
+
+    action_net: nn.Module
+    value_net: nn.Module
 
     def __init__(self, observation_space: Any, *args: Any, mirror: Mirror | None = None, **kwargs: Any) -> None:
         self.mirror = mirror

@@ -211,9 +211,9 @@ def models(env: SkrlJaxEnv, ppo: PPOConfig, mirror: Mirror | None = None) -> dic
         "action_space": env.action_space,
         "device": env.device,
     }
-    shape = {"hidden": ppo.hidden, "activation": ppo.activation}
+    shape: dict[str, Any] = {"hidden": ppo.hidden, "activation": ppo.activation}
     actions = env.action_space.shape[0]  # type: ignore[index]
-    made = {
+    made: dict[str, Any] = {
         "policy": Actor(initial_std=ppo.initial_std, sides=sides(mirror, ppo.hidden, actions), **shape, **spaces),
         "value": Critic(sides=sides(mirror, ppo.hidden, 1), **shape, **spaces),
     }
