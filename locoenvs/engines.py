@@ -45,7 +45,7 @@ def best() -> tuple[str, str]:
         return "mujoco", f"JAX_PLATFORMS={os.environ['JAX_PLATFORMS']} keeps jax off the NVIDIA GPU"
     plugins = ("jax-cuda13-plugin", "jax-cuda12-plugin")
     if not all(map(_is_installed, ("jax", "mujoco-mjx", "warp-lang"))) or not any(map(_is_installed, plugins)):
-        return "mujoco", f"there is {gpu}, but not what uses it: {EXTRAS['mjx']} \"jax[cuda13]\""
+        return "mujoco", f'there is {gpu}, but not what uses it: {EXTRAS["mjx"]} "jax[cuda13]"'
     return "mjx", f"MuJoCo Warp on {gpu}"
 
 

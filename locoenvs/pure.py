@@ -58,7 +58,9 @@ class Functional:
             raise TypeError(f"step takes the state that reset and step return, got {type(state).__name__}")
         robots = state.episodes.robot.shape
         if robots != (self.num_envs,):
-            raise ValueError(f"the state has robots of shape {robots}, this environment has {self.num_envs}: do not vmap it")
+            raise ValueError(
+                f"the state has robots of shape {robots}, this environment has {self.num_envs}: do not vmap it"
+            )
         if getattr(action, "shape", None) != shape:
             raise ValueError(f"action must be an array of shape {shape}, one row a robot, got {_shown(action)}")
         if not self.mdp.xp.issubdtype(action.dtype, self.mdp.xp.floating):

@@ -9,6 +9,7 @@ requirements.check()
 import os  # noqa: E402
 
 os.environ.setdefault("NPROC", "8")  # jax can deadlock on two cores unless told to make more threads
+os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # a learner shares the GPU
 
 from locoenvs.backends.mjx.simulator import Contact, Impl, MjxSimulator  # noqa: E402
 from locoenvs.task import Task  # noqa: E402

@@ -75,5 +75,9 @@ class Compiled:
         print(f"locoenvs: compiling {self._name.strip('_')}, kept in {cache_folder()}", file=sys.stderr, flush=True)
         begun = time.perf_counter()
         result = jax.block_until_ready(self._jit(self._constants, *arguments, **options))
-        print(f"locoenvs: compiled {self._name.strip('_')} in {time.perf_counter() - begun:.1f} s", file=sys.stderr, flush=True)
+        print(
+            f"locoenvs: compiled {self._name.strip('_')} in {time.perf_counter() - begun:.1f} s",
+            file=sys.stderr,
+            flush=True,
+        )
         return result

@@ -87,7 +87,9 @@ class _Near:
         self.cell, self.count, self.radius = grid.cell, count, jnp.asarray(radius, jnp.float32)
         origin = jnp.array(grid.origin, jnp.float32)
         limit = jnp.array([grid.columns - 1 - count, grid.rows - 1 - count])
-        corner = jnp.clip(jnp.floor((center[:, :2] - self.radius[:, None] - origin) / grid.cell).astype(jnp.int32), 0, limit)
+        corner = jnp.clip(
+            jnp.floor((center[:, :2] - self.radius[:, None] - origin) / grid.cell).astype(jnp.int32), 0, limit
+        )
         offsets = np.arange(count + 1)
         index = (corner[:, 1, None, None] + offsets[:, None]) * grid.columns + corner[:, 0, None, None] + offsets
         self.height = heights[index]  # (S, count + 1, count + 1), rows along y
@@ -99,7 +101,9 @@ class _Near:
         """Distances (2, S) and normals (2, S, 3) of the two contacts of each sphere."""
         faces, above = self._faces()
         vectors = jnp.concatenate([faces[0], self._edges()], axis=1)  # (S, P, 3) from the ground to the center
-        inside = jnp.concatenate([faces[1], jnp.ones((vectors.shape[0], vectors.shape[1] - faces[1].shape[1]), bool)], axis=1)
+        inside = jnp.concatenate(
+            [faces[1], jnp.ones((vectors.shape[0], vectors.shape[1] - faces[1].shape[1]), bool)], axis=1
+        )
         length = jnp.where(inside, jnp.linalg.norm(vectors, axis=-1), FAR)
         sign = jnp.where(above, 1.0, -1.0)
         unit = vectors / jnp.maximum(length, 1e-9)[..., None] * sign[:, None, None]

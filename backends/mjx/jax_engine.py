@@ -48,8 +48,8 @@ class JaxEngine:
             template = template.tree_replace({"_impl.contact": models.contacts(self.model, template._impl.contact)})
         heights = jnp.asarray(height_map.heights, jnp.float32).reshape(-1)
         self._template, self._on_device = template, on_device
-        # MJX reads some of the model's numbers as it traces, so only the ground goes in as an argument.
-        self.constants = {"heights": heights}
+        # Only the ground goes in as an argument: it is large, and MJX reads other numbers of the model as it traces.
+        self.constants = {"heights": heights if own else on_device.hfield_data}
         scratch = sum(leaf.nbytes for leaf in jax.tree.leaves(template) if isinstance(leaf, jax.Array))
         self.bytes_a_robot = 2 * scratch
 
@@ -67,7 +67,8 @@ class JaxEngine:
                 template = template.tree_replace({"_impl.contact.friction": friction})
             else:
                 geoms = models.touching(self.model)
-                model = model.replace(geom_friction=model.geom_friction.at[geoms, 0].set(physics.friction))
+                friction = model.geom_friction.at[geoms, 0].set(physics.friction)
+                model = model.replace(geom_friction=friction, hfield_data=constants["heights"])
             nothing = Sensed(
                 torque=jnp.zeros_like(control),
                 contact_force=jnp.zeros((len(self._bodies), 3)),

@@ -9,8 +9,8 @@ LINE = 'pip install "locoenvs[mjx]"'
 GPU_LINE = f'{LINE} "jax[cuda13]"'
 
 OLDEST_JAX = (0, 10, 2)
-WARP = "1.18.0"
-"""MJX 3.17 is generated for this version of Warp."""
+WARP = (1, 18)
+"""MJX 3.17 is generated for this version of Warp; a last number does not matter."""
 
 Versions = Mapping[str, str | None]
 
@@ -26,11 +26,11 @@ def problem(found: Versions) -> str | None:
     if missing := [name for name, there in found.items() if there is None]:
         return f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed"
     if _numbers(jax) < OLDEST_JAX:
-        return f"jax {jax} is too old, it must be {'.'.join(map(str, OLDEST_JAX))} or newer"
+        return f"jax {jax} is too old, it must be {_dotted(OLDEST_JAX)} or newer"
     if mjx != mujoco:
         return f"mujoco-mjx {mjx} and mujoco {mujoco} must have the same version"
-    if warp != WARP:
-        return f"warp-lang {warp} does not fit mujoco-mjx {mjx}, it must be {WARP}"
+    if _numbers(warp)[:2] != WARP:
+        return f"warp-lang {warp} does not fit mujoco-mjx {mjx}, it must be {_dotted(WARP)}"
     return None
 
 
@@ -40,7 +40,7 @@ def check(found: Versions | None = None) -> None:
     wrong = problem(found)
     if wrong is not None:
         here = ", ".join(f"{name} {there or 'missing'}" for name, there in found.items())
-        needed = f"jax >= {'.'.join(map(str, OLDEST_JAX))}, mujoco-mjx of mujoco's version, warp-lang {WARP}"
+        needed = f"jax >= {_dotted(OLDEST_JAX)}, mujoco-mjx of mujoco's version, warp-lang {_dotted(WARP)}"
         raise ImportError(f"backend 'mjx': {wrong}. Installed: {here}. Needed: {needed}. {LINE}")
 
 
@@ -49,6 +49,10 @@ def _version(name: str) -> str | None:
         return version(name)
     except PackageNotFoundError:
         return None
+
+
+def _dotted(numbers: tuple[int, ...]) -> str:
+    return ".".join(map(str, numbers))
 
 
 def _numbers(text: str | None) -> tuple[int, ...]:

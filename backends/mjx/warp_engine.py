@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 from mujoco import mjx
 
 from locoenvs.backends.mjx import model as models
@@ -43,7 +42,9 @@ class WarpEngine:
         data = mjx.make_data(self.model, impl="warp", device=device, naconmax=shared, naccdmax=shared, njmax=rows)
         self.constants = {"model": on_device, "data": data}
         self.bytes_a_robot = 3 * sum(leaf.nbytes for leaf in jax.tree.leaves(data) if _per_robot(leaf, shared))
-        self.bytes_a_robot += 2 * sum(leaf.nbytes for leaf in jax.tree.leaves(data) if not _per_robot(leaf, shared)) // num_envs
+        self.bytes_a_robot += (
+            2 * sum(leaf.nbytes for leaf in jax.tree.leaves(data) if not _per_robot(leaf, shared)) // num_envs
+        )
 
     def steps(
         self, constants: Any, physics: Physics, control: Array, count: int, payload: models.Payload | None

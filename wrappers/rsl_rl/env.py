@@ -39,9 +39,10 @@ class RslRlVecEnv(VecEnv):
         self.num_envs = env.num_envs
         self.num_actions = env.mdp.num_joints
         self.max_episode_length = env.task.timing.max_episode_steps
-        self.device = torch.device(env.device or "cpu")
         self.cfg = {"task": env.task.hash}
         observation, _ = env.reset(seed=seed)
+        seen = observation["policy"] if isinstance(observation, dict) else observation
+        self.device = torch.device(env.device) if env.device else convert(seen, "torch").device
         self._observation = self._tensors(observation)
 
     def restore(self, saved: dict[str, Any]) -> None:
@@ -75,7 +76,8 @@ class RslRlVecEnv(VecEnv):
             "reset_reason": info["reset_reason"],
             "reward_terms": info["reward_terms"],
         }
-        log = {name: float(value) for name, value in info["log"].items()}
+        values = torch.stack([self._tensor(value) for value in info["log"].values()]).tolist()  # one wait, not many
+        log = dict(zip(info["log"], values))
         if log["episodes"]:  # RSL-RL averages over the steps that have a log
             extras["log"] = log
         done = self._tensor(terminated) | self._tensor(truncated)

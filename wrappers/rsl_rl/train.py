@@ -11,7 +11,7 @@ import signal
 import time
 import warnings
 from collections.abc import Iterator
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +83,11 @@ def train(env_id: str, settings: TrainSettings, task: Task | None = None, ppo: P
 
 
 def _versions() -> dict[str, str]:
-    return {name: version(name) for name in ("locoenvs", "mujoco", "torch", "rsl-rl-lib", "numpy")}
+    found = {}
+    for name in ("locoenvs", "mujoco", "mujoco-mjx", "jax", "warp-lang", "torch", "rsl-rl-lib", "numpy"):
+        with contextlib.suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 def _resumed(recipe: dict[str, Any], settings: TrainSettings) -> dict[str, Any]:
@@ -204,6 +208,7 @@ class Training:
             "algorithm": self.algorithm.save(),
             "learning_rate": self.algorithm.learning_rate,
             "rng": torch.get_rng_state(),
+            "cuda_rng": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
             "env": {name: torch.from_numpy(np.atleast_1d(value)) for name, value in self.env.env.save().items()},
             "task_hash": self.task.hash,
         }
@@ -221,6 +226,8 @@ class Training:
         self.env.restore(saved)
         self.update, self.seconds = state["update"], state["seconds"]
         torch.set_rng_state(state["rng"])
+        if torch.cuda.is_available() and len(state.get("cuda_rng", [])) == torch.cuda.device_count():
+            torch.cuda.set_rng_state_all(state["cuda_rng"])
         self.run.truncate_ledger(self.update)
 
     def export(self) -> None:
@@ -237,34 +244,37 @@ class Training:
 
 
 class _Tally:
-    """Means over the steps of one rollout."""
+    """Means over the steps of one rollout, summed where the tensors are."""
 
     def __init__(self, env: LocoVectorEnv) -> None:
         self.env = env
         self.steps = 0
-        self.reward = 0.0
-        self.terms: dict[str, float] = {}
-        self.reasons = np.zeros(len(env.reset_reasons), dtype=np.int64)
-        self.clipped = 0.0
+        self.sums: dict[str, torch.Tensor] = {}
 
     def add(self, rewards: torch.Tensor, actions: torch.Tensor, extras: dict[str, Any]) -> None:
         self.steps += 1
-        self.reward += float(rewards.mean())
-        for name, value in extras["reward_terms"].items():
-            self.terms[name] = self.terms.get(name, 0.0) + float(value.mean())
-        reasons = convert(extras["reset_reason"], "numpy")
-        self.reasons += np.bincount(reasons, minlength=len(self.reasons))
-        self.clipped += float((actions.abs() > self.env.task.action_clip).float().mean())
+        terms, reason = extras["reward_terms"], extras["reset_reason"]
+        kinds = torch.arange(len(self.env.reset_reasons), device=reason.device)
+        self._add("reward", rewards.mean())
+        self._add("terms", torch.stack([value.mean() for value in terms.values()]))
+        self._add("reasons", (reason[:, None] == kinds).sum(dim=0))
+        self._add("clipped", (actions.abs() > self.env.task.action_clip).float().mean())
+        self.names = list(terms)
+
+    def _add(self, name: str, value: torch.Tensor) -> None:
+        self.sums[name] = self.sums[name] + value if name in self.sums else value
 
     def means(self) -> dict[str, Any]:
         """Rewards are per second of robot time, so that a term's largest value is its weight."""
         per_second = 1 / (self.steps * self.env.task.timing.control_dt)
+        terms = dict(zip(self.names, self.sums["terms"].tolist(), strict=True))
+        reasons = self.sums["reasons"].tolist()
         names = self.env.reset_reasons[1:]
         line: dict[str, Any] = {
-            "reward_per_second": self.reward * per_second,
-            "terms_per_second": {name: value * per_second for name, value in self.terms.items()},
-            "resets": dict(zip(names, (int(count) for count in self.reasons[1:]), strict=True)),
-            "action_clip_rate": self.clipped / self.steps,
+            "reward_per_second": float(self.sums["reward"]) * per_second,
+            "terms_per_second": {name: value * per_second for name, value in terms.items()},
+            "resets": dict(zip(names, reasons[1:], strict=True)),
+            "action_clip_rate": float(self.sums["clipped"]) / self.steps,
         }
         if self.env.task.terrain.kind == "tiles":
             line["levels"] = _levels(self.env)
