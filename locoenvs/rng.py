@@ -35,6 +35,7 @@ class Purpose(IntEnum):
     START_JOINTS = 8
     STAGGER = 9
     OBSERVATION_NOISE = 10
+    COMMAND_CHANGE = 11
 
 
 SPLITS = {"train": 0, "panel": 1, "test": 2}

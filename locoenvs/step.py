@@ -25,7 +25,7 @@ from locoenvs import commands, curriculum, rng, rows
 from locoenvs.arrays import device_of
 from locoenvs.mdp import Mdp
 from locoenvs.observations import observe
-from locoenvs.rewards import Step, reward_terms
+from locoenvs.rewards import Step, disturbance_factor, reward_terms
 from locoenvs.rotation import from_heading, rotate, rotate_inverse
 from locoenvs.state import Array, EnvState, Episodes, Readout, Simulator, Transition
 from locoenvs.terrain import ground_height
@@ -57,9 +57,10 @@ def advance(
     readout = dataclasses.replace(rows.select(broken, before.readout, readout), broken=broken)
     count = before.step + 1
 
-    command = commands.resampled(mdp, before.command, before.key, before.number, count)
+    disturbance = disturbance_factor(mdp, state.clock)
+    command = commands.resampled(mdp, before.command, before.key, before.number, count, disturbance)
     command = commands.steered(mdp, command, readout.base_quaternion)
-    physics, pushed = _pushed(mdp, simulator, physics, before, count, readout)
+    physics, pushed = _pushed(mdp, simulator, physics, before, count, readout, disturbance)
 
     base_force = xp.max(xp.sum(readout.contact_force[:, mdp.terminating] ** 2, axis=-1), axis=-1)
     base_contact = base_force > task.terminations.contact_force**2
@@ -208,7 +209,13 @@ def _begin(mdp: Mdp, robot: Array, key: Array, number: Array, level: Array, colu
 
 
 def _pushed(
-    mdp: Mdp, simulator: Simulator, physics: object, episodes: Episodes, count: Array, readout: Readout
+    mdp: Mdp,
+    simulator: Simulator,
+    physics: object,
+    episodes: Episodes,
+    count: Array,
+    readout: Readout,
+    factor: Array | float,
 ) -> tuple[object, Readout]:
     """Physics and readout after the pushes that are due."""
     xp, pushes = mdp.xp, mdp.task.randomization.pushes
@@ -216,7 +223,7 @@ def _pushed(
         return physics, readout
     due = count % round(pushes.interval / mdp.task.timing.control_dt) == 0
     draws = rng.uniform(episodes.key, episodes.number, count, rng.Purpose.PUSH, 2)
-    change = rng.between(draws, -pushes.velocity, pushes.velocity)
+    change = rng.between(draws, -pushes.velocity, pushes.velocity) * factor
     world = rotate(readout.base_quaternion, readout.base_linear_velocity)
     horizontal = change + world[:, :2] if pushes.mode == "add" else change
     after = rotate_inverse(readout.base_quaternion, xp.concat([horizontal, world[:, 2:]], axis=-1))

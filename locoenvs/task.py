@@ -238,11 +238,15 @@ class PenaltySchedule:
     """Scales all penalties by a factor that grows linearly from ``start`` to 1 over ``control_steps`` control steps.
 
     After the curriculum of Hwangbo et al., *Learning agile and dynamic motor skills for legged robots*, Science Robotics
-    2019: walking is found while it is cheap, then made graceful.
+    2019: walking is found while it is cheap, then made graceful. With ``disturbances`` the factor also scales the pushes
+    and is the chance that a due command changes; with ``termination_last`` the termination term counts only once the
+    factor is 1, so that standing safely is not learned first.
     """
 
     start: Fraction
     control_steps: Count
+    disturbances: bool = False
+    termination_last: bool = False
 
 
 @dataclass(frozen=True, config=CONFIG)
