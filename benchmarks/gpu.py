@@ -120,7 +120,7 @@ def parts(plan: Plan) -> Iterator[Part]:
     middle = [n for n in plan.robots if n in plan.both_impls_at]
     for robots in middle + [n for n in plan.robots if n not in middle]:
         for ground in grounds:
-            yield Part(f"speed/{ground}/{robots}", lambda job, g=ground, n=robots: speed(job, g, n, None), 120)
+            yield Part(f"speed/{ground}/{robots}", lambda job, g=ground, n=robots: speed(job, g, n), 120)
     for ground, updates in plan.updates:
         yield Part(f"train/{ground}", lambda job, g=ground, u=updates: training(job, g, u), 90)
     for ground, _ in plan.updates:
@@ -131,7 +131,13 @@ def parts(plan: Plan) -> Iterator[Part]:
             yield Part(f"learning/{ground}/{robots}", lambda job, g=ground, n=robots: learning(job, g, n), 120)
     for robots in plan.both_impls_at:
         for ground in grounds:
-            yield Part(f"speed-jax/{ground}/{robots}", lambda job, g=ground, n=robots: speed(job, g, n, "jax"), 200)
+            yield Part(
+                f"speed-jax/{ground}/{robots}", lambda job, g=ground, n=robots: speed(job, g, n, impl="jax"), 200
+            )
+        for mode in ("jax", "warp", "warp_staged_ex", "none"):
+            yield Part(
+                f"speed-graph/{mode}/{robots}", lambda job, m=mode, n=robots: speed(job, "flat", n, graph=m), 120
+            )
 
 
 # --- checks -------------------------------------------------------------------------------------------------------------
@@ -221,10 +227,9 @@ def check_memory(job: Job) -> dict[str, Any]:
 # --- speed --------------------------------------------------------------------------------------------------------------
 
 
-def environment(job: Job, ground: Ground, robots: int, array: str = "jax", impl: str | None = None) -> LocoVectorEnv:
+def environment(job: Job, ground: Ground, robots: int, **options: object) -> LocoVectorEnv:
     """The environment on the device."""
-    options = {} if impl is None else {"impl": impl}
-    return make_vector(IDS[ground], robots, backend="mjx", device=job.device, array=array, options=options)
+    return make_vector(IDS[ground], robots, backend="mjx", device=job.device, array="jax", options=options)
 
 
 def random_actions(env: LocoVectorEnv, count: int) -> list[Any]:
@@ -234,13 +239,13 @@ def random_actions(env: LocoVectorEnv, count: int) -> list[Any]:
     return [convert(action, "jax", env.simulator.device) for action in draw.standard_normal(shape, dtype=np.float32)]
 
 
-def speed(job: Job, ground: Ground, robots: int, impl: str | None) -> dict[str, Any]:
+def speed(job: Job, ground: Ground, robots: int, **options: object) -> dict[str, Any]:
     """Control steps a second: the whole environment and bare physics in turns, and with a network that acts."""
     import jax
 
     plan = job.plan
     begun = time.perf_counter()
-    env = environment(job, ground, robots, impl=impl)
+    env = environment(job, ground, robots, **options)
     env.reset(seed=0)
     actions = random_actions(env, plan.turn)
     env.step(actions[0])

@@ -24,9 +24,10 @@ def make(
     device: str | None = None,
     impl: Impl | None = None,
     contact: Contact = "triangles",
+    graph: str | None = None,
 ) -> MjxSimulator:
     """The entry point of the backend ``mjx``: robots on ``device`` ("cuda", "cuda:1", "cpu"; None is the first GPU, or the
     CPU), by ``impl`` "warp" or "jax" (None: "warp" on a GPU, "jax" on the CPU)."""
     if impl not in (None, "jax", "warp"):
         raise ValueError(f"impl={impl!r}: there are 'jax' and 'warp'")
-    return MjxSimulator(task, height_map, num_envs, device=device, impl=impl, contact=contact)
+    return MjxSimulator(task, height_map, num_envs, device=device, impl=impl, contact=contact, graph=graph)

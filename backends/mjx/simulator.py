@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import mujoco
 import numpy as np
 
+from locoenvs.actuators import Actuator, actuator_of
 from locoenvs.backends.mjx import trees
 from locoenvs.backends.mjx.compiled import Compiled, keep_programs
 from locoenvs.backends.mjx.device import check_memory, find, is_gpu
@@ -43,7 +44,7 @@ class Physics:
     warmstart: Array  # (N, 6 + J) accelerations that the solver starts from
     friction: Array  # (N,)
     payload: Array  # (N,) kg
-    memory: Any  # what the actuator remembers, a pytree of arrays that lead with the robots; None without one
+    memory: Array  # what the actuator remembers, the robots on its second axis; None without one
 
 
 jax.tree_util.register_dataclass(Physics, [field.name for field in dataclasses.fields(Physics)], [])
@@ -59,16 +60,6 @@ class Sensed:
 
 
 jax.tree_util.register_dataclass(Sensed, [field.name for field in dataclasses.fields(Sensed)], [])
-
-
-class PureActuator(Protocol):
-    """Turns joint targets into torques once a physics step, as a pure function whose memory is handed in and out."""
-
-    def initial(self, num_envs: int) -> Any:
-        """The memory of robots that were just placed: a pytree of arrays that lead with the robots."""
-
-    def torque(self, memory: Any, target: Array, position: Array, velocity: Array) -> tuple[Any, Array]:
-        """The memory afterwards, and torques (num_envs, J) N m toward ``target`` rad."""
 
 
 class Engine(Protocol):
@@ -94,7 +85,9 @@ class MjxSimulator:
         device: where they live; None is the first GPU, or the CPU.
         impl: "warp" runs MuJoCo Warp's kernels, "jax" is compiled by XLA; None is "warp" on a GPU and "jax" on the CPU.
         contact: how "jax" finds contacts on uneven ground: this project's own triangles, or MJX's height field.
-        actuator: computes the torques between physics steps; None lets the engine evaluate the task's PD law there.
+        graph: how "warp" records CUDA graphs, see :class:`locoenvs.backends.mjx.warp_engine.WarpEngine`.
+        actuator: computes the torques between physics steps; None takes the task's, of which the engine evaluates a PD law
+            itself.
     """
 
     xp: ModuleType = jnp
@@ -108,7 +101,8 @@ class MjxSimulator:
         device: str | None = None,
         impl: Impl | None = None,
         contact: Contact = "triangles",
-        actuator: PureActuator | None = None,
+        graph: str | None = None,
+        actuator: Actuator | None = None,
     ) -> None:
         trees.register()
         self.cache = keep_programs()
@@ -116,8 +110,10 @@ class MjxSimulator:
         self.device: Any = find(device)
         self.impl: Impl = impl or ("warp" if is_gpu(self.device) else "jax")
         self.name = f"mjx-{self.impl}"
+        if actuator is None and task.actuator.kind != "pd":
+            actuator = actuator_of(task)
         self._height_map, self._actuator = height_map, actuator
-        self._engine = _engine(self, contact, torque_actuators=actuator is not None)
+        self._engine = _engine(self, contact, graph, torque_actuators=actuator is not None)
         check_memory(num_envs, self._engine.bytes_a_robot, self.device)
         self.model = self._engine.model
         self._payload = None
@@ -157,7 +153,7 @@ class MjxSimulator:
             warmstart=still,
             friction=friction,
             payload=payload,
-            memory=None if self._actuator is None else self._actuator.initial(count),
+            memory=None if self._actuator is None else self._actuator.initial(count, jnp),
         )
 
     def advance(self, physics: Physics, target: Array) -> tuple[Physics, Readout]:  # type: ignore[override]
@@ -167,11 +163,26 @@ class MjxSimulator:
         if self._actuator is None:
             after, sensed = self._steps(physics, target, decimation)
         else:
-            actuator, after = self._actuator, physics
-            for _ in range(decimation):
-                memory, torque = actuator.torque(after.memory, target, after.qpos[:, 7:], after.qvel[:, 6:])
-                after, sensed = self._steps(dataclasses.replace(after, memory=memory), torque, 1)
+            after, sensed = self._driven(self._actuator, physics, target, decimation)
         return after, self._readout(after, sensed, broken)
+
+    def _driven(self, actuator: Actuator, physics: Physics, target: Array, count: int) -> tuple[Physics, Sensed]:
+        """``count`` physics steps with torques of the actuator."""
+
+        def step(carry: tuple[Physics, Sensed], _: None) -> tuple[tuple[Physics, Sensed], None]:
+            physics, _ = carry
+            memory, torque = actuator.torque(physics.memory, target, physics.qpos[:, 7:], physics.qvel[:, 6:])
+            return self._steps(dataclasses.replace(physics, memory=memory), torque, 1), None
+
+        robot, lead = self.task.robot, self.num_envs
+        nothing = Sensed(
+            torque=jnp.zeros_like(target),
+            contact_force=jnp.zeros((lead, len(robot.contact_bodies), 3)),
+            foot_velocity=jnp.zeros((lead, len(robot.feet), 3)),
+        )
+        # Under JAX one step is compiled and repeated; Warp's steps are calls, which cost nothing to write out.
+        written_out = count if self.impl == "warp" else 1
+        return jax.lax.scan(step, (physics, nothing), length=count, unroll=written_out)[0]
 
     def _steps(self, physics: Physics, control: Array, count: int) -> tuple[Physics, Sensed]:
         qpos, qvel, warmstart, sensed = self._engine.steps(self._own, physics, control, count, self._payload)
@@ -211,9 +222,7 @@ class MjxSimulator:
         qpos = jnp.concatenate([start.base_position, quaternion, start.joint_position], axis=-1)
         linear = rotate(quaternion, start.base_linear_velocity)
         qvel = jnp.concatenate([linear, start.base_angular_velocity, start.joint_velocity], axis=-1)
-        memory = physics.memory
-        if self._actuator is not None:
-            memory = jax.tree.map(lambda a, b: _where(mask, a, b), self._actuator.initial(self.num_envs), memory)
+        memory = physics.memory if self._actuator is None else self._actuator.clear(physics.memory, mask)
         return dataclasses.replace(
             physics,
             qpos=_where(mask, qpos, physics.qpos),
@@ -260,12 +269,12 @@ def _where(mask: Array, yes: Array, no: Array) -> Array:
     return jnp.where(mask.reshape(mask.shape + (1,) * (yes.ndim - 1)), yes, no)
 
 
-def _engine(simulator: MjxSimulator, contact: Contact, torque_actuators: bool) -> Engine:
+def _engine(simulator: MjxSimulator, contact: Contact, graph: str | None, torque_actuators: bool) -> Engine:
     task, height_map = simulator.task, simulator._height_map
     if simulator.impl == "warp":
         from locoenvs.backends.mjx.warp_engine import WarpEngine
 
-        return WarpEngine(task, height_map, simulator.num_envs, simulator.device, torque_actuators)
+        return WarpEngine(task, height_map, simulator.num_envs, simulator.device, torque_actuators, graph)
     from locoenvs.backends.mjx.jax_engine import JaxEngine
 
     return JaxEngine(task, height_map, simulator.device, contact, torque_actuators)

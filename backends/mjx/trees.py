@@ -6,8 +6,8 @@ import dataclasses
 
 import jax
 
+from locoenvs import state
 from locoenvs.mdp import Mdp
-from locoenvs.state import EnvState, Episodes, Observation, Readout, Transition
 
 _registered = False
 
@@ -18,7 +18,7 @@ def register() -> None:
     if _registered:
         return
     _registered = True
-    for record in (Readout, Episodes, EnvState, Observation, Transition):
+    for record in (found for found in vars(state).values() if dataclasses.is_dataclass(found)):
         names = [field.name for field in dataclasses.fields(record)]
         jax.tree_util.register_dataclass(record, names, [])
 

@@ -15,18 +15,23 @@ from locoenvs.terrain import HeightMap
 
 CONTACTS = 24
 """Contacts a robot, on average over all of them, that there is room for on uneven ground."""
-SPREAD = 4
-"""Contacts that one sphere can have with a heightfield at once."""
 
 
 class WarpEngine:
     """MuJoCo Warp through MJX. On the CPU its kernels run one after another, which is for tests.
 
     There is room for one contact of every sphere on a plane, and on uneven ground for :data:`CONTACTS` a robot on average
-    and for one robot three times that; what does not fit is dropped by the engine.
+    and for one robot two of every sphere; what does not fit is dropped by the engine. ``graph`` is who records the kernels of
+    a step as a CUDA graph, one of Warp's modes in lower case; None is MJX's choice.
     """
 
-    def __init__(self, task: Task, height_map: HeightMap, num_envs: int, device: jax.Device, torque: bool) -> None:
+    def __init__(
+        self, task: Task, height_map: HeightMap, num_envs: int, device: jax.Device, torque: bool, graph: str | None
+    ) -> None:
+        warp.config.quiet = True
+        modes = {mode.name.lower(): mode for mode in warp.JaxCallableGraphMode}
+        if graph is not None and graph not in modes:
+            raise ValueError(f"graph={graph!r}: there are {', '.join(modes)}")
         self.model = models.for_warp(task, height_map, torque_actuators=torque)
         robot = task.robot
         spheres = len(models.touching(self.model))
@@ -38,7 +43,7 @@ class WarpEngine:
         self._feet = (len(robot.feet), 3)
         # MJX names its buffers "for all worlds": they are shared by the robots.
         shared = num_envs * room
-        on_device = mjx.put_model(self.model, impl="warp", device=device)
+        on_device = mjx.put_model(self.model, impl="warp", device=device, graph_mode=modes[graph] if graph else None)
         data = mjx.make_data(self.model, impl="warp", device=device, naconmax=shared, naccdmax=shared, njmax=rows)
         self.constants = {"model": on_device, "data": data}
         self.bytes_a_robot = 3 * sum(leaf.nbytes for leaf in jax.tree.leaves(data) if _per_robot(leaf, shared))

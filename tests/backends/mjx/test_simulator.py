@@ -182,3 +182,40 @@ def test_payload_changes_the_model_as_mujoco_does(impl: str) -> None:
         for name in ("body_mass", "body_subtreemass", "body_invweight0", "dof_invweight0"):
             np.testing.assert_allclose(getattr(changed, name), getattr(theirs, name), rtol=2e-4, err_msg=name)
     assert FLAT.randomization.payload is not None and isinstance(model, mujoco.MjModel)
+
+
+def test_a_drive_between_physics_steps_is_the_engines_own_pd_law(impl: str) -> None:
+    """And what it remembers is part of the state: here, how often it was asked since its robot was placed."""
+    import jax.numpy as jnp
+
+    from locoenvs.actuators import PD
+    from locoenvs.backends.mjx.simulator import MjxSimulator
+    from locoenvs.terrain import build
+    from mjx_physics import Physics
+
+    class Counting(PD):
+        def initial(self, num_envs, xp, device=None):
+            return xp.zeros((1, num_envs))
+
+        def torque(self, memory, target, position, velocity):
+            return memory + 1, super().torque(memory, target, position, velocity)[1]
+
+        def clear(self, memory, mask):
+            return jnp.where(mask, 0.0, memory)
+
+    own, simulator = (
+        physics("flat", impl),
+        MjxSimulator(FLAT, build(FLAT.terrain), ROBOTS_HERE, device="cpu", impl=impl, actuator=Counting(ROBOT)),
+    )
+    driven = Physics(simulator, FLAT)
+    begin = start(base_position=(0, 0, 100), base_angular_velocity=(0.5, -0.4, 0.3))
+    for each in (own, driven):
+        each.place(begin)
+    for t in range(10):
+        a, b = driven.advance(swinging(t)), own.advance(swinging(t))
+        np.testing.assert_allclose(a.joint_position, b.joint_position, atol=1e-4)
+        np.testing.assert_allclose(a.joint_torque, b.joint_torque, atol=0.05)
+    np.testing.assert_array_equal(driven.physics.memory, np.full((1, ROBOTS_HERE), 40.0))
+    assert simulator.save(driven.physics)["memory"].shape == (1, ROBOTS_HERE)
+    mask = jnp.asarray(np.array([True, False, True, False]))
+    np.testing.assert_array_equal(simulator.place(driven.physics, mask, begin).memory, [[0.0, 40.0, 0.0, 40.0]])
