@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import jax
+import warp
 from mujoco import mjx
 
 from locoenvs.backends.mjx import model as models
