@@ -24,6 +24,7 @@ from locoenvs.evaluate import evaluate
 from locoenvs.machine import hardware
 from locoenvs.panel import load_panel
 from locoenvs.policy import load_policy
+from locoenvs.recipes import nearest
 from locoenvs.registration import task as task_of
 from locoenvs.run import Run
 from locoenvs.settings import TrainSettings
@@ -121,7 +122,10 @@ def main(
         folder: Where the runs go; what is done already is not done again.
         out: Where the result goes, as JSON.
     """
-    results = [run(name, seed, samples, folder) for name in variants for seed in seeds]
+    for name in variants:
+        if name not in VARIANTS:
+            raise SystemExit(nearest("variant", name, list(VARIANTS)))
+    results = [run(name, seed, samples, folder) for seed in seeds for name in variants]
     report = {
         "command": " ".join(["python -m locoenvs.benchmarks.learning", *sys.argv[1:]]),
         "date": time.strftime("%Y-%m-%d"),

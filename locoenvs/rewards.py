@@ -144,16 +144,30 @@ def active_terms(task: Task) -> tuple[str, ...]:
     return tuple(field.name for field in dataclasses.fields(weights) if getattr(weights, field.name) != 0)
 
 
+def penalty_factor(mdp: Mdp, clock: Array) -> Array | float:
+    """() What penalties are multiplied by, for a ``clock`` () that counts control steps of training."""
+    xp, schedule = mdp.xp, mdp.task.rewards.penalty_schedule
+    if schedule is None:
+        return 1.0
+    grown = xp.astype(clock, xp.float32) * ((1 - schedule.start) / schedule.control_steps) + schedule.start
+    return xp.where(grown < 1.0, grown, xp.ones_like(grown))
+
+
+def disturbance_factor(mdp: Mdp, clock: Array) -> Array | float:
+    """() What pushes are multiplied by, and the chance that a due command changes."""
+    schedule = mdp.task.rewards.penalty_schedule
+    return penalty_factor(mdp, clock) if schedule is not None and schedule.disturbances else 1.0
+
+
 def reward_terms(step: Step, clock: Array) -> dict[str, Array]:
     """The weighted terms of one control step, name -> (num_envs,); ``clock`` () counts control steps of training."""
     task, xp = step.mdp.task, step.mdp.xp
-    schedule = task.rewards.penalty_schedule
-    penalty: Array | float = 1.0
-    if schedule is not None:
-        grown = xp.astype(clock, xp.float32) * ((1 - schedule.start) / schedule.control_steps) + schedule.start
-        penalty = xp.where(grown < 1.0, grown, xp.ones_like(grown))
+    schedule, penalty = task.rewards.penalty_schedule, penalty_factor(step.mdp, clock)
     terms = {}
     for name in step.mdp.reward_names:
         weight = getattr(task.rewards.weights, name) * task.timing.control_dt
-        terms[name] = _TERMS[name](step) * (weight * penalty if weight < 0 else weight)
+        factor = penalty if weight < 0 else 1.0
+        if name == "termination" and schedule is not None and schedule.termination_last:
+            factor = xp.astype(xp.asarray(penalty) >= 1.0, xp.float32)
+        terms[name] = _TERMS[name](step) * (weight * factor)
     return terms

@@ -22,9 +22,10 @@ import dataclasses
 import math
 
 from locoenvs import commands, curriculum, rng, rows
+from locoenvs.arrays import device_of
 from locoenvs.mdp import Mdp
 from locoenvs.observations import observe
-from locoenvs.rewards import Step, reward_terms
+from locoenvs.rewards import Step, disturbance_factor, reward_terms
 from locoenvs.rotation import from_heading, rotate, rotate_inverse
 from locoenvs.state import Array, EnvState, Episodes, Readout, Simulator, Transition
 from locoenvs.terrain import ground_height
@@ -49,14 +50,17 @@ def advance(
     Robots of the mask ``idle`` (num_envs,) wait to be reset: their episode stands still and they earn nothing.
     """
     xp, task, before = mdp.xp, mdp.task, state.episodes
-    action = action.clip(-task.action_clip, task.action_clip)
+    finite = xp.all(xp.isfinite(action), axis=-1)
+    action = xp.where(finite[:, None], action, before.last_action).clip(-task.action_clip, task.action_clip)
     physics, readout = simulator.advance(state.physics, mdp.default_pose + task.robot.action_scale * action)
-    readout = dataclasses.replace(rows.select(readout.broken, before.readout, readout), broken=readout.broken)
+    broken = readout.broken | ~finite
+    readout = dataclasses.replace(rows.select(broken, before.readout, readout), broken=broken)
     count = before.step + 1
 
-    command = commands.resampled(mdp, before.command, before.key, before.number, count)
+    disturbance = disturbance_factor(mdp, state.clock)
+    command = commands.resampled(mdp, before.command, before.key, before.number, count, disturbance)
     command = commands.steered(mdp, command, readout.base_quaternion)
-    physics, pushed = _pushed(mdp, simulator, physics, before, count, readout)
+    physics, pushed = _pushed(mdp, simulator, physics, before, count, readout, disturbance)
 
     base_force = xp.max(xp.sum(readout.contact_force[:, mdp.terminating] ** 2, axis=-1), axis=-1)
     base_contact = base_force > task.terminations.contact_force**2
@@ -131,13 +135,13 @@ def reset(mdp: Mdp, simulator: Simulator, state: EnvState, mask: Array) -> EnvSt
     return dataclasses.replace(state, episodes=episodes, physics=simulator.place(state.physics, mask, episodes.readout))
 
 
-def initial(mdp: Mdp, simulator: Simulator, seed: int, split: int, stagger: bool = False) -> EnvState:
+def initial(mdp: Mdp, simulator: Simulator, seed: rng.Seed, split: int, stagger: bool = False) -> EnvState:
     """All robots at the beginning of their first episode.
 
     ``stagger`` starts each episode's count at a random step, so that time-outs do not fall on one step.
     """
     xp, task, count = mdp.xp, mdp.task, simulator.num_envs
-    robot = xp.arange(count, dtype=xp.int32, device=mdp.tile_centers.device)
+    robot = xp.arange(count, dtype=xp.int32, device=device_of(mdp.tile_centers))
     key = rng.robot_key(seed, split, robot, task.seed_families)
     zero = robot * 0
     lower, upper = task.randomization.payload or (0.0, 0.0)
@@ -150,7 +154,7 @@ def initial(mdp: Mdp, simulator: Simulator, seed: int, split: int, stagger: bool
         draws = rng.uniform(key, zero, zero, rng.Purpose.STAGGER, 1)[:, 0]
         episodes = dataclasses.replace(episodes, step=xp.astype(draws * task.timing.max_episode_steps, xp.int32))
     physics = simulator.place(simulator.initial(), robot >= 0, episodes.readout)
-    return EnvState(episodes, xp.zeros((), dtype=xp.int32, device=robot.device), physics)
+    return EnvState(episodes, xp.zeros((), dtype=xp.int32, device=device_of(robot)), physics)
 
 
 def _begin(mdp: Mdp, robot: Array, key: Array, number: Array, level: Array, column: Array) -> Episodes:
@@ -205,7 +209,13 @@ def _begin(mdp: Mdp, robot: Array, key: Array, number: Array, level: Array, colu
 
 
 def _pushed(
-    mdp: Mdp, simulator: Simulator, physics: object, episodes: Episodes, count: Array, readout: Readout
+    mdp: Mdp,
+    simulator: Simulator,
+    physics: object,
+    episodes: Episodes,
+    count: Array,
+    readout: Readout,
+    factor: Array | float,
 ) -> tuple[object, Readout]:
     """Physics and readout after the pushes that are due."""
     xp, pushes = mdp.xp, mdp.task.randomization.pushes
@@ -213,7 +223,7 @@ def _pushed(
         return physics, readout
     due = count % round(pushes.interval / mdp.task.timing.control_dt) == 0
     draws = rng.uniform(episodes.key, episodes.number, count, rng.Purpose.PUSH, 2)
-    change = rng.between(draws, -pushes.velocity, pushes.velocity)
+    change = rng.between(draws, -pushes.velocity, pushes.velocity) * factor
     world = rotate(readout.base_quaternion, readout.base_linear_velocity)
     horizontal = change + world[:, :2] if pushes.mode == "add" else change
     after = rotate_inverse(readout.base_quaternion, xp.concat([horizontal, world[:, 2:]], axis=-1))

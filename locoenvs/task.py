@@ -238,11 +238,15 @@ class PenaltySchedule:
     """Scales all penalties by a factor that grows linearly from ``start`` to 1 over ``control_steps`` control steps.
 
     After the curriculum of Hwangbo et al., *Learning agile and dynamic motor skills for legged robots*, Science Robotics
-    2019: walking is found while it is cheap, then made graceful.
+    2019: walking is found while it is cheap, then made graceful. With ``disturbances`` the factor also scales the pushes
+    and is the chance that a due command changes; with ``termination_last`` the termination term counts only once the
+    factor is 1, so that standing safely is not learned first.
     """
 
     start: Fraction
     control_steps: Count
+    disturbances: bool = False
+    termination_last: bool = False
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -323,6 +327,16 @@ class PDActuator:
 
 
 @dataclass(frozen=True, config=CONFIG)
+class LSTMActuator:
+    """The drives' own dynamics, learned: a network of :mod:`locoenvs.drive` at every physics step, clipped at each
+    joint's limit. ``network`` is its name in the suite or its file, ``hash`` that of its numbers. Gains play no part."""
+
+    network: str
+    hash: str
+    kind: Literal["lstm"] = "lstm"
+
+
+@dataclass(frozen=True, config=CONFIG)
 class Task:
     """The whole MDP. ``recipe`` names where the values come from; ``seed_families`` is F of :mod:`locoenvs.rng`."""
 
@@ -336,7 +350,7 @@ class Task:
     rewards: Rewards = Rewards()
     terminations: Terminations = Terminations()
     randomization: Randomization = Randomization()
-    actuator: PDActuator = PDActuator()
+    actuator: Annotated[PDActuator | LSTMActuator, Field(discriminator="kind")] = PDActuator()
     action_clip: Positive = 100.0
     seed_families: Count = 128
 

@@ -115,3 +115,12 @@ def test_penalties_grow_and_rewards_do_not(clock: int, factor: float) -> None:
     terms = reward_terms(step(config, action=row(1, 0)), np.asarray(clock, dtype=np.int32))
     assert terms["action_rate"] == pytest.approx([-0.01 * DT * factor])
     assert terms["linear_velocity_tracking"] == pytest.approx([1.0 * DT])
+
+
+@pytest.mark.parametrize(("clock", "counts"), [(0, False), (999, False), (1001, True)])
+def test_the_termination_term_can_wait_until_the_penalties_have_grown(clock: int, counts: bool) -> None:
+    schedule = PenaltySchedule(start=0.2, control_steps=1000, termination_last=True)
+    config = Rewards(weights=RewardWeights(termination=-50.0), penalty_schedule=schedule)
+    made = dataclasses.replace(step(config), terminated=np.array([True]))
+    terms = reward_terms(made, np.asarray(clock, dtype=np.int32))
+    assert terms["termination"] == pytest.approx([-50.0 * DT * counts])

@@ -16,7 +16,18 @@ from locoenvs.arrays import convert
 from locoenvs.mdp import Mdp, prepare
 from locoenvs.state import EnvState, Transition
 from locoenvs.step import advance, initial, reset, step
-from locoenvs.task import Curriculum, HeightScan, Observations, Pushes, Randomization, Task, Terrain, TileShare, Timing
+from locoenvs.task import (
+    Curriculum,
+    HeightScan,
+    Observations,
+    PenaltySchedule,
+    Pushes,
+    Randomization,
+    Task,
+    Terrain,
+    TileShare,
+    Timing,
+)
 from locoenvs.terrain import build
 
 GROUND = Terrain(levels=3, columns=2, border=2.0, shares=(TileShare("stairs_up", 0.5), TileShare("rough", 0.5)))
@@ -85,11 +96,10 @@ def test_draws_are_bit_equal_on_every_namespace() -> None:
 
 def test_jax_compiles_the_whole_step() -> None:
     jax = pytest.importorskip("jax")
-    from locoenvs.state import Episodes, Observation, Readout
+    pytest.importorskip("mujoco.mjx")
+    from locoenvs.backends.mjx.trees import register
 
-    for kind in (Episodes, EnvState, Observation, Readout, Transition):
-        names = [field.name for field in dataclasses.fields(kind)]
-        jax.tree_util.register_dataclass(kind, names, [])
+    register()
     made, simulator, state = ready(xp=jax.numpy)
     compiled = jax.jit(lambda s, a: step(made, simulator, s, a))
     for when in range(12):
@@ -179,6 +189,45 @@ def test_pushes_come_when_due_and_add_to_the_velocity() -> None:
         pushed = np.abs(change).max(axis=1) > 1e-6
         assert pushed.tolist() == [when % 3 == 0] * 3
         assert np.abs(change).max() <= 2.0  # +-1 m/s in the world, seen from a base that has turned
+
+
+def test_pushes_can_grow_with_the_penalties() -> None:
+    schedule = PenaltySchedule(start=0.25, control_steps=300, disturbances=True)
+    growing = dataclasses.replace(TASK, rewards=dataclasses.replace(TASK.rewards, penalty_schedule=schedule))
+    still = dataclasses.replace(TASK, randomization=dataclasses.replace(TASK.randomization, pushes=None))
+
+    def velocity(task: Task, clock: int) -> np.ndarray:
+        made, simulator, state = ready(task, robots=3)
+        episodes = dataclasses.replace(state.episodes, step=state.episodes.step + 2)
+        state = dataclasses.replace(state, episodes=episodes, clock=state.clock + np.int32(clock))
+        state, _ = step(made, simulator, state, act(numpy_xp, 3, 0))
+        return np.asarray(state.episodes.readout.base_linear_velocity)[:, :2]
+
+    unpushed = velocity(still, 0)
+    cases = (("full", TASK, 0), ("start", growing, 0), ("half", growing, 100), ("end", growing, 400))
+    speeds = {name: np.linalg.norm(velocity(task, clock) - unpushed, axis=1) for name, task, clock in cases}
+    assert speeds["full"].min() > 0.1
+    np.testing.assert_allclose(speeds["start"] / speeds["full"], 0.25, rtol=1e-5)
+    np.testing.assert_allclose(speeds["half"] / speeds["full"], 0.5, rtol=1e-5)
+    np.testing.assert_allclose(speeds["end"], speeds["full"], rtol=1e-6)
+
+
+def test_due_commands_change_with_the_chance_of_the_schedule() -> None:
+    schedule = PenaltySchedule(start=0.25, control_steps=300, disturbances=True)
+    task = dataclasses.replace(
+        TASK,
+        commands=dataclasses.replace(TASK.commands, resample_every=0.06, mode="yaw_rate"),
+        rewards=dataclasses.replace(TASK.rewards, penalty_schedule=schedule),
+    )
+    made, simulator, state = ready(task, robots=4000)
+    changed = []
+    for clock, count in ((0, 2), (0, 1), (400, 2)):
+        episodes = dataclasses.replace(state.episodes, step=state.episodes.step + count)
+        due = dataclasses.replace(state, episodes=episodes, clock=state.clock + np.int32(clock))
+        after, _ = step(made, simulator, due, act(numpy_xp, 4000, 0))
+        changed.append(np.any(after.episodes.command != state.episodes.command, axis=1).mean())
+    assert changed[0] == pytest.approx(0.25, abs=0.03)  # 4 standard deviations
+    assert changed[1:] == [0.0, 1.0]
 
 
 def test_terms_sum_to_the_reward_and_to_the_episode_sums() -> None:

@@ -24,11 +24,11 @@ from locoenvs.policy import Layer
 from locoenvs.settings import TrainSettings
 from locoenvs.symmetry import Mirror
 from locoenvs.task import Task
-from locoenvs.vector import LocoVectorEnv
 from locoenvs.wrappers import training
 from locoenvs.wrappers.brax.env import BraxEnv
 from locoenvs.wrappers.brax.ppo import brax_config, timeout_loss
 from locoenvs.wrappers.flax_networks import from_tensors, layers, sides, to_tensors
+from locoenvs.wrappers.metered import MeteredEnv
 from locoenvs.wrappers.ppo import PPOConfig
 
 
@@ -39,8 +39,8 @@ class BraxLearner:
     packages: ClassVar[tuple[str, ...]] = ("brax", "jax", "flax", "optax")
     array: ClassVar[Kind] = "numpy"
 
-    def __init__(self, env: LocoVectorEnv, ppo: PPOConfig, mirror: Mirror | None, seed: int) -> None:
-        self.ppo, self.env = ppo, BraxEnv(env, seed)
+    def __init__(self, env: MeteredEnv, ppo: PPOConfig, mirror: Mirror | None, seed: int) -> None:
+        self.ppo, self.metered, self.env = ppo, env, BraxEnv(env, seed)
         self.settings = brax_config(ppo, mirror)
         self.sides = sides(mirror, ppo.hidden, self.env.action_size)
         self.networks = self.settings["network_factory"](self.env.observation_size, self.env.action_size)
@@ -56,7 +56,12 @@ class BraxLearner:
 
     def update(self) -> training.Update:
         self.key, rollout, learning = jax.random.split(self.key, 3)
+        begun = time.perf_counter()
         self.state, data = jax.block_until_ready(self._rollout(self.parameters, self.state, rollout))
+        if self.env.pure is not None:
+            self.metered.state = self.state.pipeline_state
+            self.metered.seconds = time.perf_counter() - begun  # with inference: it is one compiled program
+            data = self._counted(data)
         begun = time.perf_counter()
         learned = self._learn(self.parameters, self.optimizing, data, learning)
         self.parameters, self.optimizing, metrics = jax.block_until_ready(learned)
@@ -69,10 +74,18 @@ class BraxLearner:
             action_std=float(np.exp(self._policy["log_std"]).mean()),
         )
 
+    def _counted(self, data: Any) -> Any:
+        """The rollout without what only the ledger wants, which is told."""
+        told = dict(data.extras["state_extras"])
+        terms, reasons = told.pop("reward_terms"), told.pop("reset_reason")
+        self.metered.count(self.ppo.horizon, data.action, data.reward, terms, reasons)
+        return data._replace(extras={**data.extras, "state_extras": told})
+
     def _rollout_of(self, parameters: PPONetworkParams, state: Any, key: jax.Array) -> tuple[Any, Any]:
         """The state after ``horizon`` steps, and what they were, (num_envs, horizon, ...)."""
         policy = make_inference_fn(self.networks, compute_value=True)((None, parameters.policy, parameters.value))
-        state, data = acting.generate_unroll(self.env, state, policy, key, self.ppo.horizon, ("truncation",))
+        told = ("truncation",) if self.env.pure is None else ("truncation", "reward_terms", "reset_reason")
+        state, data = acting.generate_unroll(self.env, state, policy, key, self.ppo.horizon, told)
         return state, jax.tree_util.tree_map(lambda x: jnp.swapaxes(x, 0, 1), data)
 
     def _learned(

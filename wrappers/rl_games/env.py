@@ -11,7 +11,7 @@ from rl_games.common.ivecenv import IVecEnv
 from locoenvs.arrays import convert
 from locoenvs.registration import IDS, make_vector
 from locoenvs.vector import LocoVectorEnv
-from locoenvs.wrappers.adapter import bare
+from locoenvs.wrappers.adapter import bare, torch_device
 
 
 class RlGamesVecEnv(IVecEnv):
@@ -27,8 +27,8 @@ class RlGamesVecEnv(IVecEnv):
 
     def __init__(self, env: LocoVectorEnv, seed: int | None = None) -> None:
         self.env = bare(env, "RlGamesVecEnv")
-        self.device = torch.device(env.device or "cpu")
-        self._seed = seed
+        self._begin(seed)
+        self.device = torch_device(env, self._fresh)
 
     def get_env_info(self) -> dict[str, Any]:
         """The spaces of one robot."""
@@ -39,19 +39,23 @@ class RlGamesVecEnv(IVecEnv):
         return {**groups, "action_space": self.env.single_action_space, "agents": 1, "value_size": 1}
 
     def seed(self, seed: int) -> None:
-        """Use ``seed`` at the next reset."""
-        self._seed = seed
+        """Begin anew with ``seed``."""
+        self._begin(seed)
 
     def reset(self) -> Any:
-        """The first observation of all robots."""
-        observation, _ = self.env.reset(seed=self._seed)
-        self._seed = None
-        return self.tensors(observation)
+        """The first observation of all robots, which begin anew unless they have not taken a step yet."""
+        if self._fresh is None:
+            self._begin(None)
+        return self.tensors(self._fresh)
+
+    def _begin(self, seed: int | None) -> None:
+        self._fresh, _ = self.env.reset(seed=seed)
 
     def step(self, actions: torch.Tensor) -> tuple[Any, torch.Tensor, torch.Tensor, dict[str, Any]]:
         """One control step with ``actions`` (num_envs, J)."""
         given = actions if self.env.array == "torch" else convert(actions, self.env.array, self.env.device)
         observation, reward, terminated, truncated, info = self.env.step(given)
+        self._fresh = None
         infos = {
             "time_outs": self._tensor(info["time_outs"]),
             "final_observations": self.tensors(info["final_obs"]),

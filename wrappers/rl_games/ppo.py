@@ -51,7 +51,12 @@ class TimeoutA2CAgent(A2CAgent):
         infos = dict(infos)
         time_outs, final = infos.pop("time_outs"), self.obs_to_tensors(infos["final_observations"])
         self._bootstrap = torch.zeros_like(rewards)
-        if self.value_bootstrap and time_outs.any():
+        if not self.value_bootstrap:
+            return obs, rewards, dones, infos
+        if time_outs.device.type != "cpu":  # all of them: to ask how many are due would wait for the accelerator
+            values = self._values(final, torch.ones_like(time_outs))
+            self._bootstrap = self.gamma * torch.where(time_outs[:, None], values, torch.zeros_like(values))
+        elif time_outs.any():
             self._bootstrap[time_outs] = self.gamma * self._values(final, time_outs)
         return obs, rewards, dones, infos
 

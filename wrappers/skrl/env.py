@@ -10,7 +10,7 @@ from skrl.envs.wrappers.torch import Wrapper
 
 from locoenvs.arrays import convert
 from locoenvs.vector import LocoVectorEnv
-from locoenvs.wrappers.adapter import bare
+from locoenvs.wrappers.adapter import bare, torch_device
 
 
 class SkrlEnv(Wrapper):
@@ -26,10 +26,9 @@ class SkrlEnv(Wrapper):
 
     def __init__(self, env: LocoVectorEnv, seed: int | None = None) -> None:
         super().__init__(bare(env, "SkrlEnv"))
-        self._device = torch.device(env.device or "cpu")
-        self._seed = seed
-        self._observation: torch.Tensor | None = None
-        self._state: torch.Tensor | None = None
+        observation, _ = env.reset(seed=seed)
+        self._device = torch_device(env, observation)
+        self.resume(observation)
 
     @property
     def observation_space(self) -> gymnasium.Space:
@@ -48,10 +47,7 @@ class SkrlEnv(Wrapper):
         return self._env.single_action_space
 
     def reset(self) -> tuple[torch.Tensor, dict[str, Any]]:
-        """The current observation; only the first call begins new episodes, later ones begin by themselves."""
-        if self._observation is None:
-            self.resume(self._env.reset(seed=self._seed)[0])
-        assert self._observation is not None
+        """The current observation: new episodes begin by themselves, the first ones when this was made."""
         return self._observation, {}
 
     def resume(self, observation: Any) -> None:
@@ -80,7 +76,6 @@ class SkrlEnv(Wrapper):
         log = {name: self._tensor(value) for name, value in info["log"].items()}
         if float(log["episodes"]):
             infos["log"] = log
-        assert self._observation is not None
         # SKRL's agents add to the rewards in place, so they get a copy
         columns = (self._tensor(value).reshape(-1, 1) for value in (reward, terminated, truncated))
         reward, terminated, truncated = columns

@@ -45,7 +45,6 @@ class SkrlLearner:
         )
         self.agent.init()
         self.agent.enable_training_mode(True)
-        self.env.reset()
 
     def update(self) -> training.Update:
         rollout(self.env, self.agent, self.ppo.horizon - 1)

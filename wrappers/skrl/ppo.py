@@ -43,17 +43,13 @@ class TimeoutPPO(PPO):
         if self.training:
             if self._shaper is not None:
                 rewards = self._shaper(rewards, timestep, timesteps)
-            rows = truncated.squeeze(-1)
-            if rows.any():
-                states = infos.get("final_states")
-                inputs = {
-                    "observations": self._observation_preprocessor(infos["final_observations"][rows]),
-                    "states": self._state_preprocessor(None if states is None else states[rows]),
-                }
-                with torch.no_grad():
-                    values = self._value_preprocessor(self.value.act(inputs, role="value")[0], inverse=True)
+            rows: Any = truncated.squeeze(-1)
+            if rows.device.type != "cpu":  # all of them: to ask how many are due would wait for the accelerator
+                values = self._values(infos, slice(None))
+                rewards = rewards + self.cfg.discount_factor * torch.where(truncated, values, torch.zeros_like(values))
+            elif rows.any():
                 rewards = rewards.clone()
-                rewards[rows] += self.cfg.discount_factor * values
+                rewards[rows] += self.cfg.discount_factor * self._values(infos, rows)
         super().record_transition(
             rewards=rewards,
             terminated=terminated | truncated,
@@ -63,6 +59,16 @@ class TimeoutPPO(PPO):
             timesteps=timesteps,
             **rest,
         )
+
+    def _values(self, infos: Any, rows: Any) -> torch.Tensor:
+        """The critic's values of those robots' final observations, (rows, 1)."""
+        states = infos.get("final_states")
+        inputs = {
+            "observations": self._observation_preprocessor(infos["final_observations"][rows]),
+            "states": self._state_preprocessor(None if states is None else states[rows]),
+        }
+        with torch.no_grad():
+            return self._value_preprocessor(self.value.act(inputs, role="value")[0], inverse=True)
 
 
 class Actor(GaussianMixin, Model):

@@ -45,9 +45,7 @@ class SkrlJaxEnv(Wrapper):
 
     def __init__(self, env: LocoVectorEnv, seed: int | None = None) -> None:
         super().__init__(bare(env, "SkrlJaxEnv"))
-        self._seed = seed
-        self._observation: jax.Array | None = None
-        self._state: jax.Array | None = None
+        self.resume(env.reset(seed=seed)[0])
 
     @property
     def observation_space(self) -> gymnasium.Space:
@@ -66,10 +64,7 @@ class SkrlJaxEnv(Wrapper):
         return self._env.single_action_space
 
     def reset(self) -> tuple[jax.Array, dict[str, Any]]:
-        """The current observation; only the first call begins new episodes, later ones begin by themselves."""
-        if self._observation is None:
-            self.resume(self._env.reset(seed=self._seed)[0])
-        assert self._observation is not None
+        """The current observation: new episodes begin by themselves, the first ones when this was made."""
         return self._observation, {}
 
     def resume(self, observation: Any) -> None:
@@ -93,7 +88,6 @@ class SkrlJaxEnv(Wrapper):
         }
         if final_state is not None:
             infos["final_states"] = final_state
-        assert self._observation is not None
         ends = (convert(value, "jax").astype(jnp.int8).reshape(-1, 1) for value in (terminated, truncated))
         return self._observation, convert(reward, "jax").reshape(-1, 1), *ends, infos
 
@@ -246,7 +240,6 @@ class SkrlJaxLearner:
         )
         self.agent.init()
         self.agent.enable_training_mode(True)
-        self.env.reset()
 
     def update(self) -> training.Update:
         self.agent.policy._g_i = self.acted  # SKRL's count of draws, which a compilation raises too
