@@ -369,7 +369,7 @@ def _memory(env: LocoVectorEnv) -> dict[str, int]:
 
 def learning(job: Job, ground: Ground, robots: int) -> dict[str, Any]:
     """Seconds of a few updates as they are in training."""
-    from locoenvs.wrappers.rsl_rl.train import train
+    from locoenvs.wrappers.rsl_rl import train
 
     folder = job.work / "learning" / f"{ground}-{robots}"
     shutil.rmtree(folder, ignore_errors=True)
@@ -390,7 +390,7 @@ def learning(job: Job, ground: Ground, robots: int) -> dict[str, Any]:
 
 def training(job: Job, ground: Ground, updates: int) -> dict[str, Any] | None:
     """The paper's training, or as much of it as there is time for."""
-    from locoenvs.wrappers.rsl_rl.train import train
+    from locoenvs.wrappers.rsl_rl import train
 
     folder = job.work / "train" / ground
     resume = (folder / "recipe.json").exists() and (folder / "checkpoint.pt").exists()
