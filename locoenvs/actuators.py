@@ -1,23 +1,58 @@
-"""Actuators that a backend evaluates between physics steps, on the array namespace of their inputs."""
+"""Actuators: the torques of a robot's drives, evaluated between physics steps on the array namespace of the inputs.
+
+They are pure functions: what a drive remembers is an array that the backend carries along with its physics, so that it
+can be jitted, saved and cleared robot by robot. N robots, J joints.
+"""
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import Protocol
 
-from array_api_compat import array_namespace
+import numpy as np
+from array_api_compat import array_namespace, is_numpy_array
 
+from locoenvs.arrays import kind_of
+from locoenvs.drive import Network, load
 from locoenvs.robot import Robot
 from locoenvs.state import Array
+from locoenvs.task import LSTMActuator, Task
 
 
 class Actuator(Protocol):
-    """Turns joint targets into torques, once a physics step."""
+    """Turns joint targets into torques, once a physics step.
 
-    def torque(self, target: Array, position: Array, velocity: Array) -> Array:
-        """Torques (num_envs, J) N m toward ``target`` rad at ``position`` rad and ``velocity`` rad/s."""
+    ``memory`` is one array of a shape of the actuator's own, whose second axis is the robots; whoever steps the physics
+    keeps it, saves it, and clears it where an episode begins.
+    """
 
-    def clear(self, mask: Array) -> None:
-        """Forget what is remembered of the robots of ``mask`` (num_envs,)."""
+    def initial(self, num_envs: int, xp: ModuleType, device: object = None) -> Array:
+        """The memory of robots whose drives are at rest, in namespace ``xp`` on ``device``."""
+
+    def torque(self, memory: Array, target: Array, position: Array, velocity: Array) -> tuple[Array, Array]:
+        """(memory, torques (N, J) N m) toward ``target`` rad at ``position`` rad and ``velocity`` rad/s, (N, J) each."""
+
+    def clear(self, memory: Array, mask: Array) -> Array:
+        """The memory with the robots of ``mask`` (N,) at rest."""
+
+
+def actuator_of(task: Task) -> Actuator:
+    """The actuator that the task names. Raises ValueError for a network that is missing or another than it was."""
+    named = task.actuator
+    if not isinstance(named, LSTMActuator):
+        return PD(task.robot)
+    network = load(named.network)
+    if network.hash != named.hash:
+        raise ValueError(
+            f"the task's drive {named.network!r} had the hash {named.hash}; the one that is here has {network.hash}: "
+            "use the file that the task was made with"
+        )
+    if abs(network.dt - task.timing.physics_dt) > 1e-9:
+        raise ValueError(
+            f"drive {named.network!r} holds at one evaluation every {network.dt} s, timing.physics_dt is "
+            f"{task.timing.physics_dt} s: set that to {network.dt}, or fit a network to a log of that rate"
+        )
+    return LSTM(task.robot, network)
 
 
 class PD:
@@ -26,10 +61,106 @@ class PD:
     def __init__(self, robot: Robot) -> None:
         self._gains = [(joint.stiffness, joint.damping, joint.torque_limit) for joint in robot.joints]
 
-    def torque(self, target: Array, position: Array, velocity: Array) -> Array:
-        xp = array_namespace(target)
-        stiffness, damping, limit = (xp.asarray(column, dtype=xp.float32) for column in zip(*self._gains, strict=True))
-        return (stiffness * (target - position) - damping * velocity).clip(-limit, limit)
+    def initial(self, num_envs: int, xp: ModuleType, device: object = None) -> Array:
+        """A PD law remembers nothing: (0, N)."""
+        return xp.zeros((0, num_envs), dtype=xp.float32, device=device)
 
-    def clear(self, mask: Array) -> None:
-        """A PD law remembers nothing."""
+    def torque(self, memory: Array, target: Array, position: Array, velocity: Array) -> tuple[Array, Array]:
+        """See :class:`Actuator`."""
+        xp = array_namespace(target)
+        device = getattr(target, "device", None) if kind_of(xp) == "torch" else None
+        stiffness, damping, limit = (
+            xp.asarray(column, dtype=xp.float32, device=device) for column in zip(*self._gains, strict=True)
+        )
+        return memory, (stiffness * (target - position) - damping * velocity).clip(-limit, limit)
+
+    def clear(self, memory: Array, mask: Array) -> Array:
+        """See :class:`Actuator`."""
+        return memory
+
+
+class LSTM:
+    """A drive's network, shared by all joints, whose torque is clipped at each joint's limit.
+
+    The memory is (2 H L, N, J): h and c of each of the L layers of H units. All gates of a layer are one matrix product
+    and one tanh, as sigmoid(x) = (1 + tanh(x / 2)) / 2.
+    """
+
+    CHUNK = 2048
+    """Drives that numpy works on at a time, so that what a chunk needs stays in the processor's cache."""
+
+    def __init__(self, robot: Robot, network: Network) -> None:
+        self._units = [layer.units for layer in network.layers]
+        self._joints = len(robot.joints)
+        weights: list[np.ndarray] = []
+        for index, layer in enumerate(network.layers):
+            units, scale = layer.units, np.ones(1, np.float32)
+            if index == 0:
+                scale = np.concatenate([np.array(network.input_scale, np.float32), np.ones(units, np.float32)])
+            first, forget, cell, last = (slice(k * units, (k + 1) * units) for k in range(4))
+            order = np.r_[first, forget, last, cell]
+            half = np.repeat(np.array([0.5, 1.0], np.float32), (3 * units, units))[:, None]
+            weight = np.concatenate([layer.input, layer.recurrent], axis=1) * scale
+            weights += [(half * weight[order]).astype(np.float32), half * layer.bias[order, None].astype(np.float32)]
+        weights.append((network.output_scale * network.weight[None]).astype(np.float32))
+        weights.append(np.array([[network.output_scale * network.bias]], np.float32))
+        self._weights = weights
+        self._limit = np.array([joint.torque_limit for joint in robot.joints], np.float32)
+        self._on_device: dict[object, list[Array]] = {}
+
+    def initial(self, num_envs: int, xp: ModuleType, device: object = None) -> Array:
+        """See :class:`Actuator`."""
+        return xp.zeros((2 * sum(self._units), num_envs, self._joints), dtype=xp.float32, device=device)
+
+    def torque(self, memory: Array, target: Array, position: Array, velocity: Array) -> tuple[Array, Array]:
+        """See :class:`Actuator`."""
+        xp = array_namespace(target)
+        *weights, limit = self._arrays(xp, target)
+        shape = target.shape
+        inputs = xp.stack([xp.reshape(target - position, (-1,)), xp.reshape(velocity, (-1,))])
+        flat = xp.reshape(memory, (memory.shape[0], -1))
+        if is_numpy_array(target):
+            after, torque = self._in_chunks(weights, flat, inputs)
+        else:
+            after, torque = self._evaluate(xp, weights, flat, inputs)
+        return xp.reshape(after, memory.shape), xp.reshape(torque, shape).clip(-limit, limit)
+
+    def clear(self, memory: Array, mask: Array) -> Array:
+        """See :class:`Actuator`."""
+        xp = array_namespace(memory)
+        return xp.where(mask[None, :, None], xp.zeros_like(memory), memory)
+
+    def _in_chunks(self, weights: list[Array], memory: Array, inputs: Array) -> tuple[Array, Array]:
+        after, torque = np.empty_like(memory), np.empty_like(inputs[0])
+        xp = array_namespace(memory)
+        for start in range(0, memory.shape[1], self.CHUNK):
+            part = slice(start, start + self.CHUNK)
+            after[:, part], torque[part] = self._evaluate(xp, weights, memory[:, part], inputs[:, part])
+        return after, torque
+
+    def _evaluate(self, xp: ModuleType, weights: list[Array], memory: Array, inputs: Array) -> tuple[Array, Array]:
+        """Memory (2 H L, M) and torques (M,) of M drives with inputs (2, M)."""
+        after, x, row = [], inputs, 0
+        for index, units in enumerate(self._units):
+            h, c = memory[row : row + units], memory[row + units : row + 2 * units]
+            row += 2 * units
+            gates = xp.tanh(_product(xp, weights[2 * index], xp.concat([x, h])) + weights[2 * index + 1])
+            opened = gates[: 3 * units] * 0.5 + 0.5
+            c = opened[units : 2 * units] * c + opened[:units] * gates[3 * units :]
+            x = opened[2 * units :] * xp.tanh(c)
+            after += [x, c]
+        return xp.concat(after), (_product(xp, weights[-2], x) + weights[-1])[0]
+
+    def _arrays(self, xp: ModuleType, like: Array) -> list[Array]:
+        """The weights and the limits where ``like`` lives. Under jax they are constants of the program."""
+        own = [*self._weights, self._limit]
+        if kind_of(xp) != "torch":
+            return own if is_numpy_array(like) else [xp.asarray(array) for array in own]
+        if like.device not in self._on_device:
+            self._on_device[like.device] = [xp.asarray(array, device=like.device) for array in own]
+        return self._on_device[like.device]
+
+
+def _product(xp: ModuleType, a: Array, b: Array) -> Array:
+    """a @ b in full float32: jax would round the factors to fewer bits on a GPU."""
+    return xp.matmul(a, b, precision="highest") if kind_of(xp) == "jax" else xp.matmul(a, b)

@@ -327,6 +327,16 @@ class PDActuator:
 
 
 @dataclass(frozen=True, config=CONFIG)
+class LSTMActuator:
+    """The drives' own dynamics, learned: a network of :mod:`locoenvs.drive` at every physics step, clipped at each
+    joint's limit. ``network`` is its name in the suite or its file, ``hash`` that of its numbers. Gains play no part."""
+
+    network: str
+    hash: str
+    kind: Literal["lstm"] = "lstm"
+
+
+@dataclass(frozen=True, config=CONFIG)
 class Task:
     """The whole MDP. ``recipe`` names where the values come from; ``seed_families`` is F of :mod:`locoenvs.rng`."""
 
@@ -340,7 +350,7 @@ class Task:
     rewards: Rewards = Rewards()
     terminations: Terminations = Terminations()
     randomization: Randomization = Randomization()
-    actuator: PDActuator = PDActuator()
+    actuator: Annotated[PDActuator | LSTMActuator, Field(discriminator="kind")] = PDActuator()
     action_clip: Positive = 100.0
     seed_families: Count = 128
 

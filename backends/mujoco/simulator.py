@@ -11,7 +11,7 @@ import numpy as np
 from array_api_compat import numpy as xp
 from mujoco.batch import Batch
 
-from locoenvs.actuators import Actuator
+from locoenvs.actuators import Actuator, actuator_of
 from locoenvs.backends.mujoco.model import compile_model
 from locoenvs.backends.mujoco.render import Renderer
 from locoenvs.rotation import rotate, rotate_inverse
@@ -46,7 +46,8 @@ class MujocoSimulator:
         height_map: the ground of ``task.terrain``.
         num_envs: number of robots.
         threads: threads that step them; 0 for one a core. Results do not depend on it.
-        actuator: computes the torques between physics steps; None lets the engine evaluate the task's PD law there.
+        actuator: computes the torques between physics steps; None takes the task's, of which the engine evaluates a PD law
+            itself.
     """
 
     xp: ModuleType = xp
@@ -58,7 +59,10 @@ class MujocoSimulator:
         self.num_envs = num_envs
         self.task = task
         self._height_map = height_map
+        if actuator is None and task.actuator.kind != "pd":
+            actuator = actuator_of(task)
         self._actuator = actuator
+        self._memory: Array = None if actuator is None else actuator.initial(num_envs, xp)
         self.model = compile_model(task, height_map, torque_actuators=actuator is not None)
         self._batch = Batch(self.model, num_envs, nthread=min(threads or os.cpu_count() or 1, num_envs))
         self._qpos, self._qvel = self._batch.bind("qpos"), self._batch.bind("qvel")
@@ -101,7 +105,8 @@ class MujocoSimulator:
         else:
             for _ in range(decimation):
                 joints, speeds = xp.astype(self._qpos[:, 7:], xp.float32), xp.astype(self._qvel[:, 6:], xp.float32)
-                self._ctrl[:] = self._actuator.torque(target, joints, speeds)
+                self._memory, torque = self._actuator.torque(self._memory, target, joints, speeds)
+                self._ctrl[:] = torque
                 self._batch.step()
         return None, self._readout()
 
@@ -119,7 +124,7 @@ class MujocoSimulator:
         self._qvel[robots, 3:6] = start.base_angular_velocity[robots]
         self._qvel[robots, 6:] = start.joint_velocity[robots]
         if self._actuator is not None:
-            self._actuator.clear(mask)
+            self._memory = self._actuator.clear(self._memory, mask)
         return None
 
     def push(self, physics: object, mask: Array, velocity: Array) -> object:
@@ -152,12 +157,16 @@ class MujocoSimulator:
     def save(self, physics: object) -> dict[str, np.ndarray]:
         """See :class:`locoenvs.state.Simulator`."""
         saved = {name: np.array(self._batch.bind(name)) for name in _FIELDS}
+        if self._actuator is not None:
+            saved["actuator"] = self._memory.copy()
         return {**saved, "friction": self._given[0].copy(), "payload": self._given[1].copy()}
 
     def restore(self, saved: dict[str, np.ndarray]) -> object:
         """See :class:`locoenvs.state.Simulator`."""
         for name in _FIELDS:
             self._batch.bind(name)[:] = saved[name]
+        if self._actuator is not None:
+            self._memory = saved["actuator"].copy()
         self.configure(saved["friction"], saved["payload"])
         return None
 

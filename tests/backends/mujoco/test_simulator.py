@@ -323,16 +323,44 @@ def test_the_explicit_actuator_is_the_engines_pd_law() -> None:
 
 
 def test_an_actuators_memory_is_cleared_where_robots_are_placed() -> None:
-    cleared: list[list[bool]] = []
-
-    class Remembering(PD):
-        def clear(self, mask: np.ndarray) -> None:
-            cleared.append(mask.tolist())
-
-    simulator = placed(start(3), actuator=Remembering(ROBOT))
+    simulator = placed(start(3), actuator=Counting(ROBOT))
+    target = np.tile(DEFAULT, (3, 1))
+    simulator.advance(None, target)
     simulator.place(None, np.array([False, True, False]), start(3))
+    simulator.advance(None, target)
+    np.testing.assert_array_equal(simulator.save(None)["actuator"], [[8, 4, 8]])
     simulator.place(None, np.zeros(3, bool), start(3))
-    assert cleared == [[True] * 3, [False, True, False]]
+    np.testing.assert_array_equal(simulator.save(None)["actuator"], [[8, 4, 8]])
+
+
+def test_an_actuators_memory_is_saved() -> None:
+    simulator, other = placed(start(2), actuator=Counting(ROBOT)), placed(start(2), actuator=Counting(ROBOT))
+    target = np.tile(DEFAULT, (2, 1))
+    for _ in range(3):
+        simulator.advance(None, target)
+    saved = simulator.save(None)
+    expected = [simulator.advance(None, target)[1] for _ in range(3)]
+    np.testing.assert_array_equal(saved["actuator"], [[12, 12]])
+    other.restore(saved)
+    for readout in expected:
+        _, ours = other.advance(None, target)
+        np.testing.assert_array_equal(ours.joint_torque, readout.joint_torque)
+        np.testing.assert_array_equal(ours.joint_position, readout.joint_position)
+    np.testing.assert_array_equal(saved["actuator"], [[12, 12]])
+
+
+class Counting(PD):
+    """Counts the physics steps since a robot was placed, and twitches more and more."""
+
+    def initial(self, num_envs: int, xp: Any, device: object = None) -> np.ndarray:
+        return np.zeros((1, num_envs))
+
+    def torque(self, memory: Any, target: Any, position: Any, velocity: Any) -> Any:
+        _, torque = super().torque(memory, target, position, velocity)
+        return memory + 1, torque + memory[0][:, None]
+
+    def clear(self, memory: Any, mask: Any) -> Any:
+        return np.where(mask, 0, memory)
 
 
 def test_torques_in_the_readout_are_those_that_were_applied() -> None:

@@ -1,0 +1,82 @@
+"""Physics steps by MuJoCo Warp's kernels, called from JAX: the whole of native MuJoCo's step, heightfields and sensors too."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import warp
+from mujoco import mjx
+
+from locoenvs.backends.mjx import model as models
+from locoenvs.backends.mjx.simulator import Physics, Sensed
+from locoenvs.state import Array
+from locoenvs.task import Task
+from locoenvs.terrain import HeightMap
+
+CONTACTS = 24
+"""Contacts a robot, on average over all of them, that there is room for on uneven ground."""
+
+
+class WarpEngine:
+    """MuJoCo Warp through MJX. On the CPU its kernels run one after another, which is for tests.
+
+    There is room for one contact of every sphere on a plane, and on uneven ground for :data:`CONTACTS` a robot on average
+    and for one robot two of every sphere; what does not fit is dropped by the engine. ``graph`` is who records the kernels of
+    a step as a CUDA graph, one of Warp's modes in lower case; None is MJX's choice.
+    """
+
+    def __init__(
+        self, task: Task, height_map: HeightMap, num_envs: int, device: jax.Device, torque: bool, graph: str | None
+    ) -> None:
+        warp.config.quiet = True
+        modes = {mode.name.lower(): mode for mode in warp.JaxCallableGraphMode}
+        if graph is not None and graph not in modes:
+            raise ValueError(f"graph={graph!r}: there are {', '.join(modes)}")
+        self.model = models.for_warp(task, height_map, torque_actuators=torque)
+        robot = task.robot
+        spheres = len(models.touching(self.model))
+        plane = task.terrain.kind == "plane"
+        room = spheres if plane else max(CONTACTS, spheres)
+        rows = len(robot.joints) + 4 * (spheres if plane else 2 * spheres)
+        self._touching = models.touching(self.model)
+        self._forces = 3 * len(robot.contact_bodies)
+        self._feet = (len(robot.feet), 3)
+        # MJX names its buffers "for all worlds": they are shared by the robots.
+        shared = num_envs * room
+        on_device = mjx.put_model(self.model, impl="warp", device=device, graph_mode=modes[graph] if graph else None)
+        data = mjx.make_data(self.model, impl="warp", device=device, naconmax=shared, naccdmax=shared, njmax=rows)
+        self.constants = {"model": on_device, "data": data}
+        self.bytes_a_robot = 3 * sum(leaf.nbytes for leaf in jax.tree.leaves(data) if _per_robot(leaf, shared))
+        self.bytes_a_robot += (
+            2 * sum(leaf.nbytes for leaf in jax.tree.leaves(data) if not _per_robot(leaf, shared)) // num_envs
+        )
+
+    def steps(
+        self, constants: Any, physics: Physics, control: Array, count: int, payload: models.Payload | None
+    ) -> tuple[Array, Array, Array, Sensed]:
+        """See :class:`locoenvs.backends.mjx.simulator.Engine`."""
+        template = constants["data"]
+
+        def one(physics: Physics, control: Array) -> mjx.Data:
+            model = constants["model"]
+            if payload is not None:
+                model = payload.changed(model, physics.payload)
+            friction = model.geom_friction.at[self._touching, 0].set(physics.friction)
+            model = model.replace(geom_friction=friction)
+            data = template.replace(
+                qpos=physics.qpos, qvel=physics.qvel, qacc_warmstart=physics.warmstart, ctrl=control
+            )
+            for _ in range(count):
+                data = mjx.step(model, data)
+            return data.qpos, data.qvel, data.qacc_warmstart, data.actuator_force, data.sensordata
+
+        qpos, qvel, warmstart, torque, sensors = jax.vmap(one)(physics, control)
+        split = len(qpos), -1, 3
+        force, velocity = sensors[:, : self._forces].reshape(split), sensors[:, self._forces :].reshape(split)
+        return qpos, qvel, warmstart, Sensed(torque, force, velocity)
+
+
+def _per_robot(leaf: Any, shared: int) -> bool:
+    """Whether a buffer is one robot's, rather than shared by all."""
+    return not (leaf.ndim and leaf.shape[0] == shared)
