@@ -124,6 +124,15 @@ def test_a_resumed_run_is_the_same_run_bit_by_bit(run: Run, learner: str, tmp_pa
     assert (run.policy / "policy.onnx").read_bytes() == (half.policy / "policy.onnx").read_bytes()
 
 
+def test_a_run_starts_from_the_policy_of_another(run: Run, learner: str, tmp_path: Path) -> None:
+    given = PPOConfig(num_envs=8, horizon=8, minibatches=2, mirror=True)
+    settings = {"run": str(tmp_path / "started"), "start_from": str(run.policy), "updates": 0}
+    started = Run(learners.train(FLAT, learner, task(FLAT, recipe="walk"), given, **settings))
+    for (weight, bias), (own, offset) in zip(load_policy(run.policy).layers(), load_policy(started.policy).layers()):
+        np.testing.assert_allclose(own, weight, atol=1e-6)
+        np.testing.assert_allclose(offset, bias, atol=1e-6)
+
+
 def rsl_rl_means(learner: Any, observation: torch.Tensor) -> Any:
     from tensordict import TensorDict
 
