@@ -146,7 +146,7 @@ def parts(plan: Plan) -> Iterator[Part]:
 def _impl(job: Job) -> parity.Name:
     """The implementation that the device gets by itself, by its name."""
     env = environment(job, "flat", 1)
-    name = env.simulator.name
+    name = _engine(env).name
     env.close()
     return name
 
@@ -251,7 +251,7 @@ def speed(job: Job, ground: Ground, robots: int, **options: object) -> dict[str,
     env.step(actions[0])
     _wait(env)
     compiling = time.perf_counter() - begun
-    advance = env.simulator.compile(_bare, env.mdp, donate=True)  # type: ignore[attr-defined]
+    advance = _engine(env).compile(_bare, env.mdp, donate=True)
     for t in range(plan.settle):
         env.step(actions[t % len(actions)])
     rates: dict[str, list[float]] = {"whole": [], "bare": []}
@@ -273,7 +273,7 @@ def speed(job: Job, ground: Ground, robots: int, **options: object) -> dict[str,
             rates["bare"].append(plan.turn * robots / bare)
     rates |= {f"with {name}": _acting(env, ground, network, plan) for name, network in networks(ground).items()}
     found = {
-        "impl": env.simulator.name,
+        "impl": _engine(env).name,
         "robots": robots,
         "control_steps_per_second": {name: round(statistics.median(values)) for name, values in rates.items()},
         "bare_to_whole": round(statistics.median(b / w for b, w in zip(rates["bare"], rates["whole"])), 3),
@@ -342,6 +342,11 @@ def _acting(env: LocoVectorEnv, ground: Ground, layers: list[tuple[np.ndarray, n
     return rates
 
 
+def _engine(env: LocoVectorEnv) -> Any:
+    """The backend's own simulator, with what only it has."""
+    return env.simulator
+
+
 def _wait(env: LocoVectorEnv) -> None:
     import jax
 
@@ -351,7 +356,7 @@ def _wait(env: LocoVectorEnv) -> None:
 def _memory(env: LocoVectorEnv) -> dict[str, int]:
     """Device memory, MiB: what jax uses and used at most, and what the driver says that this process holds."""
     found = {}
-    statistics_ = env.simulator.device.memory_stats() or {}  # type: ignore[attr-defined]
+    statistics_ = _engine(env).device.memory_stats() or {}
     for name in ("bytes_in_use", "peak_bytes_in_use"):
         if name in statistics_:
             found[name.replace("bytes", "jax_mib")] = statistics_[name] // 2**20
