@@ -24,6 +24,9 @@ from locoenvs.rows import named_arrays
 from locoenvs.vector import LocoVectorEnv
 from mjx_physics import ROBOTS_HERE, ROUGH, TASKS
 
+pytestmark = pytest.mark.xdist_group("mjx-environment")
+"""One process compiles each program once for all tests."""
+
 DRAWN = ("robot", "key", "number", "step", "level", "column", "start_position")
 
 

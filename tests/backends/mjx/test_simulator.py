@@ -18,7 +18,8 @@ from mjx_physics import DEFAULT, FLAT, ROBOT, ROBOTS_HERE, physics, start
 
 IMPLS = ["jax", "warp"]
 FEET = [ROBOT.contact_bodies.index(foot) for foot in ROBOT.feet]
-pytestmark = pytest.mark.parametrize("impl", IMPLS)
+pytestmark = [pytest.mark.parametrize("impl", IMPLS), pytest.mark.xdist_group("mjx-physics")]
+"""One process compiles each program once for all tests."""
 
 
 def swinging(t: int) -> np.ndarray:
