@@ -33,12 +33,18 @@ class Numbers:
 def test_programs_are_kept_where_the_user_says_or_in_the_users_cache(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(jax.config, "jax_compilation_cache_dir", None, raising=False)
+    before = jax.config.jax_compilation_cache_dir
     monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert cache_folder() == tmp_path / "locoenvs" / "jax"
-    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "/elsewhere")
-    assert cache_folder() == Path("/elsewhere")
+    try:
+        jax.config.update("jax_compilation_cache_dir", None)
+        assert cache_folder() == tmp_path / "locoenvs" / "jax"
+        jax.config.update("jax_compilation_cache_dir", "/chosen")
+        assert cache_folder() == Path("/chosen")
+        monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "/elsewhere")
+        assert cache_folder() == Path("/elsewhere")
+    finally:
+        jax.config.update("jax_compilation_cache_dir", before)
 
 
 def test_compiling_is_told_once_and_arrays_are_no_constants(capsys: pytest.CaptureFixture[str]) -> None:
