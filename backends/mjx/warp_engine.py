@@ -34,14 +34,12 @@ class WarpEngine:
         if graph is not None and graph not in modes:
             raise ValueError(f"graph={graph!r}: there are {', '.join(modes)}")
         self.model = models.for_warp(task, height_map, torque_actuators=torque)
-        robot = task.robot
         spheres = len(models.touching(self.model))
         plane = task.terrain.kind == "plane"
         room = spheres if plane else max(CONTACTS, spheres)
-        rows = len(robot.joints) + 4 * (spheres if plane else 2 * spheres)
+        rows = len(task.robot.joints) + 4 * (spheres if plane else 2 * spheres)
         self._touching = models.touching(self.model)
-        self._forces = 3 * len(robot.contact_bodies)
-        self._feet = (len(robot.feet), 3)
+        self._forces = 3 * len(task.robot.contact_bodies)
         on_device = mjx.put_model(self.model, impl="warp", device=device, graph_mode=modes[graph] if graph else None)
 
         def data(robots: int) -> mjx.Data:
@@ -60,7 +58,7 @@ class WarpEngine:
         """See :class:`locoenvs.backends.mjx.simulator.Engine`."""
         template = constants["data"]
 
-        def one(physics: Physics, control: Array) -> mjx.Data:
+        def one(physics: Physics, control: Array) -> tuple[Array, ...]:
             model = constants["model"]
             if payload is not None:
                 model = payload.changed(model, physics.payload)
