@@ -155,7 +155,7 @@ def measure(
     """The results, and the milliseconds of a native step."""
     bare = Instant(robots, observations, done, "numpy")
     plain = np.zeros((robots, JOINTS), np.float32)
-    timed = {"bare": lambda: bare.step(plain)}
+    timed: dict[str, Callable[[], object]] = {"bare": lambda: bare.step(plain)}
     for name in learners:
         make, array = ADAPTERS[name]
         timed[name] = make(Instant(robots, observations, done, array))

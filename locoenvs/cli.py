@@ -65,8 +65,9 @@ def list_() -> None:
         made.add_row("environment", env_id, f"{robot} on {'a plane' if ground == 'flat' else 'rough ground'}")
     for name, load in engines.installed().items():
         made.add_row("backend", name, _state(load))
-    for name, load in _learners().items():
-        made.add_row("learner", name, _state(load))
+    for name in _learners():
+        package = learners.missing(name)
+        made.add_row("learner", name, "installed" if package is None else f"needs {package}")
     Console().print(made)
 
 

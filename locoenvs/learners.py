@@ -6,8 +6,9 @@ a ``task`` and their ``ppo`` settings, see :mod:`locoenvs.wrappers.training`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
-from importlib.metadata import entry_points
+from importlib.metadata import PackageNotFoundError, entry_points, requires, version
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,21 @@ GROUP = "locoenvs.learners"
 def installed() -> dict[str, Callable[[], Any]]:
     """Name -> loader of each learner."""
     return {point.name: point.load for point in entry_points(group=GROUP)}
+
+
+def missing(name: str) -> str | None:
+    """The first package that a learner of this project needs and that is not installed; nothing is imported."""
+    extra = name.replace("_", "-")
+    for text in requires("locoenvs") or []:
+        package, _, condition = text.partition(";")
+        if f'extra == "{extra}"' in condition.replace("'", '"'):
+            found = re.match(r"[\w.-]+", package)
+            assert found is not None
+            try:
+                version(found[0])
+            except PackageNotFoundError:
+                return found[0]
+    return None
 
 
 def load(name: str, found: Mapping[str, Callable[[], Any]] | None = None) -> Callable[..., Path]:

@@ -11,6 +11,10 @@ import os  # noqa: E402
 os.environ.setdefault("NPROC", "8")  # jax can deadlock on two cores unless told to make more threads
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # a learner shares the GPU
 
+import warp  # noqa: E402
+
+warp.config.quiet = True  # MJX initializes it, and it would introduce itself on the standard output
+
 from locoenvs.backends.mjx.simulator import Contact, Impl, MjxSimulator  # noqa: E402
 from locoenvs.task import Task  # noqa: E402
 from locoenvs.terrain import HeightMap  # noqa: E402

@@ -33,13 +33,13 @@ class JaxEngine:
         self._own, self._plane = own, task.terrain.kind == "plane"
         robot = task.robot
         geoms = models.touching(self.model)
-        second = np.array([self.model.geom(int(geom)).name.startswith("second/") for geom in geoms])
-        self._radius = self.model.geom_size[geoms[~second], 0]
-        bodies = self.model.geom_bodyid
-        self._twice = np.array([i for i, g in enumerate(geoms[~second]) if bodies[g] in bodies[geoms[second]]], int)
-        self._order = np.argsort(np.concatenate([np.nonzero(~second)[0], np.nonzero(second)[0]]))
+        second = np.array([self.model.geom(int(geom)).name.startswith(models.SECOND) for geom in geoms])
         self._first = geoms[~second]
-        self._bodies = models.body_of_contact(self.model, robot)
+        self._radius = self.model.geom_size[self._first, 0]
+        self._twice = np.array([self._original(geom) for geom in geoms[second]], int)
+        # From first contacts, then second ones, to the order of the spheres.
+        self._order = np.argsort(np.concatenate([np.nonzero(~second)[0], np.nonzero(second)[0]]))
+        self._bodies = np.array([self.model.body(name).id for name in robot.contact_bodies])
         self._sites = np.array([self.model.site(foot).id for foot in robot.feet])
         self._grid = Grid(*height_map.heights.shape, height_map.origin, height_map.cell)
         on_device = mjx.put_model(self.model, impl="jax", device=device)
@@ -52,6 +52,12 @@ class JaxEngine:
         self.constants = {"heights": heights if own else on_device.hfield_data}
         scratch = sum(leaf.nbytes for leaf in jax.tree.leaves(template) if isinstance(leaf, jax.Array))
         self.bytes_a_robot = 2 * scratch
+
+    def _original(self, geom: int) -> int:
+        """Which of the first spheres the sphere ``geom`` repeats."""
+        bodies, places = self.model.geom_bodyid, self.model.geom_pos
+        same = (bodies[self._first] == bodies[geom]) & (places[self._first] == places[geom]).all(axis=-1)
+        return int(np.nonzero(same)[0].item())
 
     def steps(
         self, constants: Any, physics: Physics, control: Array, count: int, payload: models.Payload | None
@@ -123,11 +129,13 @@ class JaxEngine:
         tangent = contact.friction[:, :2] * jnp.stack([edges[:, 0] - edges[:, 1], edges[:, 2] - edges[:, 3]], axis=-1)
         local = jnp.concatenate([normal[:, None], tangent], axis=-1)
         force = jnp.sum(local[:, :, None] * contact.frame, axis=1)
+        touched = jnp.asarray(self.model.geom_bodyid)[contact.geom[:, 1]]
+        own = (touched == self._bodies[:, None]).astype(force.dtype)
         body = self.model.site_bodyid[self._sites]
         motion = data.cvel[body]
         arm = data.site_xpos[self._sites] - data.subtree_com[self.model.body_rootid[body]]
         return Sensed(
             torque=data.actuator_force,
-            contact_force=self._bodies @ force,
+            contact_force=own @ force,
             foot_velocity=motion[:, 3:] + jnp.cross(motion[:, :3], arm),
         )

@@ -12,13 +12,16 @@ import mujoco
 import numpy as np
 from mujoco import mjx
 
-from locoenvs.robot import Robot
 from locoenvs.task import Task, Terrain
 from locoenvs.terrain import HeightMap
 
 ITERATIONS, LINE_SEARCH = 20, 8
 """Most Newton iterations and line-search steps under JAX. With contacts this stiff native MuJoCo takes up to about ten
 iterations when feet land or slip; stopping at four throws robots into the air. The loop ends when all robots are done, so the bound costs nothing; every line search does all of its steps."""
+
+
+SECOND = "second/"
+"""How the names of spheres begin that are there for another one's second contact."""
 
 
 def for_jax(task: Task, height_map: HeightMap, *, own_contact: bool, torque_actuators: bool) -> mujoco.MjModel:
@@ -35,11 +38,11 @@ def for_jax(task: Task, height_map: HeightMap, *, own_contact: bool, torque_actu
         spec.delete(sensor)
     if own_contact and uneven:
         for foot in task.robot.feet:
-            geom = next(geom for geom in spec.body(foot).geoms if geom.contype == 0 and geom.conaffinity == 1)
-            spec.body(foot).add_geom(
-                name=f"second/{foot}", type=geom.type, size=geom.size, pos=geom.pos, contype=0, conaffinity=1,
-                condim=geom.condim, priority=geom.priority, solref=geom.solref, solimp=geom.solimp, group=geom.group,
-            )  # fmt: skip
+            for index, geom in enumerate(list(spec.body(foot).geoms)):
+                spec.body(foot).add_geom(
+                    name=f"{SECOND}{index}/{foot}", type=geom.type, size=geom.size, pos=geom.pos, contype=0, conaffinity=1,
+                    condim=geom.condim, priority=geom.priority, solref=geom.solref, solimp=geom.solimp, group=geom.group,
+                )  # fmt: skip
     spec.option.iterations, spec.option.ls_iterations = ITERATIONS, LINE_SEARCH
     return spec.compile()
 
@@ -76,12 +79,6 @@ def contacts(model: mujoco.MjModel, template: mjx.Contact) -> mjx.Contact:
         geom1=jnp.asarray(pair[:, 0]),
         geom2=jnp.asarray(pair[:, 1]),
     )
-
-
-def body_of_contact(model: mujoco.MjModel, robot: Robot) -> np.ndarray:
-    """Which contact belongs to which contact body: (C, G) with ones."""
-    bodies = [model.body(name).id for name in robot.contact_bodies]
-    return (model.geom_bodyid[touching(model)] == np.array(bodies)[:, None]).astype(np.float32)
 
 
 @dataclass(frozen=True)

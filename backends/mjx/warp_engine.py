@@ -9,6 +9,7 @@ import warp
 from mujoco import mjx
 
 from locoenvs.backends.mjx import model as models
+from locoenvs.backends.mjx.device import check_memory
 from locoenvs.backends.mjx.simulator import Physics, Sensed
 from locoenvs.state import Array
 from locoenvs.task import Task
@@ -29,28 +30,27 @@ class WarpEngine:
     def __init__(
         self, task: Task, height_map: HeightMap, num_envs: int, device: jax.Device, torque: bool, graph: str | None
     ) -> None:
-        warp.config.quiet = True
         modes = {mode.name.lower(): mode for mode in warp.JaxCallableGraphMode}
         if graph is not None and graph not in modes:
             raise ValueError(f"graph={graph!r}: there are {', '.join(modes)}")
         self.model = models.for_warp(task, height_map, torque_actuators=torque)
-        robot = task.robot
         spheres = len(models.touching(self.model))
         plane = task.terrain.kind == "plane"
         room = spheres if plane else max(CONTACTS, spheres)
-        rows = len(robot.joints) + 4 * (spheres if plane else 2 * spheres)
+        rows = len(task.robot.joints) + 4 * (spheres if plane else 2 * spheres)
         self._touching = models.touching(self.model)
-        self._forces = 3 * len(robot.contact_bodies)
-        self._feet = (len(robot.feet), 3)
-        # MJX names its buffers "for all worlds": they are shared by the robots.
-        shared = num_envs * room
+        self._forces = 3 * len(task.robot.contact_bodies)
         on_device = mjx.put_model(self.model, impl="warp", device=device, graph_mode=modes[graph] if graph else None)
-        data = mjx.make_data(self.model, impl="warp", device=device, naconmax=shared, naccdmax=shared, njmax=rows)
-        self.constants = {"model": on_device, "data": data}
-        self.bytes_a_robot = 3 * sum(leaf.nbytes for leaf in jax.tree.leaves(data) if _per_robot(leaf, shared))
-        self.bytes_a_robot += (
-            2 * sum(leaf.nbytes for leaf in jax.tree.leaves(data) if not _per_robot(leaf, shared)) // num_envs
-        )
+
+        def data(robots: int) -> mjx.Data:
+            """Buffers of one robot, but for the contacts, whose buffers are shared by that many."""
+            shared = robots * room
+            return mjx.make_data(self.model, impl="warp", device=device, naconmax=shared, naccdmax=shared, njmax=rows)
+
+        # The kernels work in copies of these, and XLA keeps more than one.
+        self.bytes_a_robot = 3 * sum(leaf.nbytes for leaf in jax.tree.leaves(data(1)))
+        check_memory(num_envs, self.bytes_a_robot, device)
+        self.constants = {"model": on_device, "data": data(num_envs)}
 
     def steps(
         self, constants: Any, physics: Physics, control: Array, count: int, payload: models.Payload | None
@@ -58,7 +58,7 @@ class WarpEngine:
         """See :class:`locoenvs.backends.mjx.simulator.Engine`."""
         template = constants["data"]
 
-        def one(physics: Physics, control: Array) -> mjx.Data:
+        def one(physics: Physics, control: Array) -> tuple[Array, ...]:
             model = constants["model"]
             if payload is not None:
                 model = payload.changed(model, physics.payload)
@@ -75,8 +75,3 @@ class WarpEngine:
         split = len(qpos), -1, 3
         force, velocity = sensors[:, : self._forces].reshape(split), sensors[:, self._forces :].reshape(split)
         return qpos, qvel, warmstart, Sensed(torque, force, velocity)
-
-
-def _per_robot(leaf: Any, shared: int) -> bool:
-    """Whether a buffer is one robot's, rather than shared by all."""
-    return not (leaf.ndim and leaf.shape[0] == shared)

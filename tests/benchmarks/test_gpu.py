@@ -69,12 +69,23 @@ def test_what_is_finished_is_not_done_again_and_what_fails_is_told_and_tried_aga
     assert gpu(tmp_path, minutes=1) is False
     text = json.loads((tmp_path / "gpu.json").read_text())
     assert set(text["parts"]) == {"a/good"} and text["waiting"] == ["b/half", "b/bad"]
+    assert text["errors"] == {"b/bad": ["RuntimeError: out of memory"]}
     assert "b/bad: RuntimeError: out of memory" in capsys.readouterr().out
     assert gpu(tmp_path, minutes=0.001) is False and len(done) == 3, "nothing is begun that there is no time for"
     assert gpu(tmp_path, minutes=1, only=("a",)) is True and len(done) == 3
     assert gpu(tmp_path, minutes=1) is True
     assert done == ["good", "half", "bad", "half", "bad"]
     assert set(json.loads((tmp_path / "gpu.json").read_text())["parts"]) == {"a/good", "b/half", "b/bad"}
+
+
+def test_what_fails_twice_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def bad(job: Job) -> dict[str, int]:
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(benchmark, "parts", lambda plan: iter([benchmark.Part("bad", bad, 1)]))
+    assert [gpu(tmp_path, minutes=1) for _ in range(3)] == [False, False, True]
+    found = json.loads((tmp_path / "gpu.json").read_text())
+    assert found["errors"] == {"bad": ["RuntimeError: out of memory"] * 2} and found["parts"] == {}
 
 
 def test_the_real_thing_covers_what_is_asked() -> None:

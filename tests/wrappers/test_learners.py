@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 import json
 import os
 import subprocess
@@ -210,6 +211,18 @@ def test_a_missing_library_is_named_with_the_line_to_install_it(name: str, monke
     extra = name.replace("_", "-")
     with pytest.raises(ImportError, match=rf'learner {name!r} needs {library}: pip install "locoenvs\[{extra}\]"'):
         learners.train(FLAT, name)
+
+
+def test_what_a_learner_lacks_is_known_without_importing_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def version(package: str) -> str:
+        if package == "rl-games":
+            raise importlib.metadata.PackageNotFoundError(package)
+        return "1"
+
+    monkeypatch.setattr(learners, "version", version)
+    assert learners.missing("rl_games") == "rl-games"
+    assert [learners.missing(name) for name in LIBRARIES if name != "rl_games"] == [None] * 5
+    assert learners.missing("somebody_elses") is None
 
 
 def test_every_learner_is_an_entry_point_and_an_extra_of_its_name() -> None:

@@ -80,6 +80,7 @@ class SkrlLearner:
 def rollout(env: Any, agent: Any, steps: int) -> float:
     """Steps of SKRL's own training loop; the time at which the last one was recorded, before what it is learned from."""
     observations, states, when = env.reset()[0], env.state(), {"timestep": 0, "timesteps": 1}
+    recorded = time.perf_counter()
     for _ in range(steps):
         agent.pre_interaction(**when)
         with torch.no_grad():

@@ -18,7 +18,8 @@ from mjx_physics import DEFAULT, FLAT, ROBOT, ROBOTS_HERE, physics, start
 
 IMPLS = ["jax", "warp"]
 FEET = [ROBOT.contact_bodies.index(foot) for foot in ROBOT.feet]
-pytestmark = pytest.mark.parametrize("impl", IMPLS)
+pytestmark = [pytest.mark.parametrize("impl", IMPLS), pytest.mark.xdist_group("mjx-physics")]
+"""One process compiles each program once for all tests."""
 
 
 def swinging(t: int) -> np.ndarray:
@@ -37,8 +38,10 @@ def test_in_the_air_joints_are_native_mujocos(impl: str) -> None:
     for each in (ours, native):
         each.place(begin, payload=np.array([-5, 0, 2, 5]))
     saturated = 0
+    far = np.where(np.arange(12) % 3 == 0, 0.6, 2.4)  # hips far, for large torques; abductions short of their end stops
     for t in range(25):
-        a, b = ours.advance(swinging(t)), native.advance(swinging(t))
+        target = DEFAULT + far * (swinging(t) - DEFAULT)
+        a, b = ours.advance(target), native.advance(target)
         np.testing.assert_allclose(a.joint_position, b.joint_position, atol=1e-4)
         np.testing.assert_allclose(a.base_quaternion, b.base_quaternion, atol=1e-4)
         np.testing.assert_allclose(a.base_linear_velocity, b.base_linear_velocity, atol=2e-3)
@@ -56,7 +59,7 @@ def test_a_standing_robot_has_its_weight_on_its_feet_as_in_native_mujoco(impl: s
     readouts = []
     for each in (physics("flat", impl), physics("flat", "native")):
         each.place(begin, payload=payload)
-        for _ in range(75):
+        for _ in range(200):
             readout = each.advance(DEFAULT)
         readouts.append(readout)
     ours, native = readouts
