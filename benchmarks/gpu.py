@@ -31,6 +31,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -122,26 +123,22 @@ def parts(plan: Plan) -> Iterator[Part]:
     first = [n for n in plan.robots if n in plan.both_impls_at]
     sizes = [(ground, robots) for robots in first for ground in grounds]
     for ground, robots in sizes:
-        yield Part(f"speed/{ground}/{robots}", lambda job, g=ground, n=robots: speed(job, g, n), 120)
+        yield Part(f"speed/{ground}/{robots}", partial(speed, ground=ground, robots=robots), 120)
     for ground, updates in plan.updates:
-        yield Part(f"train/{ground}", lambda job, g=ground, u=updates: training(job, g, u), 120)
+        yield Part(f"train/{ground}", partial(training, ground=ground, updates=updates), 120)
     for ground, _ in plan.updates:
-        yield Part(f"panel/{ground}", lambda job, g=ground: panel(job, g), 150)
+        yield Part(f"panel/{ground}", partial(panel, ground=ground), 150)
     for ground, robots in ((ground, robots) for robots in plan.robots for ground in grounds if robots not in first):
-        yield Part(f"speed/{ground}/{robots}", lambda job, g=ground, n=robots: speed(job, g, n), 120)
+        yield Part(f"speed/{ground}/{robots}", partial(speed, ground=ground, robots=robots), 120)
     yield Part("checks/memory", check_memory, 150)
     for robots in plan.learning_at:
         for ground in grounds:
-            yield Part(f"learning/{ground}/{robots}", lambda job, g=ground, n=robots: learning(job, g, n), 120)
+            yield Part(f"learning/{ground}/{robots}", partial(learning, ground=ground, robots=robots), 120)
     for robots in plan.both_impls_at:
         for ground in grounds:
-            yield Part(
-                f"speed-jax/{ground}/{robots}", lambda job, g=ground, n=robots: speed(job, g, n, impl="jax"), 200
-            )
+            yield Part(f"speed-jax/{ground}/{robots}", partial(speed, ground=ground, robots=robots, impl="jax"), 200)
         for mode in ("jax", "warp", "warp_staged_ex", "none"):
-            yield Part(
-                f"speed-graph/{mode}/{robots}", lambda job, m=mode, n=robots: speed(job, "flat", n, graph=m), 120
-            )
+            yield Part(f"speed-graph/{mode}/{robots}", partial(speed, ground="flat", robots=robots, graph=mode), 120)
 
 
 # --- checks -------------------------------------------------------------------------------------------------------------

@@ -167,7 +167,7 @@ def one_step(reference: Driver, other: Driver, trace: Trace, targets: np.ndarray
 def trajectories(names: list[Name], task: Task, parts: list[Part], robots: int, device: str | None) -> dict[str, Any]:
     """The parts that are rollouts on one ground: part -> backend -> numbers, against the first backend."""
     drivers = {name: Driver(name, task, robots, device) for name in names}
-    reference, made = drivers[names[0]], {}
+    reference, made = drivers[names[0]], dict[str, Any]()
     for part in parts:
         start, targets = scene(part, task, robots)
         traces = {name: driver.rollout(start, targets) for name, driver in drivers.items()}

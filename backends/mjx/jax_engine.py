@@ -41,7 +41,8 @@ class JaxEngine:
         self._order = np.argsort(np.concatenate([np.nonzero(~second)[0], np.nonzero(second)[0]]))
         self._bodies = np.array([self.model.body(name).id for name in robot.contact_bodies])
         self._sites = np.array([self.model.site(foot).id for foot in robot.feet])
-        self._grid = Grid(*height_map.heights.shape, height_map.origin, height_map.cell)
+        rows, columns = height_map.heights.shape
+        self._grid = Grid(rows, columns, height_map.origin, height_map.cell)
         on_device = mjx.put_model(self.model, impl="jax", device=device)
         template = mjx.make_data(on_device, impl="jax", device=device)
         if own:

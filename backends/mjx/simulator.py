@@ -170,7 +170,7 @@ class MjxSimulator:
         """``count`` physics steps with torques of the actuator."""
 
         def step(carry: tuple[Physics, Sensed], _: None) -> tuple[tuple[Physics, Sensed], None]:
-            physics, _ = carry
+            physics = carry[0]
             memory, torque = actuator.torque(physics.memory, target, physics.qpos[:, 7:], physics.qvel[:, 6:])
             return self._steps(dataclasses.replace(physics, memory=memory), torque, 1), None
 
