@@ -11,7 +11,6 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,7 +19,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from locoenvs import cli_actuator, cli_robot, engines
+from locoenvs import cli_actuator, cli_robot, engines, learners
 from locoenvs.audit import Finding, audit_result, audit_training
 from locoenvs.evaluate import Result, evaluate, strata_table, table
 from locoenvs.panel import PANELS, Panel, load_panel, panel_for
@@ -34,9 +33,6 @@ from locoenvs.run import Run, write_atomically
 from locoenvs.settings import TrainSettings
 from locoenvs.task import Curriculum, Task, Terrain, TileKind, TileShare
 from locoenvs.video import contact_sheet, record
-
-LEARNERS = "locoenvs.learners"
-"""The entry-point group of learners: each loads to ``train(env_id: str, settings: TrainSettings) -> Path``."""
 
 RUNS = Path("runs")
 """Where a run goes whose name is not a path."""
@@ -70,8 +66,9 @@ def list_() -> None:
         made.add_row("environment", env_id, f"{robot} on {'a plane' if ground == 'flat' else 'rough ground'}")
     for name, load in engines.installed().items():
         made.add_row("backend", name, _state(load))
-    for name, load in _learners().items():
-        made.add_row("learner", name, _state(load))
+    for name in _learners():
+        package = learners.missing(name)
+        made.add_row("learner", name, "installed" if package is None else f"needs {package}")
     Console().print(made)
 
 
@@ -306,23 +303,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _learners() -> dict[str, Callable[[], Any]]:
     """Name -> loader of each learner that is installed."""
-    return {point.name: point.load for point in entry_points(group=LEARNERS)}
+    return learners.installed()
 
 
 def _train(learner: str, settings: TrainSettings) -> Path:
     """Train with a learner by name; the run folder."""
-    task_of(
-        settings.env_id, settings.recipe or "paper", settings.actuator
-    )  # unknown names, before anything slow is imported
+    # Unknown names, before anything slow is imported.
+    task_of(settings.env_id, settings.recipe or "paper", settings.actuator)
     engines.load(settings.backend)
-    found = _learners()
-    if learner not in found:
-        raise ValueError(nearest("learner", learner, list(found)))
-    try:
-        start = found[learner]()
-    except ImportError as error:
-        extra = learner.replace("_", "-")
-        raise ImportError(f'learner {learner!r} needs {error.name}: pip install "locoenvs[{extra}]"') from error
+    start = learners.load(learner, _learners())
     return start(settings.env_id, settings)
 
 

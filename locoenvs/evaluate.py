@@ -11,7 +11,7 @@ import json
 import math
 import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -126,17 +126,28 @@ def evaluate(
     panel: Panel,
     backend: str = "auto",
     progress: Callable[[float], None] = lambda share: None,
+    *,
+    device: str | None = None,
+    options: Mapping[str, object] | None = None,
 ) -> Result:
     """Evaluate a policy, or any function of observations (N, O) to actions (N, J), on a panel.
 
-    ``progress`` hears the share of the panel that is done, from 0 to 1.
+    ``progress`` hears the share of the panel that is done, from 0 to 1. ``device`` and ``options`` are the backend's.
     """
     if isinstance(policy, Policy):
         policy.check(panel.task)
     begun = time.perf_counter()
     env = LocoVectorEnv(
-        panel.task, panel.num_robots, backend=backend, split=panel.split, stagger=False, autoreset_mode="disabled"
+        panel.task,
+        panel.num_robots,
+        backend=backend,
+        device=device,
+        options=options,
+        split=panel.split,
+        stagger=False,
+        autoreset_mode="disabled",
     )
+    name = str(getattr(env.simulator, "name", engines.resolve(backend)))
     try:
         record = _record(env, policy, panel.seed, progress)
     finally:
@@ -153,7 +164,7 @@ def evaluate(
         panel_hash=panel.hash,
         task_hash=panel.task.hash,
         policy_sha256=policy.sha256 if isinstance(policy, Policy) else None,
-        backend=engines.resolve(backend),
+        backend=name,
         num_robots=panel.num_robots,
         episode_seconds=float(record.alive.sum(axis=0).mean() * record.dt),
         metrics=_metrics(record, np.ones_like(record.alive), True),
@@ -282,7 +293,7 @@ def _moment(env: LocoVectorEnv, action: np.ndarray, before: np.ndarray) -> tuple
     contact = numbers(readout.contact_force)[:, feet, 2] > CONTACT_FORCE
     foot_speed = np.linalg.norm(numbers(readout.foot_velocity)[..., :2], axis=-1)
     ground = ground_height(
-        numbers(mdp.ground), mdp.height_map.origin, mdp.height_map.cell, position[:, 0], position[:, 1]
+        mdp.height_map.heights, mdp.height_map.origin, mdp.height_map.cell, position[:, 0], position[:, 1]
     )
     row = {
         "velocity_error": np.linalg.norm(command[:, :2] - velocity, axis=-1),
@@ -412,7 +423,7 @@ def bootstrap(numerator: np.ndarray, denominator: np.ndarray) -> Estimate:
 
 def _versions() -> dict[str, str]:
     found = {"python": platform.python_version()}
-    for package in ("locoenvs", "numpy", "mujoco", "onnxruntime"):
+    for package in ("locoenvs", "numpy", "mujoco", "mujoco-mjx", "jax", "warp-lang", "onnxruntime"):
         try:
             found[package] = version(package)
         except PackageNotFoundError:

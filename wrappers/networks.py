@@ -10,10 +10,7 @@ import torch
 from torch import nn
 
 from locoenvs.policy import Layer
-from locoenvs.symmetry import Mirror
-
-Image = tuple[np.ndarray, np.ndarray]
-"""A mirror image of a vector as (index, sign): image = sign * vector[index]; its own inverse."""
+from locoenvs.symmetry import Image, Mirror, images
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"elu": nn.ELU, "relu": nn.ReLU, "tanh": nn.Tanh}
 
@@ -45,17 +42,6 @@ class MirrorLinear(nn.Linear):
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         weight, bias = self.projected()
         return nn.functional.linear(input, weight, bias)
-
-
-def images(mirror: Mirror, hidden: Sequence[int], outputs: int) -> list[Image]:
-    """The images of a network's input, hidden layers and output: the actions, or one value that a mirror leaves alone.
-
-    Hidden units i and i + width / 2 are each other's mirror images.
-    """
-    here: Image = (mirror.observation_index, mirror.observation_sign)
-    swapped = [(np.roll(np.arange(width), width // 2), np.ones(width)) for width in hidden]
-    action: Image = (mirror.action_index, mirror.action_sign)
-    return [here, *swapped, action if outputs > 1 else (np.zeros(1, int), np.ones(1))]
 
 
 def mirrored(modules: Iterable[nn.Module], mirror: Mirror | None) -> list[nn.Module]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import signal
@@ -9,7 +10,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -28,7 +29,6 @@ from locoenvs.settings import TrainSettings
 from locoenvs.symmetry import Mirror, mirror
 from locoenvs.task import Task
 from locoenvs.transfer import layers_for
-from locoenvs.vector import LocoVectorEnv
 from locoenvs.wrappers.metered import MeteredEnv
 from locoenvs.wrappers.networks import check_symmetric
 from locoenvs.wrappers.ppo import PPOConfig, config, geometry
@@ -58,7 +58,7 @@ class Learner(Protocol):
     array: ClassVar[Kind]
     """What arrays the environment should return."""
 
-    def __init__(self, env: LocoVectorEnv, ppo: PPOConfig, mirror: Mirror | None, seed: int) -> None:
+    def __init__(self, env: MeteredEnv, ppo: PPOConfig, mirror: Mirror | None, seed: int) -> None:
         """Reset ``env`` with ``seed`` and build the networks, left-right symmetric by ``mirror`` if it is given."""
 
     def update(self) -> Update:
@@ -141,7 +141,11 @@ def _first_layers(start: Policy, task: Task, ppo: PPOConfig) -> tuple[list[Layer
 
 
 def _versions(kind: type[Learner]) -> dict[str, str]:
-    return {name: version(name) for name in ("locoenvs", "mujoco", "torch", *kind.packages, "numpy")}
+    found = {}
+    for name in ("locoenvs", "mujoco", "mujoco-mjx", "jax", "warp-lang", "torch", *kind.packages, "numpy"):
+        with contextlib.suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 def _resumed(recipe: dict[str, Any], kind: type[Learner], settings: TrainSettings) -> dict[str, Any]:
@@ -259,7 +263,7 @@ class Training:
             "algorithm": self.learner.save(),
             "rng": {
                 "torch": torch.get_rng_state(),
-                "cuda": torch.cuda.get_rng_state_all(),
+                "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
                 "numpy": _numpy_rng(),
             },
             "env": {name: torch.from_numpy(np.atleast_1d(value)) for name, value in self.env.save().items()},
@@ -287,7 +291,8 @@ class Training:
         self.learner.load(state["algorithm"], self.env.restore(saved))
         self.update, self.seconds = state["update"], state["seconds"]
         torch.set_rng_state(state["rng"]["torch"])
-        torch.cuda.set_rng_state_all(state["rng"]["cuda"])
+        if torch.cuda.is_available() and len(state["rng"]["cuda"]) == torch.cuda.device_count():
+            torch.cuda.set_rng_state_all(state["rng"]["cuda"])
         _set_numpy_rng(state["rng"]["numpy"])
         self.run.truncate_ledger(self.update)
 
