@@ -12,7 +12,7 @@ walk: .venv/walk.stamp
 	.venv/bin/locoenvs walk
 
 test: .venv/dev.stamp
-	.venv/bin/python -m pytest -n $(TEST_WORKERS) --maxprocesses 8
+	.venv/bin/python -m pytest -n $(TEST_WORKERS) --maxprocesses 8 --dist loadgroup
 
 lint: .venv/dev.stamp
 	.venv/bin/ruff check .

@@ -4,11 +4,12 @@
 >>> env = gymnasium.make("Loco/AnymalC-Rough-v0", num_envs=4096)  # doctest: +SKIP
 """
 
+from locoenvs.pure import functional
 from locoenvs.registration import register
 from locoenvs.task import Task
 from locoenvs.vector import LocoVectorEnv
 
 __version__ = "0.1.0"
-__all__ = ["LocoVectorEnv", "Task", "register"]
+__all__ = ["LocoVectorEnv", "Task", "functional", "register"]
 
 register()

@@ -6,6 +6,9 @@ can be jitted, saved and cleared robot by robot. N robots, J joints.
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
 from typing import Protocol
 
@@ -52,7 +55,7 @@ def actuator_of(task: Task) -> Actuator:
             f"drive {named.network!r} holds at one evaluation every {network.dt} s, timing.physics_dt is "
             f"{task.timing.physics_dt} s: set that to {network.dt}, or fit a network to a log of that rate"
         )
-    return LSTM(task.robot, network)
+    return LSTM(network, [joint.torque_limit for joint in task.robot.joints])
 
 
 class PD:
@@ -80,18 +83,18 @@ class PD:
 
 
 class LSTM:
-    """A drive's network, shared by all joints, whose torque is clipped at each joint's limit.
+    """A drive's network, shared by all joints, whose torque is clipped at each joint's limit, ``limits`` (J,) N m.
 
     The memory is (2 H L, N, J): h and c of each of the L layers of H units. All gates of a layer are one matrix product
     and one tanh, as sigmoid(x) = (1 + tanh(x / 2)) / 2.
     """
 
-    CHUNK = 2048
+    CHUNK = 1024
     """Drives that numpy works on at a time, so that what a chunk needs stays in the processor's cache."""
 
-    def __init__(self, robot: Robot, network: Network) -> None:
+    def __init__(self, network: Network, limits: Sequence[float]) -> None:
         self._units = [layer.units for layer in network.layers]
-        self._joints = len(robot.joints)
+        self._joints = len(limits)
         weights: list[np.ndarray] = []
         for index, layer in enumerate(network.layers):
             units, scale = layer.units, np.ones(1, np.float32)
@@ -105,8 +108,9 @@ class LSTM:
         weights.append((network.output_scale * network.weight[None]).astype(np.float32))
         weights.append(np.array([[network.output_scale * network.bias]], np.float32))
         self._weights = weights
-        self._limit = np.array([joint.torque_limit for joint in robot.joints], np.float32)
+        self._limit = np.array(limits, np.float32)
         self._on_device: dict[object, list[Array]] = {}
+        self._threads: ThreadPoolExecutor | None = None
 
     def initial(self, num_envs: int, xp: ModuleType, device: object = None) -> Array:
         """See :class:`Actuator`."""
@@ -131,11 +135,20 @@ class LSTM:
         return xp.where(mask[None, :, None], xp.zeros_like(memory), memory)
 
     def _in_chunks(self, weights: list[Array], memory: Array, inputs: Array) -> tuple[Array, Array]:
-        after, torque = np.empty_like(memory), np.empty_like(inputs[0])
-        xp = array_namespace(memory)
-        for start in range(0, memory.shape[1], self.CHUNK):
+        """What numpy does at once: chunk by chunk, on all cores if there are many."""
+        after, torque, xp = np.empty_like(memory), np.empty_like(inputs[0]), array_namespace(memory)
+
+        def work(start: int) -> None:
             part = slice(start, start + self.CHUNK)
             after[:, part], torque[part] = self._evaluate(xp, weights, memory[:, part], inputs[:, part])
+
+        starts = range(0, memory.shape[1], self.CHUNK)
+        if len(starts) <= 4:
+            for start in starts:
+                work(start)
+        else:
+            self._threads = self._threads or ThreadPoolExecutor(os.cpu_count())
+            list(self._threads.map(work, starts))
         return after, torque
 
     def _evaluate(self, xp: ModuleType, weights: list[Array], memory: Array, inputs: Array) -> tuple[Array, Array]:

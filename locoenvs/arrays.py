@@ -29,6 +29,16 @@ def kind_of(xp: ModuleType) -> Kind:
     return "torch" if "torch" in parts else "jax" if "jax" in parts else "numpy"
 
 
+def device_of(array: Array) -> object:
+    """Where ``array`` lives, as array functions take it; None for one that is traced, which lives nowhere yet."""
+    return getattr(array, "device", None)
+
+
+def is_traced(array: Array) -> bool:
+    """Whether ``array`` stands for an array of a program that jax is tracing."""
+    return is_jax_array(array) and isinstance(array, importlib.import_module("jax").core.Tracer)
+
+
 def on_cpu(array: Array) -> bool:
     """Whether looking at the values of ``array`` waits for no accelerator."""
     if is_jax_array(array):
@@ -39,8 +49,8 @@ def on_cpu(array: Array) -> bool:
 def convert(array: Array, kind: Kind, device: object = None) -> Array:
     """``array`` as an array of ``kind`` on ``device`` (None: where it is, or the library's default).
 
-    Memory is shared between numpy and torch on the CPU and by DLPack between torch and jax, and copied where the
-    result could not be written to, or would change when the original is written to while jax still reads it.
+    Memory is shared between numpy and torch on the CPU and, by DLPack, from jax to torch. It is copied where the result
+    could not be written to, or would change when the original is written to while jax still reads it.
     """
     if kind == "numpy":
         if is_jax_array(array):
@@ -66,7 +76,7 @@ def _to_torch(array: Array, device: object) -> Array:
 def _to_jax(array: Array, device: object) -> Array:
     jnp = library("jax")
     if is_torch_array(array):
-        array = jnp.from_dlpack(array.detach().contiguous())
+        array = jnp.from_dlpack(array.detach().clone(memory_format=library("torch").contiguous_format))
     elif not is_jax_array(array):
         array = jnp.array(array)
     if device is None:

@@ -1,4 +1,4 @@
-"""The command line: ``locoenvs list | train | eval | play | export | terrain | walk``.
+"""The command line: ``locoenvs list | train | eval | play | export | terrain | walk | actuator | robot``.
 
 What a user can get wrong is reported in one line with exit code 2. Set LOCOENVS_TRACEBACK=1 to see where it was raised.
 """
@@ -11,7 +11,6 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,23 +19,20 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from locoenvs import engines
+from locoenvs import cli_actuator, cli_robot, engines, learners
 from locoenvs.audit import Finding, audit_result, audit_training
 from locoenvs.evaluate import Result, evaluate, strata_table, table
 from locoenvs.panel import PANELS, Panel, load_panel, panel_for
 from locoenvs.pictures import terrain_picture
 from locoenvs.plots import learning_picture
 from locoenvs.policy import Policy, load_policy
-from locoenvs.recipes import nearest
+from locoenvs.recipes import ActuatorKind, nearest
 from locoenvs.registration import IDS
 from locoenvs.registration import task as task_of
 from locoenvs.run import Run, write_atomically
 from locoenvs.settings import TrainSettings
 from locoenvs.task import Curriculum, Task, Terrain, TileKind, TileShare
 from locoenvs.video import contact_sheet, record
-
-LEARNERS = "locoenvs.learners"
-"""The entry-point group of learners: each loads to ``train(env_id: str, settings: TrainSettings) -> Path``."""
 
 RUNS = Path("runs")
 """Where a run goes whose name is not a path."""
@@ -56,6 +52,7 @@ def _optional(metavar: str) -> Any:
 OptionalInt = Annotated[int | None, _optional("INT")]
 OptionalFloat = Annotated[float | None, _optional("FLOAT")]
 OptionalText = Annotated[str | None, _optional("TEXT")]
+OptionalActuator = Annotated[ActuatorKind | None, _optional("{pd,lstm}")]
 OptionalPath = Annotated[Path | None, _optional("PATH")]
 
 app = tyro.extras.SubcommandApp()
@@ -69,8 +66,9 @@ def list_() -> None:
         made.add_row("environment", env_id, f"{robot} on {'a plane' if ground == 'flat' else 'rough ground'}")
     for name, load in engines.installed().items():
         made.add_row("backend", name, _state(load))
-    for name, load in _learners().items():
-        made.add_row("learner", name, _state(load))
+    for name in _learners():
+        package = learners.missing(name)
+        made.add_row("learner", name, "installed" if package is None else f"needs {package}")
     Console().print(made)
 
 
@@ -85,7 +83,9 @@ def train(
     minutes: OptionalFloat = None,
     run: OptionalText = None,
     resume: OptionalText = None,
+    start_from: OptionalText = None,
     recipe: OptionalText = None,
+    actuator: OptionalActuator = None,
     device: OptionalText = None,
     wandb: bool = False,
 ) -> None:
@@ -101,7 +101,9 @@ def train(
         minutes: Stop after so many minutes.
         run: Name of the run in runs/, or a path; made from the environment and the time by default.
         resume: Run to go on with, a name or a path.
+        start_from: Policy to begin with: a folder, a run, or an environment whose policy is shipped.
         recipe: Named set of the task's values: paper, legged_gym or walk.
+        actuator: What drives the joints: pd, or lstm, the drives' own dynamics as a network learned them.
         device: Where to compute, such as cpu or cuda:0.
         wandb: Log to Weights & Biases too.
     """
@@ -120,7 +122,9 @@ def train(
         minutes=minutes,
         run=None if run is None else str(_run_folder(run)),
         resume=resume,
+        start_from=None if start_from is None else str(_policy(start_from).folder),
         recipe=recipe,
+        actuator=actuator,
         device=device,
         wandb=wandb,
     )
@@ -132,6 +136,7 @@ def train(
 def eval_(
     policy: Text,
     panel: OptionalText = None,
+    actuator: OptionalActuator = None,
     backend: str = "auto",
     out: OptionalPath = None,
 ) -> None:
@@ -140,11 +145,12 @@ def eval_(
     Args:
         policy: Folder of a policy, a run, or an environment whose policy is shipped.
         panel: flat or rough; the one for the policy's ground by default.
+        actuator: What drives the joints, pd or lstm; what the policy was trained with by default.
         backend: Physics, as shown by list.
         out: File to write the result to, as JSON.
     """
     loaded = _policy(policy)
-    result = _evaluate(Console(), loaded, _panel(loaded, panel), backend)
+    result = _evaluate(Console(), loaded, _panel(loaded, panel, actuator), backend)
     if out is not None:
         _write(out, result.to_json())
 
@@ -270,6 +276,18 @@ def walk(
     console.print("\n".join(f"{trained.folder}/{name}" for name in shown), highlight=False)
 
 
+@app.command
+def robot(action: cli_robot.Action) -> None:
+    """Bring a robot of one's own: check its file, or make one from a description."""
+    action.run()
+
+
+@app.command
+def actuator(action: cli_actuator.Action) -> None:
+    """Learn the drives of a robot: log one on a test bench, fit a network to a log, draw how it responds."""
+    action.run()
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """The entry point of the command ``locoenvs``."""
     try:
@@ -285,21 +303,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _learners() -> dict[str, Callable[[], Any]]:
     """Name -> loader of each learner that is installed."""
-    return {point.name: point.load for point in entry_points(group=LEARNERS)}
+    return learners.installed()
 
 
 def _train(learner: str, settings: TrainSettings) -> Path:
     """Train with a learner by name; the run folder."""
-    task_of(settings.env_id, settings.recipe or "paper")  # unknown names, before anything slow is imported
+    # Unknown names, before anything slow is imported.
+    task_of(settings.env_id, settings.recipe or "paper", settings.actuator)
     engines.load(settings.backend)
-    found = _learners()
-    if learner not in found:
-        raise ValueError(nearest("learner", learner, list(found)))
-    try:
-        start = found[learner]()
-    except ImportError as error:
-        extra = learner.replace("_", "-")
-        raise ImportError(f'learner {learner!r} needs {error.name}: pip install "locoenvs[{extra}]"') from error
+    start = learners.load(learner, _learners())
     return start(settings.env_id, settings)
 
 
@@ -333,19 +345,20 @@ def _policy(name: str) -> Policy:
     )
 
 
-def _panel(policy: Policy, name: str | None) -> Panel:
-    """The panel of that name, with the policy's robot; None is the one for the policy's ground."""
+def _panel(policy: Policy, name: str | None, actuator: ActuatorKind | None = None) -> Panel:
+    """The panel of that name, with the policy's robot; None is the one for the policy's ground and actuator."""
+    actuator = actuator or policy.task.actuator.kind
     ground = name or ("flat" if policy.task.terrain.kind == "plane" else "rough")
     if ground not in PANELS:
         raise ValueError(nearest("panel", ground, list(PANELS)))
     shipped = load_panel(ground)
-    if shipped.task.robot.name == policy.task.robot.name:
+    if shipped.task.robot.name == policy.task.robot.name and actuator == "pd":
         return shipped
     others = [env_id for env_id, (_, kind) in IDS.items() if kind == ground]
     fitting = [env_id for env_id in others if task_of(env_id).robot.name == policy.task.robot.name]
     if not fitting:
         raise ValueError(f"no panel {ground!r} for robot {policy.task.robot.name!r}: there are panels for {others}")
-    return panel_for(fitting[0])
+    return panel_for(fitting[0], actuator)
 
 
 def _evaluate(console: Console, policy: Policy, panel: Panel, backend: str) -> Result:

@@ -6,9 +6,14 @@ arguments are the backend's options.
 
 from __future__ import annotations
 
+import functools
 import inspect
+import multiprocessing
+import os
+import sys
 from collections.abc import Callable, Mapping
-from importlib.metadata import entry_points
+from importlib.metadata import PackageNotFoundError, entry_points, version
+from pathlib import Path
 
 from locoenvs.recipes import nearest
 from locoenvs.state import Simulator
@@ -16,7 +21,7 @@ from locoenvs.task import Task
 from locoenvs.terrain import HeightMap
 
 GROUP = "locoenvs.backends"
-EXTRAS = {"mujoco": "pip install locoenvs"}
+EXTRAS = {"mujoco": "pip install locoenvs", "mjx": 'pip install "locoenvs[mjx]"'}
 """What to install for the backends of this project."""
 
 
@@ -27,7 +32,46 @@ def installed() -> dict[str, Callable[[], Callable[..., Simulator]]]:
 
 def resolve(name: str) -> str:
     """The backend that a name means: "auto" is the best one on this machine."""
-    return "mujoco" if name == "auto" else name
+    return best()[0] if name == "auto" else name
+
+
+@functools.cache
+def best() -> tuple[str, str]:
+    """The best backend on this machine, and why: MJX on an NVIDIA GPU, native MuJoCo otherwise."""
+    gpu = _nvidia_gpu()
+    if gpu is None:
+        return "mujoco", "no NVIDIA GPU here"
+    if os.environ.get("JAX_PLATFORMS", "cuda").split(",")[0] not in ("cuda", "gpu"):
+        return "mujoco", f"JAX_PLATFORMS={os.environ['JAX_PLATFORMS']} keeps jax off the NVIDIA GPU"
+    plugins = ("jax-cuda13-plugin", "jax-cuda12-plugin")
+    if not all(map(_is_installed, ("jax", "mujoco-mjx", "warp-lang"))) or not any(map(_is_installed, plugins)):
+        return "mujoco", f'there is {gpu}, but not what uses it: {EXTRAS["mjx"]} "jax[cuda13]"'
+    return "mjx", f"MuJoCo Warp on {gpu}"
+
+
+def _nvidia_gpu() -> str | None:
+    """The first NVIDIA GPU that this process may use, found without loading its driver; None without one."""
+    if os.environ.get("CUDA_VISIBLE_DEVICES", "0").strip() in ("", "-1"):
+        return None
+    for described in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information")):
+        lines = (line.partition(":") for line in described.read_text().splitlines())
+        return next((value.strip() for name, _, value in lines if name == "Model"), "an NVIDIA GPU")
+    return "an NVIDIA GPU" if Path("/dev/nvidia0").exists() else None
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        version(package)
+    except PackageNotFoundError:
+        return False
+    return True
+
+
+@functools.cache
+def _say(name: str, why: str) -> None:
+    """Tell the user, once, and only in the process that the user started."""
+    if multiprocessing.parent_process() is None:
+        print(f"locoenvs: backend {name} ({why})", file=sys.stderr)
 
 
 def load(name: str) -> Callable[..., Simulator]:
@@ -42,6 +86,8 @@ def load(name: str) -> Callable[..., Simulator]:
     try:
         return found[name]()
     except ImportError as error:
+        if error.name is None:  # it says itself what is wrong
+            raise
         raise ImportError(
             f"backend {name!r} needs {error.name or 'a package'}, which is not installed: "
             f"{EXTRAS.get(name, f'see the package that provides {name!r}')}. Installed backends: {', '.join(found)}"
@@ -52,6 +98,8 @@ def build(
     name: str, task: Task, height_map: HeightMap, num_envs: int, device: str | None, options: Mapping[str, object]
 ) -> Simulator:
     """The task compiled by the backend of that name. Raises ValueError for an option that the backend does not have."""
+    if name == "auto":
+        _say(*best())
     make = load(name)
     parameters = inspect.signature(make).parameters.values()
     if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):

@@ -18,7 +18,7 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
-from locoenvs.recipes import nearest
+from locoenvs.recipes import ActuatorKind, nearest
 from locoenvs.registration import IDS
 from locoenvs.registration import task as task_of
 from locoenvs.robot import CONFIG
@@ -105,12 +105,13 @@ def load_panel(name: str) -> Panel:
     return Panel.from_json((resources.files("locoenvs") / "panels" / f"{name}.json").read_bytes())
 
 
-def panel_for(env_id: str) -> Panel:
-    """The panel for an environment of the suite: that of its ground, with its robot."""
-    task = task_of(env_id)
+def panel_for(env_id: str, actuator: ActuatorKind = "pd") -> Panel:
+    """The panel for an environment of the suite: that of its ground, with its robot and one of its actuators."""
+    task = task_of(env_id, actuator=actuator)
     robot, ground = IDS[env_id]
     undrawn = dataclasses.replace(task.robot, visuals=())  # how a robot looks is no part of a measurement
-    return _BUILDERS[ground](robot, dataclasses.replace(task, robot=undrawn))
+    name = robot if actuator == "pd" else f"{robot}-{actuator}"
+    return _BUILDERS[ground](name, dataclasses.replace(task, robot=undrawn))
 
 
 _FRICTION = Stratum("friction", (Group("low", None, 0.75), Group("middle", 0.75, 1.0), Group("high", 1.0, None)))

@@ -64,13 +64,32 @@ class Policy:
             raise ValueError(f"observations must have shape (N, {size}), got {observations.shape}")
         return self._session.run(["actions"], {"obs": np.ascontiguousarray(observations, dtype=np.float32)})[0]
 
-    def check(self, task: Task) -> None:
+    def layers(self) -> list[Layer]:
+        """The network's layers, with the normalization, if there is one, as part of the first."""
+        try:
+            from onnx import load, numpy_helper
+        except ImportError as error:
+            raise ImportError("reading a policy's network needs onnx: pip install onnx") from error
+        graph = load(self.folder / "policy.onnx").graph
+        values = {entry.name: numpy_helper.to_array(entry) for entry in graph.initializer}
+        count = len(self.document["network"]["hidden"]) + 1
+        layers = [(values[f"weight_{index}"], values[f"bias_{index}"]) for index in range(count)]
+        if "mean" in values:
+            weight, bias = layers[0]
+            weight = weight / values["std"]
+            layers[0] = weight, bias - weight @ values["mean"]
+        return layers
+
+    def check(self, task: Task, observations: bool = True) -> None:
         """Raise ValueError, naming both sides of every difference, if this policy cannot control ``task``.
 
-        Compared is what the network's inputs and outputs mean: joints, gains, pose, scales, control step and the
-        observation's layout. Ground, commands, rewards, noise and randomization may differ.
+        Compared is what the network's inputs and outputs mean: joints, gains, pose, scales, control step and, with
+        ``observations``, the observation's layout. Ground, commands, rewards, noise and randomization may differ.
         """
         own, other = _interface(self.task), _interface(task)
+        if not observations:
+            for name in ("observation", "height samples"):
+                own.pop(name)
         different = [
             f"{name}: the policy has {own[name]}, the task {other[name]}" for name in own if own[name] != other[name]
         ]

@@ -106,24 +106,29 @@ def legged_gym(robot: Robot, ground: Ground) -> Task:
 def walk(robot: Robot, ground: Ground) -> Task:
     """The paper's task with what makes it learn within minutes on a CPU.
 
-    All penalties grow from a twentieth to their weight over the training; leaning on the joints' end stops costs; on flat
-    ground a new command and a push come every 5 s, often together. Only the first ends with the training.
+    All penalties grow to their weight over the training, and leaning on the joints' end stops costs. On flat ground pushes
+    and new commands come every 2.5 s, together, and grow with the penalties; once they are grown, a fall costs too.
+    Rough ground is for a policy that walks on flat ground already.
     """
-    task = paper(robot, ground)
-    flat = ground == "flat"
-    rewards = dataclasses.replace(
-        task.rewards,
-        weights=dataclasses.replace(task.rewards.weights, joint_limits=min(task.rewards.weights.joint_limits, -2.0)),
-        soft_limit=min(task.rewards.soft_limit, 0.9),
-        penalty_schedule=PenaltySchedule(start=0.05, control_steps=9600 if flat else 12000),
-    )
-    task = dataclasses.replace(task, recipe="walk", rewards=rewards)
+    task, flat = paper(robot, ground), ground == "flat"
+    own = task.rewards
+    weights = dataclasses.replace(own.weights, joint_limits=min(own.weights.joint_limits, -2.0))
+    soft_limit = min(own.soft_limit, 0.9)
     if not flat:
-        return task
+        schedule = PenaltySchedule(start=0.3, control_steps=4800)
+        rewards = dataclasses.replace(own, weights=weights, soft_limit=soft_limit, penalty_schedule=schedule)
+        return dataclasses.replace(task, recipe="walk", rewards=rewards)
     return dataclasses.replace(
         task,
-        commands=dataclasses.replace(task.commands, resample_every=5.0),
-        randomization=dataclasses.replace(task.randomization, pushes=Pushes(interval=5.0)),
+        recipe="walk",
+        rewards=dataclasses.replace(
+            own,
+            weights=dataclasses.replace(weights, termination=-200.0),
+            soft_limit=soft_limit,
+            penalty_schedule=PenaltySchedule(start=0.05, control_steps=9600, disturbances=True, termination_last=True),
+        ),
+        commands=dataclasses.replace(task.commands, resample_every=2.5),
+        randomization=dataclasses.replace(task.randomization, pushes=Pushes(interval=2.5)),
     )
 
 

@@ -13,9 +13,11 @@ in [0, 1) without rounding. Everything is int32 with wrap-around, which all thre
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import TypeAlias
 
-from array_api_compat import array_namespace, device
+from array_api_compat import array_namespace
 
+from locoenvs.arrays import device_of
 from locoenvs.state import Array
 
 
@@ -65,13 +67,20 @@ def _chain(key: Array, word: Array | int) -> Array:
     return _mix((key ^ word) + _GOLDEN)
 
 
-def robot_key(seed: int, split: int, robot: Array, families: int) -> Array:
-    """The stream of each robot, (num_envs,) int32, from the robots' indices (num_envs,) int32.
+Seed: TypeAlias = int | tuple[Array, Array]
+"""An integer in [0, 2^64), or its low and its high 32 bits as int32 scalars, which may be traced."""
 
-    ``seed`` is any integer in [0, 2^64).
-    """
+
+def words(seed: int) -> tuple[int, int]:
+    """The low and the high 32 bits of a seed, as int32."""
+    return _signed(seed), _signed(seed >> 32)
+
+
+def robot_key(seed: Seed, split: int, robot: Array, families: int) -> Array:
+    """The stream of each robot, (num_envs,) int32, from the robots' indices (num_envs,) int32."""
+    low, high = seed if isinstance(seed, tuple) else words(seed)
     key = robot * 0
-    for word in (_signed(seed), _signed(seed >> 32), split):
+    for word in (low, high, split):
         key = _chain(key, word)
     return _chain(_chain(key, robot % families), robot)
 
@@ -80,11 +89,15 @@ def uniform(key: Array, episode: Array, step: Array, purpose: Purpose, count: in
     """``count`` draws a robot, (num_envs, count) float32 in [0, 1), from (num_envs,) int32 counters."""
     xp = array_namespace(key)
     key = _chain(_chain(_chain(key, episode), step), int(purpose))
-    index = xp.arange(1, count + 1, dtype=xp.int32, device=device(key)) * _GOLDEN
+    index = xp.arange(1, count + 1, dtype=xp.int32, device=device_of(key)) * _GOLDEN
     bits = _mix(key[:, None] + index[None, :])
     return xp.astype((bits >> 8) & 0xFFFFFF, xp.float32) * 2.0**-24
 
 
 def between(draws: Array, low: float, high: float) -> Array:
-    """Draws in [0, 1) as draws in [low, high)."""
-    return draws * (high - low) + low
+    """Draws in [0, 1) as draws in [low, high).
+
+    The product is never above ``high - low``; saying so keeps a compiler from fusing it with the sum, which rounds once
+    instead of twice and so to other numbers than numpy's.
+    """
+    return (draws * (high - low)).clip(None, high - low) + low

@@ -146,7 +146,9 @@ class Robot:
                     f"robot {self.name!r}: a {type(part).__name__.lower()} names body {part.body!r}; its bodies are {names}"
                 )
         if self.mirror and sorted(name for name, _ in self.mirror) != sorted(joints):
-            raise ValueError(f"robot {self.name!r}: mirror must name every joint once: {joints}")
+            given = [name for name, _ in self.mirror]
+            wrong = sorted(set(given) ^ set(joints)) or sorted({name for name in given if given.count(name) > 1})
+            raise ValueError(f"robot {self.name!r}: mirror must name every joint once: {joints}; look at {wrong}")
 
     @property
     def joints(self) -> tuple[Joint, ...]:

@@ -21,7 +21,10 @@ class LocoEnv(gymnasium.Env[Any, np.ndarray]):
     metadata: dict[str, Any] = {"render_modes": ["rgb_array", "human"]}
 
     def __init__(self, task: Task, **options: Any) -> None:
-        self.batch = LocoVectorEnv(task, 1, **{"stagger": False, **options}, autoreset_mode="disabled", array="numpy")
+        options = {"stagger": False, "backend": "auto", **options}
+        if options["backend"] == "auto":
+            options["backend"] = "mujoco"  # one robot is no work for a GPU
+        self.batch = LocoVectorEnv(task, 1, **options, autoreset_mode="disabled", array="numpy")
         self.task = task
         self.observation_space = self.batch.single_observation_space
         self.action_space = self.batch.single_action_space

@@ -22,6 +22,7 @@ import dataclasses
 import math
 
 from locoenvs import commands, curriculum, rng, rows
+from locoenvs.arrays import device_of
 from locoenvs.mdp import Mdp
 from locoenvs.observations import observe
 from locoenvs.rewards import Step, disturbance_factor, reward_terms
@@ -49,9 +50,11 @@ def advance(
     Robots of the mask ``idle`` (num_envs,) wait to be reset: their episode stands still and they earn nothing.
     """
     xp, task, before = mdp.xp, mdp.task, state.episodes
-    action = action.clip(-task.action_clip, task.action_clip)
+    finite = xp.all(xp.isfinite(action), axis=-1)
+    action = xp.where(finite[:, None], action, before.last_action).clip(-task.action_clip, task.action_clip)
     physics, readout = simulator.advance(state.physics, mdp.default_pose + task.robot.action_scale * action)
-    readout = dataclasses.replace(rows.select(readout.broken, before.readout, readout), broken=readout.broken)
+    broken = readout.broken | ~finite
+    readout = dataclasses.replace(rows.select(broken, before.readout, readout), broken=broken)
     count = before.step + 1
 
     disturbance = disturbance_factor(mdp, state.clock)
@@ -132,13 +135,13 @@ def reset(mdp: Mdp, simulator: Simulator, state: EnvState, mask: Array) -> EnvSt
     return dataclasses.replace(state, episodes=episodes, physics=simulator.place(state.physics, mask, episodes.readout))
 
 
-def initial(mdp: Mdp, simulator: Simulator, seed: int, split: int, stagger: bool = False) -> EnvState:
+def initial(mdp: Mdp, simulator: Simulator, seed: rng.Seed, split: int, stagger: bool = False) -> EnvState:
     """All robots at the beginning of their first episode.
 
     ``stagger`` starts each episode's count at a random step, so that time-outs do not fall on one step.
     """
     xp, task, count = mdp.xp, mdp.task, simulator.num_envs
-    robot = xp.arange(count, dtype=xp.int32, device=mdp.tile_centers.device)
+    robot = xp.arange(count, dtype=xp.int32, device=device_of(mdp.tile_centers))
     key = rng.robot_key(seed, split, robot, task.seed_families)
     zero = robot * 0
     lower, upper = task.randomization.payload or (0.0, 0.0)
@@ -151,7 +154,7 @@ def initial(mdp: Mdp, simulator: Simulator, seed: int, split: int, stagger: bool
         draws = rng.uniform(key, zero, zero, rng.Purpose.STAGGER, 1)[:, 0]
         episodes = dataclasses.replace(episodes, step=xp.astype(draws * task.timing.max_episode_steps, xp.int32))
     physics = simulator.place(simulator.initial(), robot >= 0, episodes.readout)
-    return EnvState(episodes, xp.zeros((), dtype=xp.int32, device=robot.device), physics)
+    return EnvState(episodes, xp.zeros((), dtype=xp.int32, device=device_of(robot)), physics)
 
 
 def _begin(mdp: Mdp, robot: Array, key: Array, number: Array, level: Array, column: Array) -> Episodes:

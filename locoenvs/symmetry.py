@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,10 @@ _SIGNS = {
     "command_yaw_rate": (-1,),
 }
 """How mirroring at the plane y = 0 changes vectors (velocity, gravity) and pseudo-vectors (rotation)."""
+
+
+Image = tuple[np.ndarray, np.ndarray]
+"""A mirror image of a vector as (index, sign): image = sign * vector[index]; its own inverse."""
 
 
 @dataclass(frozen=True)
@@ -52,3 +57,14 @@ def mirror(task: Task) -> Mirror:
         index.append(slot.start + part_index)
         sign.append(part_sign)
     return Mirror(np.concatenate(index), np.concatenate(sign), joint_index, joint_sign)
+
+
+def images(mirror: Mirror, hidden: Sequence[int], outputs: int) -> list[Image]:
+    """The images of a network's input, hidden layers and output: the actions, or one value that a mirror leaves alone.
+
+    Hidden units i and i + width / 2 are each other's mirror images.
+    """
+    here: Image = (mirror.observation_index, mirror.observation_sign)
+    swapped = [(np.roll(np.arange(width), width // 2), np.ones(width)) for width in hidden]
+    action: Image = (mirror.action_index, mirror.action_sign)
+    return [here, *swapped, action if outputs > 1 else (np.zeros(1, int), np.ones(1))]

@@ -14,11 +14,11 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from locoenvs import engines, rng, rows
-from locoenvs.arrays import KINDS, Kind, convert, kind_of, library, on_cpu
-from locoenvs.mdp import prepare
+from locoenvs.arrays import KINDS, Kind, convert, is_traced, kind_of, library, on_cpu
+from locoenvs.mdp import Mdp, prepare
 from locoenvs.observations import Slot, observe
 from locoenvs.recipes import nearest
-from locoenvs.state import RESET_REASONS, Array, EnvState, Observation, Simulator, Transition
+from locoenvs.state import RESET_REASONS, Array, EnvState, Episodes, Observation, Simulator, Transition
 from locoenvs.step import advance, initial, reset, step
 from locoenvs.task import Task
 from locoenvs.terrain import build
@@ -117,12 +117,27 @@ class LocoVectorEnv(VectorEnv, gymnasium.Env):  # type: ignore[misc]
         )
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
+        self._compiled = hasattr(self.simulator, "compile")
+        self._step = self._ready(step, donate=True)
+        self._step_then_wait = self._ready(step_then_wait, donate=True)
+        self._reset = self._ready(reset, donate=True)
+        self._initial = self._ready(initial, static=("split", "stagger"))
+        self._observe = self._ready(_observe)
         self._state: EnvState | None = None
         self._waiting: Array | None = None  # robots that are done and not reset yet
 
+    def _ready(self, function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
+        """``function(mdp, simulator, ...)`` of this environment, compiled whole where the engine is functional."""
+        if self._compiled:
+            return self.simulator.compile(function, self.mdp, **options)  # type: ignore[attr-defined]
+        return lambda *arguments, **named: function(self.mdp, self.simulator, *arguments, **named)
+
     @property
     def state(self) -> EnvState:
-        """The memory of all robots. Raises RuntimeError before the first reset and after :meth:`close`."""
+        """The memory of all robots. A functional engine's next step reuses that memory: copy what you keep.
+
+        Raises RuntimeError before the first reset and after :meth:`close`.
+        """
         if self.closed:
             raise RuntimeError("the environment was closed: make a new one")
         if self._state is None:
@@ -154,15 +169,21 @@ class LocoVectorEnv(VectorEnv, gymnasium.Env):  # type: ignore[misc]
         episodes = rows.from_named(self.state.episodes, lambda name: array(saved[f"episodes.{name}"]))
         own = {name.removeprefix("physics."): value for name, value in saved.items() if name.startswith("physics.")}
         self._state = EnvState(episodes, array(saved["clock"]), self.simulator.restore(own))
-        self._waiting = array(saved["waiting"]) if "waiting" in saved else None
-        return self._observation(observe(self.mdp, episodes))
+        self._waiting = array(saved["waiting"]) if "waiting" in saved else self._none_waiting()
+        return self._observation(self._observe(episodes))
 
     def _begin(self, seed: int) -> None:
         """All robots at the beginning of their first episode."""
         if self.closed:
             raise RuntimeError("the environment was closed: make a new one")
-        self._state = initial(self.mdp, self.simulator, seed, rng.SPLITS[self.split], self.stagger)
-        self._waiting = None
+        self._state = self._initial(rng.words(seed), split=rng.SPLITS[self.split], stagger=self.stagger)
+        self._waiting = self._none_waiting()
+
+    def _none_waiting(self) -> Array | None:
+        """No robot waits: a mask where the engine is functional, so that the next step is the same program as all others."""
+        if not self._compiled:
+            return None
+        return self.mdp.xp.zeros(self.num_envs, dtype=bool, device=self.simulator.device)
 
     @property
     def observation_layout(self) -> tuple[Slot, ...]:
@@ -189,40 +210,34 @@ class LocoVectorEnv(VectorEnv, gymnasium.Env):  # type: ignore[misc]
             if seed is not None:
                 raise ValueError("a seed begins new streams for all robots: give a seed or a reset_mask, not both")
             state, mask = self.state, self._mask(options["reset_mask"])
-            self._state = reset(self.mdp, self.simulator, state, mask)
+            self._state = self._reset(state, mask)
             self._waiting = None if self._waiting is None else self._waiting & ~mask
         else:
             super().reset(seed=None if seed is None else int(seed))
             self._begin(int(self.np_random.integers(2**31)) if seed is None else int(seed))
         self._show()
-        return self._observation(observe(self.mdp, self.state.episodes)), {}
+        return self._observation(self._observe(self.state.episodes)), {}
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:  # type: ignore[override]
         """One control step with ``actions`` (num_envs, J), in units of the robot's action scale."""
         state, action = self.state, self._action(actions)
         if self.autoreset_mode == AutoresetMode.SAME_STEP:
-            self._state, transition = step(self.mdp, self.simulator, state, action)
+            self._state, transition = self._step(state, action)
         else:
-            self._state, transition = self._step_then_wait(state, action)
+            if self.autoreset_mode == AutoresetMode.DISABLED:
+                self._all_were_reset()
+            self._state, transition, self._waiting = self._step_then_wait(state, action, self._waiting)
         self._show()
         return self._returned(transition)
 
-    def _step_then_wait(self, state: EnvState, action: Array) -> tuple[EnvState, Transition]:
-        """A step after which the robots that are done wait: for the next step, or for the caller to reset them."""
-        waiting, xp = self._waiting, self.mdp.xp
-        if self.autoreset_mode == AutoresetMode.DISABLED and waiting is not None and bool(xp.any(waiting)):
-            robots = np.nonzero(convert(waiting, "numpy"))[0]
+    def _all_were_reset(self) -> None:
+        """Raises RuntimeError if the caller left a robot that is done without a reset."""
+        if self._waiting is not None and bool(self.mdp.xp.any(self._waiting)):
+            robots = np.nonzero(convert(self._waiting, "numpy"))[0]
             raise RuntimeError(
                 f"robots {_few(robots)} are done and were not reset: call reset(options={{'reset_mask': done}}) "
                 "before the next step, or use autoreset_mode='same_step'"
             )
-        state, transition = advance(self.mdp, self.simulator, state, action, idle=waiting)
-        self._waiting = transition.terminated | transition.truncated
-        if waiting is not None:
-            state = reset(self.mdp, self.simulator, state, waiting)
-            seen = rows.replace(waiting, transition.observation, lambda e: observe(self.mdp, e), state.episodes)
-            transition = dataclasses.replace(transition, observation=seen)
-        return state, transition
 
     def _returned(self, transition: Transition) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         out: Callable[[Array], Array] = lambda a: convert(a, self.array, self.device)  # noqa: E731
@@ -266,9 +281,14 @@ class LocoVectorEnv(VectorEnv, gymnasium.Env):  # type: ignore[misc]
     def _action(self, actions: Any) -> Array:
         """The actions in the engine's namespace, checked. Raises ValueError naming what is wrong and where.
 
-        On an accelerator their values are not looked at, which would wait for it: a robot with an action that is not
-        finite breaks there, and its ``reset_reason`` says so.
+        Where the engine is compiled, or on an accelerator, their values are not looked at, which would wait for it: a
+        robot with an action that is not finite breaks there, and its ``reset_reason`` says so.
         """
+        if is_traced(actions):
+            raise TypeError(
+                "step() of an environment cannot be traced, it keeps its state: inside jax.jit and lax.scan use "
+                "locoenvs.functional(id, num_envs=N), whose step is a pure function of the state"
+            )
         shape = (self.num_envs, self.mdp.num_joints)
         if tuple(np.shape(actions)) != shape:
             raise ValueError(f"actions must have shape {shape}, one row a robot, got {tuple(np.shape(actions))}")
@@ -276,7 +296,7 @@ class LocoVectorEnv(VectorEnv, gymnasium.Env):  # type: ignore[misc]
         action = convert(actions, kind_of(xp), self.simulator.device)
         if not xp.isdtype(action.dtype, "real floating"):
             raise ValueError(f"actions must be floating point, got {action.dtype}: convert them to float32")
-        if on_cpu(action):
+        if not self._compiled and on_cpu(action):
             bad = ~xp.all(xp.isfinite(action), axis=-1)
             if bool(xp.any(bad)):
                 robots = np.nonzero(convert(bad, "numpy"))[0]
@@ -300,6 +320,25 @@ class LocoVectorEnv(VectorEnv, gymnasium.Env):  # type: ignore[misc]
         if hasattr(self, "simulator"):
             self.simulator.close()
             del self.simulator
+
+
+def step_then_wait(
+    mdp: Mdp, simulator: Simulator, state: EnvState, action: Array, waiting: Array | None
+) -> tuple[EnvState, Transition, Array]:
+    """A step that begins the next episode of the robots that were ``waiting``, whose action it ignores.
+
+    Returns also the robots that are done now, and wait: for the next step, or for the caller to reset them.
+    """
+    state, transition = advance(mdp, simulator, state, action, idle=waiting)
+    if waiting is not None:
+        state = reset(mdp, simulator, state, waiting)
+        seen = rows.replace(waiting, transition.observation, lambda e: observe(mdp, e), state.episodes)
+        transition = dataclasses.replace(transition, observation=seen)
+    return state, transition, transition.terminated | transition.truncated
+
+
+def _observe(mdp: Mdp, simulator: Simulator, episodes: Episodes) -> Observation:
+    return observe(mdp, episodes)
 
 
 def _one_of(what: str, value: object, allowed: Iterable[str]) -> None:

@@ -21,7 +21,8 @@ LEARNERS = {"rsl_rl", "skrl", "stable_baselines3", "rl_games", "brax.training", 
 FORBIDDEN = {
     "locoenvs": {"locoenvs.backends", "locoenvs.wrappers", "locoenvs.benchmarks"} | ENGINES | LEARNERS,
     "backends": {"locoenvs.wrappers", "locoenvs.benchmarks"} | LEARNERS,
-    "wrappers": {"locoenvs.backends", "locoenvs.benchmarks"} | ENGINES,
+    "wrappers": {"locoenvs.backends", "locoenvs.benchmarks"}
+    | (ENGINES - {"brax.envs"}),  # Brax's learner asks for its Env
     "benchmarks": set[str](),
 }
 ISAAC_LAB = {"isaaclab", "isaaclab_newton", "isaaclab_physx", "isaaclab_ovphysx", "isaaclab_rl", "isaaclab_tasks"}

@@ -71,7 +71,8 @@ def test_every_file_that_is_no_code_is_listed_package_data() -> None:
 )
 def test_entry_points_resolve(entry: importlib.metadata.EntryPoint) -> None:
     if entry.group == "locoenvs.learners":
-        pytest.importorskip(entry.name, reason=f"needs the extra {entry.name.replace('_', '-')}")
+        library = {"sb3": "stable_baselines3", "skrl_jax": "flax"}.get(entry.name, entry.name)
+        pytest.importorskip(library, reason=f"needs the extra {entry.name.replace('_', '-')}")
     assert entry.load() is not None
 
 
@@ -100,7 +101,8 @@ def test_readme_commands_exist(command: str) -> None:
         assert named is None or set(named[1].split(",")) <= set(EXTRAS)
     elif words[0] == "locoenvs":
         flags = [word.split("=")[0] for word in words if word.startswith("--")]
-        path = [word for word in words[1:2] if not word.startswith("-")]
+        depth = 3 if words[1] in ("actuator", "robot") else 2  # these have commands of their own
+        path = [word for word in words[1:depth] if not word.startswith("-")]
         call = [Path(sys.executable).with_name("locoenvs"), *path, "--help"]
         result = subprocess.run(call, capture_output=True, text=True, cwd=ROOT)
         assert result.returncode == 0, result.stderr

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from locoenvs.arrays import convert
 from locoenvs.vector import LocoVectorEnv
 
 
@@ -22,3 +25,11 @@ def bare(env: object, adapter: str) -> LocoVectorEnv:
             "belong to no episode: make it with autoreset_mode='same_step'"
         )
     return env
+
+
+def torch_device(env: LocoVectorEnv, observation: Any) -> Any:
+    """The torch device on which a learner should work: the one asked for, or where the environment's arrays are."""
+    import torch
+
+    seen = observation["policy"] if isinstance(observation, dict) else observation
+    return torch.device(env.device) if env.device else convert(seen, "torch").device

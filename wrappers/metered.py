@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -22,38 +23,45 @@ class MeteredEnv(LocoVectorEnv):
         """Begin a new tally."""
         self.seconds = 0.0
         self.steps = 0
-        self.reward = 0.0
-        self.clipped = 0.0
-        self.terms: dict[str, float] = {}
-        self.reasons = np.zeros(len(self.reset_reasons), dtype=np.int64)
+        self._sums: dict[str, Any] = {}
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         begun = time.perf_counter()
         returned = super().step(actions)
         self.seconds += time.perf_counter() - begun
         _, reward, _, _, info = returned
-        xp = array_namespace(actions)
-        self.steps += 1
-        self.reward += float(reward.mean())
-        for name, value in info["reward_terms"].items():
-            self.terms[name] = self.terms.get(name, 0.0) + float(value.mean())
-        self.reasons += np.bincount(convert(info["reset_reason"], "numpy"), minlength=len(self.reasons))
-        beyond = abs(actions) >= self.task.action_clip  # some learners clip to the action space by themselves
-        self.clipped += float(xp.mean(xp.astype(beyond, xp.float32)))
+        self.count(1, actions, reward, info["reward_terms"], info["reset_reason"])
         return returned
+
+    def count(self, steps: int, actions: Any, reward: Any, terms: Mapping[str, Any], reasons: Any) -> None:
+        """Add that many steps of all robots to the tally, whose arrays may lead with the steps."""
+        xp, on = array_namespace(reward), array_namespace(actions)
+        beyond = abs(actions) >= self.task.action_clip  # some learners clip to the action space by themselves
+        self.steps += steps
+        self._add("reward", steps * xp.mean(reward))
+        self._add("clipped", steps * on.mean(on.astype(beyond, on.float32)))
+        for name, value in terms.items():
+            self._add(f"terms/{name}", steps * xp.mean(value))
+        for index, name in enumerate(self.reset_reasons):
+            self._add(f"resets/{name}", xp.sum(xp.astype(reasons == index, xp.int32)))
+
+    def _add(self, name: str, value: Any) -> None:
+        """Sums stay where the arrays are: to look at them would wait for an accelerator."""
+        self._sums[name] = self._sums[name] + value if name in self._sums else value
 
     def tally(self) -> dict[str, Any]:
         """What a ledger's line says of the steps since :meth:`clear`.
 
         Rewards are per second of robot time, so that a term's largest value is its weight.
         """
+        sums = {name: float(value) for name, value in self._sums.items()}
+        group = lambda part: {name.removeprefix(part): v for name, v in sums.items() if name.startswith(part)}  # noqa: E731
         per_second = 1 / (self.steps * self.task.timing.control_dt)
-        counts = (int(count) for count in self.reasons[1:])
         line: dict[str, Any] = {
-            "reward_per_second": self.reward * per_second,
-            "terms_per_second": {name: value * per_second for name, value in self.terms.items()},
-            "resets": dict(zip(self.reset_reasons[1:], counts, strict=True)),
-            "action_clip_rate": self.clipped / self.steps,
+            "reward_per_second": sums["reward"] * per_second,
+            "terms_per_second": {name: value * per_second for name, value in group("terms/").items()},
+            "resets": {name: int(count) for name, count in group("resets/").items() if name != self.reset_reasons[0]},
+            "action_clip_rate": sums["clipped"] / self.steps,
         }
         if self.task.terrain.kind == "tiles":
             line["levels"] = self._levels()

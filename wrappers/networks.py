@@ -10,10 +10,7 @@ import torch
 from torch import nn
 
 from locoenvs.policy import Layer
-from locoenvs.symmetry import Mirror
-
-Image = tuple[np.ndarray, np.ndarray]
-"""A mirror image of a vector as (index, sign): image = sign * vector[index]; its own inverse."""
+from locoenvs.symmetry import Image, Mirror, images
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"elu": nn.ELU, "relu": nn.ReLU, "tanh": nn.Tanh}
 
@@ -47,17 +44,6 @@ class MirrorLinear(nn.Linear):
         return nn.functional.linear(input, weight, bias)
 
 
-def images(mirror: Mirror, hidden: Sequence[int], outputs: int) -> list[Image]:
-    """The images of a network's input, hidden layers and output: the actions, or one value that a mirror leaves alone.
-
-    Hidden units i and i + width / 2 are each other's mirror images.
-    """
-    here: Image = (mirror.observation_index, mirror.observation_sign)
-    swapped = [(np.roll(np.arange(width), width // 2), np.ones(width)) for width in hidden]
-    action: Image = (mirror.action_index, mirror.action_sign)
-    return [here, *swapped, action if outputs > 1 else (np.zeros(1, int), np.ones(1))]
-
-
 def mirrored(modules: Iterable[nn.Module], mirror: Mirror | None) -> list[nn.Module]:
     """The modules of a network of linear layers and activations, with :class:`MirrorLinear` for each linear layer.
 
@@ -87,3 +73,24 @@ def layers(modules: Iterable[nn.Module]) -> list[Layer]:
     linear = [module for module in modules if isinstance(module, nn.Linear)]
     pairs = [layer.projected() if isinstance(layer, MirrorLinear) else (layer.weight, layer.bias) for layer in linear]
     return [(weight.detach().cpu().numpy(), bias.detach().cpu().numpy()) for weight, bias in pairs]
+
+
+def set_layers(modules: Iterable[nn.Module], given: Sequence[Layer]) -> None:
+    """Give the linear layers among the modules these numbers."""
+    linear = [module for module in modules if isinstance(module, nn.Linear)]
+    with torch.no_grad():
+        for layer, (weight, bias) in zip(linear, given, strict=True):
+            layer.weight.copy_(torch.from_numpy(weight.copy()))
+            layer.bias.copy_(torch.from_numpy(bias.copy()))
+
+
+def check_symmetric(given: Sequence[Layer], mirror: Mirror) -> None:
+    """Raise ValueError unless the layers map mirror images to mirror images."""
+    sides = images(mirror, [len(bias) for _, bias in given[:-1]], len(given[-1][1]))
+    for index, ((weight, _), here, there) in enumerate(zip(given, sides[:-1], sides[1:], strict=True)):
+        image = weight[there[0]][:, here[0]] * here[1] * there[1][:, None]
+        if not np.allclose(weight, image, atol=1e-5):
+            raise ValueError(
+                f"layer {index} of the policy to start from does not treat left and right alike, as the networks of this "
+                "recipe do: start from a policy of such a recipe (walk), or train with one whose networks may differ"
+            )

@@ -48,12 +48,12 @@ def config(task: Task) -> PPOConfig:
 
 
 WALK_FLAT = PPOConfig(
-    num_envs=512, updates=800, hidden=(256, 128, 64), entropy=0.005, max_learning_rate=2e-3, mirror=True
+    num_envs=512, updates=1200, hidden=(256, 128, 64), entropy=0.005, max_learning_rate=2e-3, mirror=True
 )
 """Flat ground on two cores: few robots and so many updates, networks that know left from right only as mirror images."""
 
-WALK_ROUGH = dataclasses.replace(WALK_FLAT, updates=4000)
-"""Rough ground on two cores."""
+WALK_ROUGH = dataclasses.replace(WALK_FLAT, updates=4000, max_learning_rate=5e-4)
+"""Rough ground on two cores, from a policy that walks on flat ground."""
 
 
 def geometry(ppo: PPOConfig, task: Task) -> dict[str, Any]:

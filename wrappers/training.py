@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import signal
@@ -9,7 +10,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -21,17 +22,21 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from locoenvs import engines
 from locoenvs.arrays import Kind
 from locoenvs.machine import hardware, memory
-from locoenvs.policy import Layer, save_policy
+from locoenvs.policy import Layer, Policy, load_policy, save_policy
 from locoenvs.registration import task as task_of
 from locoenvs.run import Run
 from locoenvs.settings import TrainSettings
 from locoenvs.symmetry import Mirror, mirror
 from locoenvs.task import Task
-from locoenvs.vector import LocoVectorEnv
+from locoenvs.transfer import layers_for
 from locoenvs.wrappers.metered import MeteredEnv
+from locoenvs.wrappers.networks import check_symmetric
 from locoenvs.wrappers.ppo import PPOConfig, config, geometry
 
 CHECKPOINT_SECONDS = 60.0
+
+START_STD = 0.4
+"""Standard deviation of the actions of a run that starts from a policy."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,7 @@ class Learner(Protocol):
     array: ClassVar[Kind]
     """What arrays the environment should return."""
 
-    def __init__(self, env: LocoVectorEnv, ppo: PPOConfig, mirror: Mirror | None, seed: int) -> None:
+    def __init__(self, env: MeteredEnv, ppo: PPOConfig, mirror: Mirror | None, seed: int) -> None:
         """Reset ``env`` with ``seed`` and build the networks, left-right symmetric by ``mirror`` if it is given."""
 
     def update(self) -> Update:
@@ -68,6 +73,9 @@ class Learner(Protocol):
     def layers(self) -> list[Layer]:
         """The layers that map an observation to the mean of the actions."""
 
+    def start_from(self, given: list[Layer]) -> None:
+        """Let :meth:`layers` be these; raises ValueError if they do not fit."""
+
 
 def train(
     kind: type[Learner], env_id: str, settings: TrainSettings, task: Task | None = None, ppo: PPOConfig | None = None
@@ -77,15 +85,21 @@ def train(
     A new run takes ``task`` and ``ppo`` from the settings' recipe unless they are given.
     """
     console = Console()
+    start, first = None, list[Layer]()
     if settings.resume is not None:
+        if settings.start_from is not None:
+            raise ValueError("start_from is for a new run, and resume for going on with one: leave one of them out")
         run = Run.open(Path(settings.resume))
         recipe = _resumed(run.recipe(), kind, settings)
         task, ppo = Task.from_json(json.dumps(recipe["task"])), _ppo(recipe["ppo"])
     else:
-        task = task or task_of(env_id, settings.recipe or "paper")
+        task = task or task_of(env_id, settings.recipe or "paper", settings.actuator)
         ppo = ppo or config(task)
         chosen: dict[str, Any] = {"num_envs": settings.num_envs, "updates": settings.updates}
         ppo = dataclasses.replace(ppo, **{name: value for name, value in chosen.items() if value is not None})
+        if settings.start_from is not None:
+            start = load_policy(settings.start_from)
+            first, ppo = _first_layers(start, task, ppo)
         run = Run.create(Path(settings.run or f"runs/{env_id.split('/')[-1]}-{time.strftime('%Y%m%d-%H%M%S')}"))
         recipe = {
             "environment": env_id,
@@ -93,6 +107,7 @@ def train(
             "backend": engines.resolve(settings.backend),
             "seed": settings.seed,
             "minutes": settings.minutes,
+            "start_from": None if start is None else {"sha256": start.sha256, **start.provenance},
             "ppo": dataclasses.asdict(ppo),
             "versions": _versions(kind),
             "hardware": hardware(),
@@ -103,6 +118,8 @@ def train(
     training = Training(kind, run, task, ppo, recipe, settings.device)
     if training.update > ppo.updates:
         raise ValueError(f"updates={ppo.updates}: {run.folder} has done {training.update} already, ask for more")
+    if first:
+        training.learner.start_from(first)
     wandb = _wandb(run, recipe) if settings.wandb else None
     run.write_recipe(recipe)
     if settings.resume is not None:
@@ -113,8 +130,22 @@ def train(
     return run.folder
 
 
+def _first_layers(start: Policy, task: Task, ppo: PPOConfig) -> tuple[list[Layer], PPOConfig]:
+    """The layers to begin with, and settings for networks of that shape that explore around what they can do."""
+    network = start.document["network"]
+    shape = {"hidden": tuple(network["hidden"]), "activation": network["activation"], "initial_std": START_STD}
+    layers = layers_for(start, task)
+    if ppo.mirror:
+        check_symmetric(layers, mirror(task))
+    return layers, dataclasses.replace(ppo, **shape)
+
+
 def _versions(kind: type[Learner]) -> dict[str, str]:
-    return {name: version(name) for name in ("locoenvs", "mujoco", "torch", *kind.packages, "numpy")}
+    found = {}
+    for name in ("locoenvs", "mujoco", "mujoco-mjx", "jax", "warp-lang", "torch", *kind.packages, "numpy"):
+        with contextlib.suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 def _resumed(recipe: dict[str, Any], kind: type[Learner], settings: TrainSettings) -> dict[str, Any]:
@@ -123,6 +154,7 @@ def _resumed(recipe: dict[str, Any], kind: type[Learner], settings: TrainSetting
         "learner": (kind.name, recipe["learner"]),
         "num_envs": (settings.num_envs, recipe["ppo"]["num_envs"]),
         "recipe": (settings.recipe, recipe["task"]["recipe"]),
+        "actuator": (settings.actuator, recipe["task"]["actuator"]["kind"]),
         "backend": (None if settings.backend == "auto" else settings.backend, recipe["backend"]),
         "seed": (settings.seed or None, recipe["seed"]),
     }
@@ -231,7 +263,7 @@ class Training:
             "algorithm": self.learner.save(),
             "rng": {
                 "torch": torch.get_rng_state(),
-                "cuda": torch.cuda.get_rng_state_all(),
+                "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
                 "numpy": _numpy_rng(),
             },
             "env": {name: torch.from_numpy(np.atleast_1d(value)) for name, value in self.env.save().items()},
@@ -259,7 +291,8 @@ class Training:
         self.learner.load(state["algorithm"], self.env.restore(saved))
         self.update, self.seconds = state["update"], state["seconds"]
         torch.set_rng_state(state["rng"]["torch"])
-        torch.cuda.set_rng_state_all(state["rng"]["cuda"])
+        if torch.cuda.is_available() and len(state["rng"]["cuda"]) == torch.cuda.device_count():
+            torch.cuda.set_rng_state_all(state["rng"]["cuda"])
         _set_numpy_rng(state["rng"]["numpy"])
         self.run.truncate_ledger(self.update)
 

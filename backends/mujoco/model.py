@@ -52,6 +52,13 @@ def compile_model(
     pyramid: on level ground the coefficient holds along the world's x and y, and 1 / sqrt(2) of it along the diagonals.
     The round cone costs 30 to 40 % more time a step.
     """
+    return build_spec(task, height_map, torque_actuators=torque_actuators, visuals=visuals).compile()
+
+
+def build_spec(
+    task: Task, height_map: HeightMap, *, torque_actuators: bool = False, visuals: bool = False
+) -> mujoco.MjSpec:
+    """What :func:`compile_model` compiles, for a backend that adds to it."""
     spec = mujoco.MjSpec()
     spec.modelname = task.robot.name
     spec.compiler.degree = False
@@ -68,7 +75,7 @@ def compile_model(
     for joint in task.robot.joints:
         _add_actuator(spec, joint, torque_actuators)
     _add_sensors(spec, task.robot)
-    return spec.compile()
+    return spec
 
 
 def _add_ground(spec: mujoco.MjSpec, task: Task, height_map: HeightMap) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from importlib.metadata import entry_points
+import sys
+import warnings
+from importlib.metadata import EntryPoint, entry_points
 
 from locoenvs.robot import Robot
 from locoenvs.suite import SuiteRobot
@@ -14,9 +16,10 @@ GROUP = "locoenvs.robots"
 
 
 def _found() -> dict[str, SuiteRobot]:
-    """Id -> robot. Raises ValueError for two of one id or one name."""
+    """Id -> robot. Raises ValueError for two of one id or one name; a robot of another package that cannot be loaded is
+    left out with a warning."""
     own = [importlib.import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__)]
-    others = [point.load() for point in entry_points(group=GROUP)]
+    others = [suite for point in entry_points(group=GROUP) if (suite := _loaded(point)) is not None]
     made: dict[str, SuiteRobot] = {}
     for suite in [*(module.SUITE for module in own), *others]:
         for there in made.values():
@@ -27,6 +30,15 @@ def _found() -> dict[str, SuiteRobot]:
                 )
         made[suite.id] = suite
     return made
+
+
+def _loaded(point: EntryPoint) -> SuiteRobot | None:
+    try:
+        return point.load()
+    except Exception as error:  # whatever another package raises must not keep everybody's robots away
+        before = "" if point.module not in sys.modules else f" (import locoenvs before {point.module})"
+        warnings.warn(f"robot {point.name!r} of {point.value} is left out: {error}{before}", stacklevel=2)
+        return None
 
 
 SUITE: dict[str, SuiteRobot] = _found()

@@ -27,7 +27,60 @@ def missing(name: str) -> Callable[[], Any]:
     return load
 
 
-def test_native_mujoco_is_installed_and_the_default_on_a_cpu() -> None:
+@pytest.fixture(autouse=True)
+def forget() -> Any:
+    """What this machine has is found out anew for each test."""
+    for remembered in (engines.best, engines._say):
+        remembered.cache_clear()
+    yield
+    for remembered in (engines.best, engines._say):
+        remembered.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("gpu", "packages", "platforms", "name", "why"),
+    [
+        (None, "jax mujoco-mjx warp-lang jax-cuda13-plugin", None, "mujoco", "no NVIDIA GPU here"),
+        ("H200", "jax mujoco-mjx warp-lang jax-cuda13-plugin", None, "mjx", "MuJoCo Warp on H200"),
+        ("H200", "jax mujoco-mjx warp-lang jax-cuda12-plugin", None, "mjx", "MuJoCo Warp on H200"),
+        ("H200", "jax mujoco-mjx warp-lang", None, "mujoco", "there is H200, but not what uses it: pip install"),
+        ("H200", "jax warp-lang jax-cuda13-plugin", None, "mujoco", "there is H200, but not what uses it: pip install"),
+        ("H200", "jax mujoco-mjx warp-lang jax-cuda13-plugin", "cpu", "mujoco", "JAX_PLATFORMS=cpu keeps jax off"),
+    ],
+)
+def test_auto_is_mjx_on_an_nvidia_gpu_with_what_uses_it(
+    monkeypatch: pytest.MonkeyPatch, gpu: str | None, packages: str, platforms: str | None, name: str, why: str
+) -> None:
+    monkeypatch.setattr(engines, "_nvidia_gpu", lambda: gpu)
+    monkeypatch.setattr(engines, "_is_installed", lambda package: package in packages.split())
+    monkeypatch.delenv("JAX_PLATFORMS", raising=False)
+    if platforms is not None:
+        monkeypatch.setenv("JAX_PLATFORMS", platforms)
+    chosen, because = engines.best()
+    assert chosen == engines.resolve("auto") == name and because.startswith(why)
+    assert engines.resolve("other") == "other"
+
+
+def test_auto_says_once_what_it_takes_and_why(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(engines, "_nvidia_gpu", lambda: None)
+    install(monkeypatch, mujoco=lambda: lambda task, height_map, num_envs, *, device=None: "made")
+    engines.build("mujoco", TASK, GROUND, 1, None, {})
+    assert capsys.readouterr().err == ""
+    for _ in range(3):
+        assert engines.build("auto", TASK, GROUND, 1, None, {}) == "made"
+    assert capsys.readouterr().err == "locoenvs: backend mujoco (no NVIDIA GPU here)\n"
+
+
+def test_no_gpu_is_looked_for_where_the_user_hides_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for hidden in ("", "-1"):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", hidden)
+        assert engines._nvidia_gpu() is None
+
+
+def test_native_mujoco_is_installed_and_the_default_on_a_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "_nvidia_gpu", lambda: None)
     assert "mujoco" in engines.installed() and engines.resolve("auto") == "mujoco"
     assert engines.resolve("mujoco") == "mujoco" and engines.load("auto") is engines.load("mujoco")
 

@@ -109,6 +109,8 @@ def test_options_reach_the_environment() -> None:
         ({"num_envs": 2, "backed": "mujoco"}, "unknown option 'backed'; did you mean 'backend'"),
         ({"num_envs": 2, "recipe": "leged_gym"}, "unknown recipe 'leged_gym'; did you mean 'legged_gym'"),
         ({"recipe": "walk", "task": task(FLAT)}, "give a task or a recipe, not both"),
+        ({"actuator": "ltsm"}, "unknown actuator 'ltsm'; did you mean 'lstm'"),
+        ({"actuator": "pd", "task": task(FLAT)}, "give a task or an actuator, not both"),
         ({"num_envs": 0}, "num_envs must be an integer of at least 1, got 0"),
         ({"array": "torch"}, "option 'array' is for robots stepped together: give num_envs too"),
         ({"autoreset_mode": "disabled"}, "option 'autoreset_mode' is for robots stepped together"),
@@ -131,7 +133,7 @@ def test_wrong_ids_are_named_with_what_comes_nearest() -> None:
 
 
 def test_every_option_is_one_of_the_batch() -> None:
-    assert set(OPTIONS) == {"task", "recipe", "backend", "device", "array", "autoreset_mode", "privileged", "split",
+    assert set(OPTIONS) == {"task", "recipe", "actuator", "backend", "device", "array", "autoreset_mode", "privileged", "split",
                             "stagger", "render_mode", "render_robot", "options"}  # fmt: skip
 
 

@@ -96,11 +96,10 @@ def test_draws_are_bit_equal_on_every_namespace() -> None:
 
 def test_jax_compiles_the_whole_step() -> None:
     jax = pytest.importorskip("jax")
-    from locoenvs.state import Episodes, Observation, Readout
+    pytest.importorskip("mujoco.mjx")
+    from locoenvs.backends.mjx.trees import register
 
-    for kind in (Episodes, EnvState, Observation, Readout, Transition):
-        names = [field.name for field in dataclasses.fields(kind)]
-        jax.tree_util.register_dataclass(kind, names, [])
+    register()
     made, simulator, state = ready(xp=jax.numpy)
     compiled = jax.jit(lambda s, a: step(made, simulator, s, a))
     for when in range(12):

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
@@ -26,7 +27,8 @@ pytest.importorskip("onnxruntime")
 
 import torch
 
-from locoenvs.policy import load_policy
+from locoenvs.policy import load_policy, save_policy
+from locoenvs.registration import task as task_of
 from locoenvs.run import Run
 from locoenvs.settings import TrainSettings
 from locoenvs.wrappers import training
@@ -328,3 +330,27 @@ def test_weights_and_biases_that_cannot_be_used_says_why_and_leaves_no_run(
     with pytest.raises(ImportError, match=r"locoenvs\[wandb\]"):
         trained(tmp_path / "run", 1, wandb=True)
     assert len(updates(trained(tmp_path / "run", 1))) == 1
+
+
+def test_a_run_can_start_from_a_policy_of_other_ground(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 1e9)
+    flat = trained(tmp_path / "flat", 2)
+    policy = load_policy(flat.policy)
+    rough = trained(tmp_path / "rough", 0, ROUGH, start_from=str(flat.policy))
+    recipe = rough.recipe()
+    assert recipe["start_from"]["sha256"] == policy.sha256 and recipe["start_from"]["environment"] == FLAT
+    assert recipe["ppo"]["initial_std"] == training.START_STD
+    begun = load_policy(rough.policy)
+    seen = torch.randn(4, begun.document["observation"]["size"], generator=torch.Generator().manual_seed(0)).numpy()
+    assert abs(begun(seen) - policy(seen[:, : policy.document["observation"]["size"]])).max() < 1e-4
+
+
+def test_a_start_that_does_not_fit_leaves_no_run_behind(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    lopsided = [(rng.normal(size=(12, 48)), np.zeros(12))]
+    save_policy(tmp_path / "policy", task_of(FLAT), lopsided)
+    with pytest.raises(ValueError, match="does not treat left and right alike"):
+        trained(tmp_path / "run", 1, start_from=str(tmp_path / "policy"))
+    with pytest.raises(ValueError, match="start_from is for a new run"):
+        train("", TrainSettings("", resume=str(trained(tmp_path / "other", 1).folder), start_from="anything"))
+    assert not (tmp_path / "run").exists()

@@ -11,7 +11,7 @@ from tensordict import TensorDict
 
 from locoenvs.arrays import convert
 from locoenvs.vector import LocoVectorEnv
-from locoenvs.wrappers.adapter import bare
+from locoenvs.wrappers.adapter import bare, torch_device
 
 
 class RslRlVecEnv(VecEnv):
@@ -30,9 +30,9 @@ class RslRlVecEnv(VecEnv):
         self.num_envs = env.num_envs
         self.num_actions = env.mdp.num_joints
         self.max_episode_length = env.task.timing.max_episode_steps
-        self.device = torch.device(env.device or "cpu")
         self.cfg = {"task": env.task.hash}
         observation, _ = env.reset(seed=seed)
+        self.device = torch_device(env, observation)
         self._observation = self._tensors(observation)
 
     def resume(self, observation: Any) -> None:
@@ -66,7 +66,8 @@ class RslRlVecEnv(VecEnv):
             "reset_reason": info["reset_reason"],
             "reward_terms": info["reward_terms"],
         }
-        log = {name: float(value) for name, value in info["log"].items()}
+        values = torch.stack([self._tensor(value) for value in info["log"].values()]).tolist()  # one wait, not many
+        log = dict(zip(info["log"], values))
         if log["episodes"]:  # RSL-RL averages over the steps that have a log
             extras["log"] = log
         done = self._tensor(terminated) | self._tensor(truncated)

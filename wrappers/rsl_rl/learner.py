@@ -17,7 +17,7 @@ from locoenvs.symmetry import Mirror
 from locoenvs.task import Task
 from locoenvs.vector import LocoVectorEnv
 from locoenvs.wrappers import training
-from locoenvs.wrappers.networks import layers
+from locoenvs.wrappers.networks import layers, set_layers
 from locoenvs.wrappers.ppo import PPOConfig
 from locoenvs.wrappers.rsl_rl.env import RslRlVecEnv
 from locoenvs.wrappers.rsl_rl.ppo import TimeoutPPO, rsl_rl_config
@@ -66,6 +66,9 @@ class RslRlLearner:
 
     def layers(self) -> list[Layer]:
         return layers(self.algorithm.get_policy().mlp)
+
+    def start_from(self, given: list[Layer]) -> None:
+        set_layers(self.algorithm.get_policy().mlp, given)
 
 
 def train(env_id: str, settings: TrainSettings, task: Task | None = None, ppo: PPOConfig | None = None) -> Path:

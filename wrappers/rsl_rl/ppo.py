@@ -48,6 +48,9 @@ class TimeoutPPO(PPO):
             values = self.critic(extras["final_observations"].to(self.device)).detach().squeeze(-1)
             self.critic.reset(hidden_state=hidden)
             rewards = rewards + self.gamma * values * time_outs
+        elif time_outs.device.type != "cpu":  # all of them: to ask how many are due would wait for the accelerator
+            values = self.critic(extras["final_observations"].to(self.device)).detach().squeeze(-1)
+            rewards = rewards + self.gamma * torch.where(time_outs, values, torch.zeros_like(values))
         elif time_outs.any():
             values = self.critic(extras["final_observations"][time_outs].to(self.device)).detach().squeeze(-1)
             rewards = rewards.clone()

@@ -203,7 +203,7 @@ def test_friction_reaches_every_robots_feet() -> None:
     """Feet that slide are braked by friction times the weight on them, robot by robot. MuJoCo's cone is a pyramid: the
     forces along its two axes, here x and y, add up to that."""
     friction = np.array([0.3, 0.6, 0.9], np.float32)
-    simulator = placed(start(3, base_linear_velocity=(4.0, 0, 0), base_position=(0, 0, 0.53)))
+    simulator = placed(start(3, base_linear_velocity=(4.0, 0, 0), base_position=(0, 0, 0.517)))
     simulator.configure(friction, np.zeros(3, np.float32))
     feet = [ROBOT.contact_bodies.index(foot) for foot in ROBOT.feet]
     ratios = []

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import kinematics
+from kinematics import Frames, matrix
 from locoenvs.robots.anymal_c import ANYMAL_C, LEGS
 
 BODIES = {body.name: body for body in ANYMAL_C.bodies}
@@ -66,26 +68,8 @@ FEET = {
 }
 
 
-def matrix(inertia: tuple[float, ...]) -> np.ndarray:
-    xx, yy, zz, xy, xz, yz = inertia
-    return np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
-
-
-def rotation(axis: tuple[float, ...], angle: float) -> np.ndarray:
-    """Rodrigues' formula."""
-    x, y, z = axis
-    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    return np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
-
-
-def frames(angles: dict[str, float]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Rotation and position of every body in the base's frame."""
-    result: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-    for body in ANYMAL_C.bodies:
-        turn, at = (np.eye(3), np.zeros(3)) if body.parent is None else result[body.parent]
-        at = at + turn @ np.array(body.position) if body.parent is not None else at
-        result[body.name] = (turn @ rotation(body.joint.axis, angles[body.joint.name]) if body.joint else turn), at
-    return result
+def frames(angles: dict[str, float]) -> Frames:
+    return kinematics.frames(ANYMAL_C, angles)
 
 
 def test_the_total_mass_is_the_published_one() -> None:

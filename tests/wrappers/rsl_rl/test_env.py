@@ -7,7 +7,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-import gymnasium
 import numpy as np
 import pytest
 
@@ -95,25 +94,6 @@ def test_episode_steps_can_be_set() -> None:
     assert env.episode_length_buf.tolist() == [1, 6, 999, 0]
 
 
-def test_everything_but_the_bare_environment_is_refused() -> None:
-    wrapped = [
-        gymnasium.wrappers.TimeLimit(gymnasium.make(FLAT, options={"threads": 1}), 10),
-        gymnasium.make(FLAT, num_envs=2, max_episode_steps=10),
-        gymnasium.make(FLAT, options={"threads": 1}),
-        gymnasium.wrappers.vector.RecordEpisodeStatistics(made()),
-        gymnasium.wrappers.vector.NumpyToTorch(made()),
-    ]
-    for env in wrapped:
-        with pytest.raises(TypeError, match=rf"{type(env).__name__}.*breaks batches.*env\.unwrapped"):
-            RslRlVecEnv(env)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize("mode", ["next_step", "disabled"])
-def test_another_autoreset_mode_is_refused(mode: Any) -> None:
-    with pytest.raises(TypeError, match=rf"autoreset_mode='{mode}'.*make it with autoreset_mode='same_step'"):
-        RslRlVecEnv(made(autoreset_mode=mode))
-
-
 @pytest.mark.parametrize("array", ["numpy", "torch"])
 def test_rsl_rls_own_runner_trains_on_it(tmp_path: Path, array: Any, capsys: pytest.CaptureFixture[str]) -> None:
     env = RslRlVecEnv(made(8, episode_length=0.2, array=array, privileged=True), seed=0)
@@ -126,3 +106,18 @@ def test_rsl_rls_own_runner_trains_on_it(tmp_path: Path, array: Any, capsys: pyt
     assert all(bool(torch.isfinite(value).all()) for value in runner.alg.critic.state_dict().values())
     assert "episode_seconds" in capsys.readouterr().out
     assert np.isfinite(runner.alg.learning_rate)
+
+
+def test_a_recurrent_critic_of_two_groups_trains_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    env = RslRlVecEnv(made(8, episode_length=0.1, array="torch", privileged=True), seed=0)
+    settings = rsl_rl_config(PPOConfig(num_envs=8, horizon=6, updates=2, epochs=2, minibatches=2, hidden=(16,)))
+    settings["obs_groups"] = {"actor": ["policy"], "critic": ["policy", "critic"]}
+    for network in (settings["actor"], settings["critic"]):
+        network |= {"class_name": "RNNModel", "rnn_type": "gru", "rnn_hidden_dim": 8, "rnn_num_layers": 1}
+    runner = OnPolicyRunner(env, settings, log_dir=str(tmp_path))
+    assert next(runner.alg.critic.rnn.parameters()).shape[1] == 96
+    before = [value.clone() for value in runner.alg.critic.parameters()]
+    runner.learn(2)
+    after = list(runner.alg.critic.parameters())
+    assert all(bool(torch.isfinite(value).all()) for value in after)
+    assert any(not torch.equal(a, b) for a, b in zip(before, after)) and "episode_seconds" in capsys.readouterr().out

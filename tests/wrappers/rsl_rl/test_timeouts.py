@@ -1,10 +1,4 @@
-"""The critic's target at a time-out is r + gamma V(final observation): found on an MDP whose value is known.
-
-Six phases follow each other in a circle; phase p pays REWARDS[p] on the way to the next one, whatever the action. The
-process never ends, so V = r + gamma P V has the one solution that :func:`true_values` computes. Episodes are cut after
-STEPS steps and start again JUMP phases further: V(s_t), V(observation after the reset) and V(final observation) all
-differ.
-"""
+"""RSL-RL's critic finds the known value of an MDP that only time-outs cut, see :mod:`circle`."""
 
 from __future__ import annotations
 
@@ -21,50 +15,17 @@ pytest.importorskip("rsl_rl")
 
 import torch
 from rsl_rl.algorithms import PPO
-from rsl_rl.env import VecEnv
 from tensordict import TensorDict
 
-from locoenvs.wrappers.rsl_rl import TimeoutPPO
-
-PHASES, STEPS, JUMP, ROBOTS, GAMMA = 6, 3, 2, 24, 0.8
-REWARDS = torch.tensor([1.0, 0.1, 0.1, 0.1, 0.1, 0.1])
+from circle import GAMMA, JUMP, PHASES, ROBOTS, Circle, error, true_values
+from locoenvs.wrappers.rsl_rl import RslRlVecEnv, TimeoutPPO
 
 
-def true_values() -> torch.Tensor:
-    """V of each phase, from V = r + gamma P V."""
-    following = torch.roll(torch.eye(PHASES), 1, dims=1)
-    return torch.linalg.solve(torch.eye(PHASES) - GAMMA * following, REWARDS)
-
-
-class Circle(VecEnv):
-    """The MDP in RSL-RL's convention; every episode ends in a time-out."""
-
-    def __init__(self) -> None:
-        self.num_envs, self.num_actions, self.max_episode_length = ROBOTS, 1, STEPS
-        self.device, self.cfg = "cpu", {}
-        self.phase = torch.arange(ROBOTS) % PHASES
-        self.episode_length_buf = torch.arange(ROBOTS) // PHASES % STEPS
-
-    def seen(self) -> TensorDict:
-        one_hot = torch.nn.functional.one_hot(self.phase, PHASES).float()
-        return TensorDict({"policy": one_hot}, batch_size=[ROBOTS])
-
-    def get_observations(self) -> TensorDict:
-        return self.seen()
-
-    def step(self, actions: torch.Tensor) -> tuple[TensorDict, torch.Tensor, torch.Tensor, dict[str, Any]]:
-        reward = REWARDS[self.phase]
-        self.phase = (self.phase + 1) % PHASES
-        self.episode_length_buf = self.episode_length_buf + 1
-        final, done = self.seen(), self.episode_length_buf >= STEPS
-        self.phase = torch.where(done, (self.phase + JUMP) % PHASES, self.phase)
-        self.episode_length_buf = torch.where(done, 0, self.episode_length_buf)
-        return self.seen(), reward, done.long(), {"time_outs": done, "final_observations": final}
-
-
-def build(kind: type[PPO], recurrent: bool = False, **algorithm: Any) -> tuple[Circle, PPO]:
+def build(
+    kind: type[PPO], recurrent: bool = False, time_outs: bool = True, **algorithm: Any
+) -> tuple[RslRlVecEnv, PPO]:
     torch.manual_seed(0)
-    env = Circle()
+    env = RslRlVecEnv(Circle("torch", time_outs))
     network: dict[str, Any] = {"class_name": "MLPModel", "hidden_dims": [16], "activation": "tanh"}
     if recurrent:
         network |= {"class_name": "RNNModel", "rnn_type": "lstm", "rnn_hidden_dim": 8}
@@ -93,9 +54,9 @@ def build(kind: type[PPO], recurrent: bool = False, **algorithm: Any) -> tuple[C
     return env, made
 
 
-def learned_values(kind: type[PPO], bootstrap: bool = True) -> torch.Tensor:
+def learned_values(kind: type[PPO], time_outs: bool = True) -> torch.Tensor:
     """The critic's value of each phase after training."""
-    env, algorithm = build(kind)
+    env, algorithm = build(kind, time_outs=time_outs)
     for update in range(120):
         for group in algorithm.optimizer.param_groups:
             group["lr"] = 0.02 * 0.96**update
@@ -103,19 +64,12 @@ def learned_values(kind: type[PPO], bootstrap: bool = True) -> torch.Tensor:
             observation = env.get_observations()
             for _ in range(algorithm.storage.num_transitions_per_env):
                 observation, reward, done, extras = env.step(algorithm.act(observation))
-                if not bootstrap:
-                    extras["time_outs"] = torch.zeros_like(extras["time_outs"])
                 algorithm.process_env_step(observation, reward, done, extras)
             algorithm.compute_returns(observation)
         algorithm.update()
     phases = TensorDict({"policy": torch.eye(PHASES)}, batch_size=[PHASES])
     with torch.inference_mode():
         return algorithm.critic(phases).squeeze(-1)
-
-
-def error(values: torch.Tensor) -> float:
-    """The largest relative error of a phase's value."""
-    return float(((values - true_values()) / true_values()).abs().max())
 
 
 def test_the_values_that_a_time_out_could_be_confused_with_all_differ() -> None:
@@ -134,9 +88,9 @@ def test_left_alone_rsl_rl_does_not_find_it() -> None:
 
 
 def test_without_any_bootstrap_it_is_not_found() -> None:
-    values = learned_values(TimeoutPPO, bootstrap=False)
+    values = learned_values(TimeoutPPO, time_outs=False)
     assert error(values) > 0.3
-    assert bool((values < true_values()).all())  # every cut loses what comes after it
+    assert bool((values.numpy() < true_values()).all())  # every cut loses what comes after it
 
 
 def stepped(recurrent: bool) -> tuple[PPO, dict[str, Any], torch.Tensor, torch.Tensor]:

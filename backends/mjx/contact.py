@@ -1,0 +1,190 @@
+"""Spheres against the ground's triangles, in JAX.
+
+The ground is the height grid with MuJoCo's triangles: the cell between vertices (r, c) and (r + 1, c + 1) is cut from one
+to the other. The point of it that is nearest to a sphere's center lies inside a triangle, or on an edge. Looking at
+every triangle and edge under the sphere's square is exact for spheres whose center is above the ground, and for those
+below it as long as they are not deeper than their radius.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+SAME = math.cos(math.radians(45.0))
+"""A second contact counts only where the ground faces another way: by more than 45 degrees."""
+
+FAR = 1e6
+"""The distance of what does not touch, m."""
+
+
+class Touch(NamedTuple):
+    """Where spheres meet the ground."""
+
+    distance: jax.Array  # (S,) m, between the surfaces, negative where they overlap
+    position: jax.Array  # (S, 3) m, in the middle of the overlap
+    frame: jax.Array  # (S, 3, 3) rows: the normal, out of the ground, and two tangents
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The shape of a height grid whose vertex (0, 0) stands at ``origin`` (x, y) m."""
+
+    rows: int
+    columns: int
+    origin: tuple[float, float]
+    cell: float
+
+
+def cells_under(radius: float, cell: float) -> int:
+    """How many cells a sphere's square can reach into along one side."""
+    return math.ceil(round(2 * radius / cell, 6)) + 1
+
+
+def frame_of(normal: jax.Array) -> jax.Array:
+    """MuJoCo's contact frame of unit normals (..., 3): friction holds along its second and third row, (..., 3, 3)."""
+    steep = jnp.abs(normal[..., 1:2]) >= 0.5
+    y = jnp.where(steep, jnp.array([0.0, 0.0, 1.0]), jnp.array([0.0, 1.0, 0.0]))
+    y = y - jnp.sum(y * normal, axis=-1, keepdims=True) * normal
+    y = y / jnp.linalg.norm(y, axis=-1, keepdims=True)
+    return jnp.stack([normal, y, jnp.cross(normal, y)], axis=-2)
+
+
+def touch(
+    heights: jax.Array, grid: Grid, center: jax.Array, radius: np.ndarray, twice: np.ndarray
+) -> tuple[Touch, Touch]:
+    """Spheres with ``center`` (S, 3) m and ``radius`` (S,) m on the ground of ``heights`` (rows * columns,) m.
+
+    Returns the deepest contact of each sphere, and for the spheres ``twice`` (indices) a second one, of the deepest
+    place where the ground faces another way: a foot on a tread touches the riser too.
+    """
+    order: list[int] = []
+    parts: list[tuple[jax.Array, jax.Array]] = []
+    for count in sorted({cells_under(r, grid.cell) for r in radius}):
+        chosen = np.array([i for i, r in enumerate(radius) if cells_under(r, grid.cell) == count])
+        order.extend(chosen)
+        near = _Near(heights, grid, center[chosen], radius[chosen], count)
+        parts.append(near.contacts())
+    back = np.argsort(np.array(order))
+    distance, normal = (jnp.concatenate([part[i] for part in parts], axis=1)[:, back] for i in (0, 1))
+    made = []
+    for rank, spheres in ((0, np.arange(len(radius))), (1, twice)):
+        n, d = normal[rank, spheres], distance[rank, spheres]
+        position = center[spheres] - n * (radius[spheres] + d / 2)[:, None]
+        made.append(Touch(d, position, frame_of(n)))
+    return made[0], made[1]
+
+
+class _Near:
+    """The pieces of ground near S spheres: ``count`` x ``count`` cells each."""
+
+    def __init__(self, heights: jax.Array, grid: Grid, center: jax.Array, radius: np.ndarray, count: int) -> None:
+        self.cell, self.count, self.radius = grid.cell, count, jnp.asarray(radius, jnp.float32)
+        origin = jnp.array(grid.origin, jnp.float32)
+        limit = jnp.array([grid.columns - 1 - count, grid.rows - 1 - count])
+        corner = jnp.clip(
+            jnp.floor((center[:, :2] - self.radius[:, None] - origin) / grid.cell).astype(jnp.int32), 0, limit
+        )
+        offsets = np.arange(count + 1)
+        index = (corner[:, 1, None, None] + offsets[:, None]) * grid.columns + corner[:, 0, None, None] + offsets
+        self.height = heights[index]  # (S, count + 1, count + 1), rows along y
+        # Everything relative to the first vertex of the patch, so that float32 loses nothing far from the origin.
+        self.xy = center[:, :2] - origin - corner * jnp.float32(grid.cell)
+        self.z = center[:, 2]
+
+    def contacts(self) -> tuple[jax.Array, jax.Array]:
+        """Distances (2, S) and normals (2, S, 3) of the two contacts of each sphere."""
+        faces, above = self._faces()
+        vectors = jnp.concatenate([faces[0], self._edges()], axis=1)  # (S, P, 3) from the ground to the center
+        inside = jnp.concatenate(
+            [faces[1], jnp.ones((vectors.shape[0], vectors.shape[1] - faces[1].shape[1]), bool)], axis=1
+        )
+        length = jnp.where(inside, jnp.linalg.norm(vectors, axis=-1), FAR)
+        sign = jnp.where(above, 1.0, -1.0)
+        unit = vectors / jnp.maximum(length, 1e-9)[..., None] * sign[:, None, None]
+        first, direction = _nearest(length, unit)
+        on_surface = first < 1e-5
+        direction = jnp.where(on_surface[:, None], self._normal_below(), direction)
+        other = jnp.where(jnp.sum(unit * direction[:, None], axis=-1) < SAME, length, FAR)
+        second, turned = _nearest(other, unit)
+        # Only the nearest point of ground that a buried center has says how deep it is.
+        second = jnp.where(above, second, FAR)
+        turned = jnp.where((second < FAR)[:, None], turned, direction)
+        return jnp.stack([sign * first - self.radius, second - self.radius]), jnp.stack([direction, turned])
+
+    def _triangles(self) -> tuple[jax.Array, ...]:
+        """Of the lower and the upper triangle of each cell: slopes along x and y, and the center's height above its plane.
+
+        Arrays are (S, 2, count, count); also x and y from the cell's first vertex, (S, 1, count, count).
+        """
+        h = self.height
+        corner, right, up, far = h[:, :-1, :-1], h[:, :-1, 1:], h[:, 1:, :-1], h[:, 1:, 1:]
+        slope_x = jnp.stack([right - corner, far - up], axis=1) / self.cell
+        slope_y = jnp.stack([far - right, up - corner], axis=1) / self.cell
+        places = np.arange(self.count) * np.float32(self.cell)
+        x = jnp.broadcast_to(self.xy[:, 0, None, None, None] - places[None, :], (len(h), 1, self.count, self.count))
+        y = jnp.broadcast_to(self.xy[:, 1, None, None, None] - places[:, None], (len(h), 1, self.count, self.count))
+        above = self.z[:, None, None, None] - corner[:, None] - slope_x * x - slope_y * y
+        return slope_x, slope_y, above, x, y
+
+    def _faces(self) -> tuple[tuple[jax.Array, jax.Array], jax.Array]:
+        """Vectors from each triangle's plane to the center (S, 2 count^2, 3), whether they end inside the triangle, and
+        whether the center is above the ground (S,)."""
+        slope_x, slope_y, above, x, y = self._triangles()
+        along = above / (1 + slope_x**2 + slope_y**2)
+        vector = along[..., None] * jnp.stack([-slope_x, -slope_y, jnp.ones_like(slope_x)], axis=-1)
+        px, py = x + along * slope_x, y + along * slope_y
+        lower = np.array([True, False])[:, None, None]
+        within = (jnp.minimum(px, py) >= 0) & (jnp.maximum(px, py) <= self.cell)
+        inside = within & jnp.where(lower, px >= py, px <= py)
+        over = self._over(x, y)
+        over_ground = jnp.sum(jnp.where(over, above, 0.0), axis=(1, 2, 3)) >= 0
+        size = len(self.height)
+        return (vector.reshape(size, -1, 3), inside.reshape(size, -1)), over_ground
+
+    def _over(self, x: jax.Array, y: jax.Array) -> jax.Array:
+        """Which triangle the center is over, (S, 2, count, count); beyond the map, the nearest cell's."""
+        last = self.count - 1
+        column = jnp.clip(jnp.floor(self.xy[:, 0] / self.cell).astype(jnp.int32), 0, last)
+        row = jnp.clip(jnp.floor(self.xy[:, 1] / self.cell).astype(jnp.int32), 0, last)
+        here = (column[:, None, None, None] == np.arange(self.count)) & (
+            row[:, None, None, None] == np.arange(self.count)[:, None]
+        )
+        lower = np.array([True, False])[:, None, None]
+        return here & jnp.where(lower, x >= y, x < y)
+
+    def _normal_below(self) -> jax.Array:
+        """The unit normal of the triangle that the center is over, (S, 3)."""
+        slope_x, slope_y, _, x, y = self._triangles()
+        over = self._over(x, y)
+        sx, sy = (jnp.sum(jnp.where(over, slope, 0.0), axis=(1, 2, 3)) for slope in (slope_x, slope_y))
+        normal = jnp.stack([-sx, -sy, jnp.ones_like(sx)], axis=-1)
+        return normal / jnp.linalg.norm(normal, axis=-1, keepdims=True)
+
+    def _edges(self) -> jax.Array:
+        """Vectors to the center from its nearest point on every edge, (S, E, 3)."""
+        n, h = self.count, self.height
+        starts, ends = [], []
+        for rise, run in ((0, 1), (1, 0), (1, 1)):  # along x, along y, the cells' diagonals
+            starts += [(r, c) for r in range(n + 1 - rise) for c in range(n + 1 - run)]
+            ends += [(r + rise, c + run) for r in range(n + 1 - rise) for c in range(n + 1 - run)]
+        start, end = np.array(starts), np.array(ends)
+        low, high = h[:, start[:, 0], start[:, 1]], h[:, end[:, 0], end[:, 1]]
+        flat = (end - start)[:, ::-1] * np.float32(self.cell)  # (E, 2) x and y
+        climb = high - low
+        from_start = self.xy[:, None] - start[:, ::-1] * np.float32(self.cell)
+        up = self.z[:, None] - low
+        share = (jnp.sum(from_start * flat, axis=-1) + up * climb) / (np.sum(flat**2, axis=-1) + climb**2)
+        share = jnp.clip(share, 0.0, 1.0)
+        return jnp.concatenate([from_start - share[..., None] * flat, (up - share * climb)[..., None]], axis=-1)
+
+
+def _nearest(length: jax.Array, unit: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The smallest of ``length`` (S, P) and the ``unit`` vector (S, P, 3) that belongs to it."""
+    index = jnp.argmin(length, axis=1)
+    return jnp.min(length, axis=1), jnp.take_along_axis(unit, index[:, None, None], axis=1)[:, 0]

@@ -1,0 +1,142 @@
+"""Physics steps compiled by XLA: MJX's own, with this project's contacts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from mujoco import mjx
+
+from locoenvs.backends.mjx import model as models
+from locoenvs.backends.mjx.contact import Grid, Touch, frame_of, touch
+from locoenvs.backends.mjx.simulator import Physics, Sensed
+from locoenvs.state import Array
+from locoenvs.task import Task
+from locoenvs.terrain import HeightMap
+
+
+class JaxEngine:
+    """MJX on JAX. The ground enters as its height grid, and its contacts replace those that MJX would find.
+
+    Args:
+        contact: "triangles" for :mod:`locoenvs.backends.mjx.contact`, "mujoco" for MJX's own, which is slower on uneven
+            ground.
+    """
+
+    def __init__(self, task: Task, height_map: HeightMap, device: jax.Device, contact: str, torque: bool) -> None:
+        if contact not in ("triangles", "mujoco"):
+            raise ValueError(f"contact={contact!r}: there are 'triangles' and 'mujoco'")
+        own = contact == "triangles"
+        self.model = models.for_jax(task, height_map, own_contact=own, torque_actuators=torque)
+        self._own, self._plane = own, task.terrain.kind == "plane"
+        robot = task.robot
+        geoms = models.touching(self.model)
+        second = np.array([self.model.geom(int(geom)).name.startswith(models.SECOND) for geom in geoms])
+        self._first = geoms[~second]
+        self._radius = self.model.geom_size[self._first, 0]
+        self._twice = np.array([self._original(geom) for geom in geoms[second]], int)
+        # From first contacts, then second ones, to the order of the spheres.
+        self._order = np.argsort(np.concatenate([np.nonzero(~second)[0], np.nonzero(second)[0]]))
+        self._bodies = np.array([self.model.body(name).id for name in robot.contact_bodies])
+        self._sites = np.array([self.model.site(foot).id for foot in robot.feet])
+        rows, columns = height_map.heights.shape
+        self._grid = Grid(rows, columns, height_map.origin, height_map.cell)
+        on_device = mjx.put_model(self.model, impl="jax", device=device)
+        template = mjx.make_data(on_device, impl="jax", device=device)
+        if own:
+            template = template.tree_replace({"_impl.contact": models.contacts(self.model, template._impl.contact)})
+        heights = jnp.asarray(height_map.heights, jnp.float32).reshape(-1)
+        self._template, self._on_device = template, on_device
+        # Only the ground goes in as an argument: it is large, and MJX reads other numbers of the model as it traces.
+        self.constants = {"heights": heights if own else on_device.hfield_data}
+        scratch = sum(leaf.nbytes for leaf in jax.tree.leaves(template) if isinstance(leaf, jax.Array))
+        self.bytes_a_robot = 2 * scratch
+
+    def _original(self, geom: int) -> int:
+        """Which of the first spheres the sphere ``geom`` repeats."""
+        bodies, places = self.model.geom_bodyid, self.model.geom_pos
+        same = (bodies[self._first] == bodies[geom]) & (places[self._first] == places[geom]).all(axis=-1)
+        return int(np.nonzero(same)[0].item())
+
+    def steps(
+        self, constants: Any, physics: Physics, control: Array, count: int, payload: models.Payload | None
+    ) -> tuple[Array, Array, Array, Sensed]:
+        """See :class:`locoenvs.backends.mjx.simulator.Engine`."""
+
+        def one(physics: Physics, control: Array) -> tuple[Array, Array, Array, Sensed]:
+            model, template = self._on_device, self._template
+            if payload is not None:
+                model = payload.changed(model, physics.payload)
+            if self._own:
+                friction = template._impl.contact.friction.at[:, :2].set(physics.friction)
+                template = template.tree_replace({"_impl.contact.friction": friction})
+            else:
+                geoms = models.touching(self.model)
+                friction = model.geom_friction.at[geoms, 0].set(physics.friction)
+                model = model.replace(geom_friction=friction, hfield_data=constants["heights"])
+            nothing = Sensed(
+                torque=jnp.zeros_like(control),
+                contact_force=jnp.zeros((len(self._bodies), 3)),
+                foot_velocity=jnp.zeros((len(self._sites), 3)),
+            )
+
+            def step(carry: Any, _: None) -> tuple[Any, None]:
+                qpos, qvel, warmstart, _ = carry
+                data = template.replace(qpos=qpos, qvel=qvel, qacc_warmstart=warmstart, ctrl=control)
+                data = self._step(model, data, constants["heights"])
+                return (data.qpos, data.qvel, data.qacc_warmstart, self._sensed(data)), None
+
+            carry, _ = jax.lax.scan(step, (physics.qpos, physics.qvel, physics.warmstart, nothing), length=count)
+            return carry
+
+        return jax.vmap(one)(physics, control)
+
+    def _step(self, model: mjx.Model, data: mjx.Data, heights: jax.Array) -> mjx.Data:
+        """One physics step of one robot: what ``mjx.step`` does, but for sensors, cameras, tendons and contacts."""
+        data = mjx.kinematics(model, data)
+        data = mjx.com_pos(model, data)
+        data = mjx.crb(model, data)
+        data = mjx.factor_m(model, data)
+        data = self._collide(data, heights) if self._own else mjx.collision(model, data)
+        data = mjx.make_constraint(model, data)
+        data = mjx.transmission(model, data)
+        data = mjx.fwd_velocity(model, data)
+        data = mjx.fwd_actuation(model, data)
+        data = mjx.fwd_acceleration(model, data)
+        data = mjx.solve(model, data)
+        return mjx.euler(model, data)
+
+    def _collide(self, data: mjx.Data, heights: jax.Array) -> mjx.Data:
+        center = data.geom_xpos[self._first]
+        if self._plane:
+            distance = center[:, 2] - self._radius.astype(np.float32)
+            up = jnp.broadcast_to(jnp.array([0.0, 0.0, 1.0]), center.shape)
+            position = center - up * (self._radius.astype(np.float32) + distance / 2)[:, None]
+            found = Touch(distance, position, frame_of(up))
+        else:
+            first, second = touch(heights, self._grid, center, self._radius, self._twice)
+            found = Touch(*(jnp.concatenate(pair)[self._order] for pair in zip(first, second)))
+        contact = data._impl.contact.replace(dist=found.distance, pos=found.position, frame=found.frame)
+        return data.tree_replace({"_impl.contact": contact})
+
+    def _sensed(self, data: mjx.Data) -> Sensed:
+        """The pyramid's edges hold normal +- friction * tangent: their sum is the normal force, their differences times
+        the friction the tangential ones. The frame's normal points at the robot, so this is the force ON it."""
+        contact = data._impl.contact
+        edges = data._impl.efc_force[-4 * len(contact.dim) :].reshape(-1, 4)
+        normal = jnp.sum(edges, axis=-1)
+        tangent = contact.friction[:, :2] * jnp.stack([edges[:, 0] - edges[:, 1], edges[:, 2] - edges[:, 3]], axis=-1)
+        local = jnp.concatenate([normal[:, None], tangent], axis=-1)
+        force = jnp.sum(local[:, :, None] * contact.frame, axis=1)
+        touched = jnp.asarray(self.model.geom_bodyid)[contact.geom[:, 1]]
+        own = (touched == self._bodies[:, None]).astype(force.dtype)
+        body = self.model.site_bodyid[self._sites]
+        motion = data.cvel[body]
+        arm = data.site_xpos[self._sites] - data.subtree_com[self.model.body_rootid[body]]
+        return Sensed(
+            torque=data.actuator_force,
+            contact_force=own @ force,
+            foot_velocity=motion[:, 3:] + jnp.cross(motion[:, :3], arm),
+        )

@@ -1,0 +1,143 @@
+"""The MuJoCo model of a task, on the device: the same one that the native backend compiles, made ready for MJX."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import mujoco
+import numpy as np
+from mujoco import mjx
+
+from locoenvs.task import Task, Terrain
+from locoenvs.terrain import HeightMap
+
+ITERATIONS, LINE_SEARCH = 20, 8
+"""Most Newton iterations and line-search steps under JAX. With contacts this stiff native MuJoCo takes up to about ten
+iterations when feet land or slip; stopping at four throws robots into the air. The loop ends when all robots are done, so the bound costs nothing; every line search does all of its steps."""
+
+
+SECOND = "second/"
+"""How the names of spheres begin that are there for another one's second contact."""
+
+
+def for_jax(task: Task, height_map: HeightMap, *, own_contact: bool, torque_actuators: bool) -> mujoco.MjModel:
+    """The model without sensors, which this backend computes from the contacts: MJX on JAX knows no net force.
+
+    With ``own_contact`` the ground in it is a plane, of which nothing but the contacts' number and parameters is used, and
+    each foot on uneven ground is there twice, for a second contact.
+    """
+    uneven = task.terrain.kind != "plane"
+    if own_contact:
+        task = dataclasses.replace(task, terrain=Terrain(kind="plane"))
+    spec = _spec(task, height_map, torque_actuators)
+    for sensor in list(spec.sensors):
+        spec.delete(sensor)
+    if own_contact and uneven:
+        for foot in task.robot.feet:
+            for index, geom in enumerate(list(spec.body(foot).geoms)):
+                spec.body(foot).add_geom(
+                    name=f"{SECOND}{index}/{foot}", type=geom.type, size=geom.size, pos=geom.pos, contype=0, conaffinity=1,
+                    condim=geom.condim, priority=geom.priority, solref=geom.solref, solimp=geom.solimp, group=geom.group,
+                )  # fmt: skip
+    spec.option.iterations, spec.option.ls_iterations = ITERATIONS, LINE_SEARCH
+    return spec.compile()
+
+
+def for_warp(task: Task, height_map: HeightMap, *, torque_actuators: bool) -> mujoco.MjModel:
+    """The native backend's model, with its sensors."""
+    return _spec(task, height_map, torque_actuators).compile()
+
+
+def _spec(task: Task, height_map: HeightMap, torque_actuators: bool) -> mujoco.MjSpec:
+    from locoenvs.backends.mujoco.model import build_spec
+
+    return build_spec(task, height_map, torque_actuators=torque_actuators)
+
+
+def touching(model: mujoco.MjModel) -> np.ndarray:
+    """The geoms that touch the ground, (G,) int."""
+    return np.nonzero(model.geom_priority > 0)[0]
+
+
+def contacts(model: mujoco.MjModel, template: mjx.Contact) -> mjx.Contact:
+    """The contacts of ``template`` with the parameters of the geoms, in order: each against the ground."""
+    geoms = touching(model)
+    assert len(geoms) == len(template.dim) and (template.dim == 3).all(), "one contact a sphere, with sliding friction"
+    ground = int(np.nonzero(model.geom_contype)[0].item())
+    pair = np.stack([np.full_like(geoms, ground), geoms], axis=-1).astype(np.int32)
+    return template.replace(
+        includemargin=jnp.zeros(len(geoms)),
+        friction=jnp.asarray(model.geom_friction[geoms][:, [0, 0, 1, 2, 2]], jnp.float32),
+        solref=jnp.asarray(model.geom_solref[geoms], jnp.float32),
+        solreffriction=jnp.zeros((len(geoms), mujoco.mjNREF)),
+        solimp=jnp.asarray(model.geom_solimp[geoms], jnp.float32),
+        geom=jnp.asarray(pair),
+        geom1=jnp.asarray(pair[:, 0]),
+        geom2=jnp.asarray(pair[:, 1]),
+    )
+
+
+@dataclass(frozen=True)
+class Payload:
+    """What extra mass on the base changes in the model: MuJoCo's ``mj_setConst``, as a function of the mass alone.
+
+    Mass p at the base's center of mass changes the mass matrix at the default pose by p J^T J, with J (3, nv) the
+    Jacobian of that point, so its inverse by a matrix of rank three (Woodbury), and with it the inverse weights of
+    bodies and joints that scale the constraints.
+    """
+
+    base: int
+    body_mass: jax.Array  # (nbody,) kg
+    subtree_mass: jax.Array  # (nbody,) kg
+    above: jax.Array  # (nbody,) 1 for the base and the world that holds it
+    inverse: jax.Array  # (nv, nv) of the mass matrix at the default pose
+    point: jax.Array  # (3, nv) J
+    bodies: jax.Array  # (nbody, 6, nv) of each body's center of mass: translation, rotation
+    free: np.ndarray  # (nv,) which of the free joint's halves a degree of freedom belongs to: 0, 1; -1 for hinges
+
+    @staticmethod
+    def of(model: mujoco.MjModel, base: int) -> Payload:
+        data = mujoco.MjData(model)
+        mujoco.mj_forward(model, data)
+        mass = np.zeros((model.nv, model.nv))
+        mujoco.mj_fullM(model, data, mass)
+        jacobians = np.zeros((model.nbody, 6, model.nv))
+        for body in range(1, model.nbody):
+            mujoco.mj_jacBodyCom(model, data, jacobians[body, :3], jacobians[body, 3:], body)
+        above = np.zeros(model.nbody)
+        above[[0, base]] = 1
+        free = np.full(model.nv, -1)
+        free[:6] = [0, 0, 0, 1, 1, 1]
+        array = lambda values: jnp.asarray(values, jnp.float32)  # noqa: E731
+        return Payload(
+            base=base,
+            body_mass=array(model.body_mass),
+            subtree_mass=array(model.body_subtreemass),
+            above=array(above),
+            inverse=array(np.linalg.inv(mass)),
+            point=array(jacobians[base, :3]),
+            bodies=array(jacobians),
+            free=free,
+        )
+
+    def changed(self, model: Any, payload: jax.Array) -> Any:
+        """``model`` (an :class:`mjx.Model`) of one robot with that ``payload`` () kg on its base."""
+        spread = self.point @ self.inverse  # (3, nv)
+        gain = payload * jnp.linalg.inv(jnp.eye(3) + payload * spread @ self.point.T)
+        inverse = self.inverse - spread.T @ gain @ spread
+        weight = jnp.einsum("bij,jk,bik->bi", self.bodies, inverse, self.bodies)
+        body = jnp.stack([jnp.mean(weight[:, :3], axis=-1), jnp.mean(weight[:, 3:], axis=-1)], axis=-1)
+        diagonal = jnp.diag(inverse)
+        for half in (0, 1):
+            mean = jnp.mean(diagonal[self.free == half])
+            diagonal = jnp.where(self.free == half, mean, diagonal)
+        return model.replace(
+            body_mass=self.body_mass.at[self.base].add(payload),
+            body_subtreemass=self.subtree_mass + payload * self.above,
+            body_invweight0=body,
+            dof_invweight0=diagonal,
+        )

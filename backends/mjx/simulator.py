@@ -1,0 +1,281 @@
+"""MJX: all robots in one compiled program on a GPU, or on the CPU. Its state is a value, so everything here is pure."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import jax
+import jax.numpy as jnp
+import mujoco
+import numpy as np
+
+from locoenvs.actuators import Actuator, actuator_of
+from locoenvs.backends.mjx import trees
+from locoenvs.backends.mjx.compiled import Compiled, keep_programs
+from locoenvs.backends.mjx.device import check_memory, find, is_gpu
+from locoenvs.backends.mjx.model import Payload
+from locoenvs.mdp import Mdp
+from locoenvs.rotation import rotate, rotate_inverse
+from locoenvs.state import Array, Readout
+from locoenvs.task import Task
+from locoenvs.terrain import HeightMap
+
+if TYPE_CHECKING:
+    from locoenvs.backends.mujoco.render import Renderer
+
+Impl = Literal["jax", "warp"]
+Contact = Literal["triangles", "mujoco"]
+
+_FASTEST = 1e3
+"""A robot with a generalized velocity above this (m/s, rad/s) is broken: nothing real is near it."""
+
+
+@dataclass(frozen=True)
+class Physics:
+    """The state of all robots, a pytree: what the next control step depends on."""
+
+    qpos: Array  # (N, 7 + J) base position m, wxyz quaternion, joints rad
+    qvel: Array  # (N, 6 + J) base velocity m/s in the world frame, rad/s in the base frame, joints rad/s
+    warmstart: Array  # (N, 6 + J) accelerations that the solver starts from
+    friction: Array  # (N,)
+    payload: Array  # (N,) kg
+    memory: Array  # what the actuator remembers, the robots on its second axis; None without one
+
+
+jax.tree_util.register_dataclass(Physics, [field.name for field in dataclasses.fields(Physics)], [])
+
+
+@dataclass(frozen=True)
+class Sensed:
+    """What one robot feels in one physics step, of the state that the step began in."""
+
+    torque: Array  # (J,) N m
+    contact_force: Array  # (C, 3) N
+    foot_velocity: Array  # (F, 3) m/s
+
+
+jax.tree_util.register_dataclass(Sensed, [field.name for field in dataclasses.fields(Sensed)], [])
+
+
+class Engine(Protocol):
+    """One of MJX's two implementations: physics steps of one robot, mapped over all of them."""
+
+    model: mujoco.MjModel
+    constants: Any  # a pytree of arrays
+    bytes_a_robot: int  # that its scratch memory takes
+
+    def steps(
+        self, constants: Any, physics: Physics, control: Array, count: int, payload: Payload | None
+    ) -> tuple[Array, Array, Array, Sensed]:
+        """``count`` physics steps of all robots with one control (N, J): qpos, qvel, warmstart, what the last one sensed."""
+
+
+class MjxSimulator:
+    """N robots that share one model and one terrain, on one device.
+
+    Args:
+        task: what to compile.
+        height_map: the ground of ``task.terrain``.
+        num_envs: number of robots.
+        device: where they live; None is the first GPU, or the CPU.
+        impl: "warp" runs MuJoCo Warp's kernels, "jax" is compiled by XLA; None is "warp" on a GPU and "jax" on the CPU.
+        contact: how "jax" finds contacts on uneven ground: this project's own triangles, or MJX's height field.
+        graph: how "warp" records CUDA graphs, see :class:`locoenvs.backends.mjx.warp_engine.WarpEngine`.
+        actuator: computes the torques between physics steps; None takes the task's, of which the engine evaluates a PD law
+            itself.
+    """
+
+    xp: ModuleType = jnp
+
+    def __init__(
+        self,
+        task: Task,
+        height_map: HeightMap,
+        num_envs: int,
+        *,
+        device: str | None = None,
+        impl: Impl | None = None,
+        contact: Contact = "triangles",
+        graph: str | None = None,
+        actuator: Actuator | None = None,
+    ) -> None:
+        trees.register()
+        self.cache = keep_programs()
+        self.task, self.num_envs = task, num_envs
+        self.device: Any = find(device)
+        self.impl: Impl = impl or ("warp" if is_gpu(self.device) else "jax")
+        self.name = f"mjx-{self.impl}"
+        if actuator is None and task.actuator.kind != "pd":
+            actuator = actuator_of(task)
+        self._height_map, self._actuator = height_map, actuator
+        self._engine = _engine(self, contact, graph, torque_actuators=actuator is not None)
+        check_memory(num_envs, self._engine.bytes_a_robot, self.device)
+        self.model = self._engine.model
+        self._payload = None
+        if task.randomization.payload is not None:
+            self._payload = Payload.of(self.model, self.model.body(task.robot.bodies[0].name).id)
+        self.constants = jax.device_put(self._engine.constants, self.device)
+        self._own = self.constants
+        self._given: tuple[Array, Array] | None = None
+        self._renderer: Renderer | None = None
+
+    def compile(self, function: Any, mdp: Mdp, *, donate: bool = False, static: tuple[str, ...] = ()) -> Compiled:
+        """``function(mdp, simulator, *arguments)`` as one program of the arguments."""
+        return Compiled(function, mdp, self, donate=donate, static=static)
+
+    @contextlib.contextmanager
+    def using(self, constants: Any) -> Iterator[None]:
+        """Within it, the engine's arrays are ``constants``: those that a program takes as an argument."""
+        before, self._own = self._own, constants
+        try:
+            yield
+        finally:
+            self._own = before
+
+    def configure(self, friction: Array, payload: Array) -> None:
+        """See :class:`locoenvs.state.Simulator`. The values become part of the state that :meth:`initial` makes."""
+        self._given = friction, payload
+
+    def initial(self) -> Physics:
+        """See :class:`locoenvs.state.Simulator`."""
+        assert self._given is not None, "configure() comes first"
+        (friction, payload), self._given = self._given, None
+        count, model = self.num_envs, self.model
+        still = jnp.zeros((count, model.nv))
+        return Physics(
+            qpos=jnp.tile(jnp.asarray(model.qpos0, jnp.float32), (count, 1)),
+            qvel=still,
+            warmstart=still,
+            friction=friction,
+            payload=payload,
+            memory=None if self._actuator is None else self._actuator.initial(count, jnp),
+        )
+
+    def advance(self, physics: Physics, target: Array) -> tuple[Physics, Readout]:  # type: ignore[override]
+        """See :class:`locoenvs.state.Simulator`."""
+        physics, broken = self._mended(physics)
+        decimation = self.task.timing.decimation
+        if self._actuator is None:
+            after, sensed = self._steps(physics, target, decimation)
+        else:
+            after, sensed = self._driven(self._actuator, physics, target, decimation)
+        return after, self._readout(after, sensed, broken)
+
+    def _driven(self, actuator: Actuator, physics: Physics, target: Array, count: int) -> tuple[Physics, Sensed]:
+        """``count`` physics steps with torques of the actuator."""
+
+        def step(carry: tuple[Physics, Sensed], _: None) -> tuple[tuple[Physics, Sensed], None]:
+            physics = carry[0]
+            memory, torque = actuator.torque(physics.memory, target, physics.qpos[:, 7:], physics.qvel[:, 6:])
+            return self._steps(dataclasses.replace(physics, memory=memory), torque, 1), None
+
+        robot, lead = self.task.robot, self.num_envs
+        nothing = Sensed(
+            torque=jnp.zeros_like(target),
+            contact_force=jnp.zeros((lead, len(robot.contact_bodies), 3)),
+            foot_velocity=jnp.zeros((lead, len(robot.feet), 3)),
+        )
+        # Under JAX one step is compiled and repeated; Warp's steps are calls, which cost nothing to write out.
+        written_out = count if self.impl == "warp" else 1
+        return jax.lax.scan(step, (physics, nothing), length=count, unroll=written_out)[0]
+
+    def _steps(self, physics: Physics, control: Array, count: int) -> tuple[Physics, Sensed]:
+        with jax.default_matmul_precision("highest"):  # a GPU would round the factors to ten bits
+            qpos, qvel, warmstart, sensed = self._engine.steps(self._own, physics, control, count, self._payload)
+        return dataclasses.replace(physics, qpos=qpos, qvel=qvel, warmstart=warmstart), sensed
+
+    def _mended(self, physics: Physics) -> tuple[Physics, Array]:
+        """Robots whose numbers are beyond use put to the default pose, as MuJoCo itself does, and which they are: no
+        engine has to find the ground under a NaN."""
+        numbers = jnp.concatenate([physics.qpos, physics.qvel, physics.warmstart], axis=-1)
+        broken = ~jnp.all(jnp.abs(numbers) < mujoco.mjMAXVAL, axis=-1)
+        rest = jnp.asarray(self.model.qpos0, jnp.float32)
+        qpos = jnp.where(broken[:, None], rest, physics.qpos)
+        qvel, warmstart = (jnp.where(broken[:, None], 0.0, a) for a in (physics.qvel, physics.warmstart))
+        return dataclasses.replace(physics, qpos=qpos, qvel=qvel, warmstart=warmstart), broken
+
+    def _readout(self, physics: Physics, sensed: Sensed, broken: Array) -> Readout:
+        """The state now, and the forces of the last physics step."""
+        qpos, qvel = physics.qpos, physics.qvel
+        sound = jnp.all(jnp.abs(qvel) < _FASTEST, axis=-1) & jnp.all(jnp.abs(qpos) < mujoco.mjMAXVAL, axis=-1)
+        sound = sound & jnp.all(jnp.abs(physics.warmstart) < mujoco.mjMAXVAL, axis=-1)
+        return Readout(
+            base_position=qpos[:, :3],
+            base_quaternion=qpos[:, 3:7],
+            base_linear_velocity=rotate_inverse(qpos[:, 3:7], qvel[:, :3]),
+            base_angular_velocity=qvel[:, 3:6],
+            joint_position=qpos[:, 7:],
+            joint_velocity=qvel[:, 6:],
+            joint_torque=sensed.torque,
+            contact_force=sensed.contact_force,
+            foot_velocity=sensed.foot_velocity,
+            broken=broken | ~sound,
+        )
+
+    def place(self, physics: Physics, mask: Array, start: Readout) -> Physics:  # type: ignore[override]
+        """See :class:`locoenvs.state.Simulator`."""
+        quaternion = start.base_quaternion
+        qpos = jnp.concatenate([start.base_position, quaternion, start.joint_position], axis=-1)
+        linear = rotate(quaternion, start.base_linear_velocity)
+        qvel = jnp.concatenate([linear, start.base_angular_velocity, start.joint_velocity], axis=-1)
+        memory = physics.memory if self._actuator is None else self._actuator.clear(physics.memory, mask)
+        return dataclasses.replace(
+            physics,
+            qpos=_where(mask, qpos, physics.qpos),
+            qvel=_where(mask, qvel, physics.qvel),
+            warmstart=_where(mask, jnp.zeros_like(qvel), physics.warmstart),
+            memory=memory,
+        )
+
+    def push(self, physics: Physics, mask: Array, velocity: Array) -> Physics:  # type: ignore[override]
+        """See :class:`locoenvs.state.Simulator`."""
+        pushed = jnp.concatenate([velocity, physics.qvel[:, 2:]], axis=-1)
+        return dataclasses.replace(physics, qvel=_where(mask, pushed, physics.qvel))
+
+    def save(self, physics: Physics) -> dict[str, np.ndarray]:  # type: ignore[override]
+        """See :class:`locoenvs.state.Simulator`."""
+        leaves = jax.tree_util.tree_flatten_with_path(physics)[0]
+        return {jax.tree_util.keystr(path).lstrip("."): np.array(leaf) for path, leaf in leaves}
+
+    def restore(self, saved: dict[str, np.ndarray]) -> Physics:
+        """See :class:`locoenvs.state.Simulator`."""
+        self.configure(jnp.asarray(saved["friction"]), jnp.asarray(saved["payload"]))
+        leaves, tree = jax.tree_util.tree_flatten_with_path(self.initial())
+        names = [jax.tree_util.keystr(path).lstrip(".") for path, _ in leaves]
+        return jax.device_put(tree.unflatten([jnp.asarray(saved[name]) for name in names]), self.device)
+
+    def render(self, physics: Physics, robot: int) -> np.ndarray:  # type: ignore[override]
+        """See :class:`locoenvs.state.Simulator`. Drawn by native MuJoCo."""
+        if self._renderer is None:
+            from locoenvs.backends.mujoco.model import compile_model
+            from locoenvs.backends.mujoco.render import Renderer
+
+            self._renderer = Renderer(compile_model(self.task, self._height_map, visuals=True))
+        return self._renderer.frame(np.asarray(physics.qpos[robot], np.float64))
+
+    def close(self) -> None:
+        """See :class:`locoenvs.state.Simulator`."""
+        if self._renderer is not None:
+            self._renderer.close()
+            self._renderer = None
+
+
+def _where(mask: Array, yes: Array, no: Array) -> Array:
+    """Rows of ``yes`` where ``mask`` (N,) holds, of ``no`` elsewhere."""
+    return jnp.where(mask.reshape(mask.shape + (1,) * (yes.ndim - 1)), yes, no)
+
+
+def _engine(simulator: MjxSimulator, contact: Contact, graph: str | None, torque_actuators: bool) -> Engine:
+    task, height_map = simulator.task, simulator._height_map
+    if simulator.impl == "warp":
+        from locoenvs.backends.mjx.warp_engine import WarpEngine
+
+        return WarpEngine(task, height_map, simulator.num_envs, simulator.device, torque_actuators, graph)
+    from locoenvs.backends.mjx.jax_engine import JaxEngine
+
+    return JaxEngine(task, height_map, simulator.device, contact, torque_actuators)

@@ -1,0 +1,129 @@
+"""The learners side by side: the same robots, recipe and settings, each judged on the same held-out panel.
+
+::
+
+    python -m locoenvs.benchmarks.learners --seeds 0 1 2
+
+What is done already is not done again, so that it can be interrupted and gone on with.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from locoenvs import learners as known
+from locoenvs.evaluate import evaluate
+from locoenvs.machine import hardware
+from locoenvs.panel import load_panel
+from locoenvs.policy import load_policy
+from locoenvs.run import Run, write_atomically
+
+ENVIRONMENT = "Loco/AnymalC-Flat-v0"
+LEARNERS = ("rsl_rl", "skrl", "sb3", "rl_games", "brax")
+METRICS = ("fall_rate", "velocity_error", "yaw_rate_error", "cost_of_transport")
+BAR = {"fall_rate": 0.01, "velocity_error": 0.2}
+"""What a flat policy must not exceed: the share that falls, and m/s."""
+
+
+def run(
+    learner: str, seed: int, recipe: str, updates: int | None, minutes: float | None, folder: Path
+) -> dict[str, object]:
+    """Train with one learner and one seed, or go on with it, and evaluate it."""
+    place = folder / f"{learner}-{seed}"
+    if not (place / "result.json").exists():
+        if (place / "recipe.json").exists():
+            known.train(ENVIRONMENT, learner, resume=str(place), updates=updates, minutes=minutes, seed=seed)
+        else:
+            settings = {"recipe": recipe, "updates": updates, "minutes": minutes, "seed": seed}
+            known.train(ENVIRONMENT, learner, run=str(place), **settings)
+        result = evaluate(load_policy(place / "policy"), load_panel("flat"))
+        made = Run.open(place)
+        lines = [line for line in made.records() if line["kind"] == "update"]
+        metrics = {name: result.metrics[name] for name in METRICS}
+        summary = {
+            "learner": learner,
+            "seed": seed,
+            "samples": lines[-1]["samples"],
+            "wall_seconds": lines[-1]["elapsed_seconds"],
+            "samples_per_second": round(lines[-1]["samples"] / lines[-1]["elapsed_seconds"], 1),
+            "seconds": {
+                part: round(sum(line["seconds"][part] for line in lines), 1)
+                for part in ("environment", "inference", "learning")
+            },
+            "meets_the_bar": all(metrics[name].value <= limit for name, limit in BAR.items()),
+            "metrics": {name: [value.value, value.low, value.high] for name, value in metrics.items()},
+            "panel_hash": result.panel_hash,
+            "task_hash": made.recipe()["task_hash"],
+            "ppo": made.recipe()["ppo"],
+            "versions": made.recipe()["versions"],
+            "curve": [
+                (line["samples"], line["terms_per_second"]["linear_velocity_tracking"])
+                for line in lines[:: max(1, len(lines) // 50)]
+            ],
+        }
+        write_atomically(place / "result.json", lambda file: file.write(json.dumps(summary).encode()))
+    return json.loads((place / "result.json").read_text())
+
+
+def table(results: list[dict[str, object]]) -> Table:
+    """The results for reading: medians over the seeds, and the worst."""
+    made = Table("learner", "seeds", "M samples", "minutes", "k samples/s", *METRICS, "meets the bar")
+    made.title = "held-out flat panel: median (worst)"
+    for learner in dict.fromkeys(str(result["learner"]) for result in results):
+        rows: list[dict] = [result for result in results if result["learner"] == learner]
+        middle = {name: statistics.median(row[name] for row in rows) for name in ("samples", "wall_seconds")}
+        cells = [f"{middle['samples'] / 1e6:.2f}", f"{middle['wall_seconds'] / 60:.1f}"]
+        cells.append(f"{statistics.median(row['samples_per_second'] for row in rows) / 1000:.1f}")
+        for metric in METRICS:
+            values = [row["metrics"][metric][0] for row in rows]
+            cells.append(f"{statistics.median(values):.3f} ({max(values):.3f})")
+        passed = sum(row["meets_the_bar"] for row in rows)
+        made.add_row(learner, ", ".join(str(row["seed"]) for row in rows), *cells, f"{passed} of {len(rows)}")
+    return made
+
+
+def main(
+    learners: tuple[str, ...] = LEARNERS,
+    seeds: tuple[int, ...] = (0, 1, 2),
+    recipe: str = "walk",
+    updates: int | None = None,
+    minutes: float | None = None,
+    folder: Path = Path("runs/learners"),
+    out: Path = Path("benchmarks/results/learners.json"),
+) -> None:
+    """Train and judge every learner with every seed.
+
+    Args:
+        learners: Which learners, as shown by `locoenvs list`.
+        seeds: Which seeds.
+        recipe: Named set of the task's values.
+        updates: Updates of each training; the recipe's by default.
+        minutes: Stop each training after so many minutes.
+        folder: Where the runs go; what is done already is not done again.
+        out: Where the result goes, as JSON.
+    """
+    results = [run(name, seed, recipe, updates, minutes, folder) for seed in seeds for name in learners]
+    report = {
+        "command": " ".join(["python -m locoenvs.benchmarks.learners", *sys.argv[1:]]),
+        "date": time.strftime("%Y-%m-%d"),
+        "hardware": hardware(),
+        "versions": {"locoenvs": version("locoenvs")},
+        "bar": BAR,
+        "results": results,
+    }
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(out, lambda file: file.write(json.dumps(report, indent=1).encode()))
+    Console().print(table(results))
+
+
+if __name__ == "__main__":
+    tyro.cli(main)

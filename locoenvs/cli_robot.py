@@ -1,0 +1,84 @@
+"""``locoenvs robot check | convert``: one's own robot, from its file to one that can be trained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from locoenvs.robot_check import check_robot
+from locoenvs.robot_file import read_robot, write_data_file
+
+File = Annotated[Path, tyro.conf.Positional]
+
+
+@dataclass(frozen=True)
+class CheckRobot:
+    """Look at a robot's numbers and let it stand: prints a table, draws a picture, exits with 1 if anything is wrong.
+
+    Args:
+        file: Our data file (.py, which is run), or a description (.urdf, .xml).
+        out: Picture to write.
+        backend: Physics, as shown by list.
+    """
+
+    file: File
+    out: Path = Path("robot.png")
+    backend: str = "auto"
+
+    def run(self) -> None:
+        console, suite = Console(), read_robot(self.file)
+        checks, picture = check_robot(suite, self.backend)
+        made = Table(title=f"{suite.robot.name}: {len(suite.robot.joints)} joints, {len(suite.robot.feet)} feet")
+        for column in ("", "check", "found"):
+            made.add_column(column)
+        for check in checks:
+            made.add_row("[green]ok[/green]" if check.passed else "[red]look[/red]", check.name, check.found)
+        console.print(made)
+        if picture is None:
+            console.print("no picture: this machine cannot draw", highlight=False)
+        else:
+            _save(picture, self.out)
+            console.print(f"picture: {self.out}", highlight=False)
+        if not all(check.passed for check in checks):
+            raise SystemExit(1)
+
+
+@dataclass(frozen=True)
+class ConvertRobot:
+    """Write a data file to start from, with the numbers of a description and guesses of what it does not hold.
+
+    Args:
+        file: Description (.urdf, .xml).
+        out: Data file to write.
+    """
+
+    file: File
+    out: Path = Path("robot.py")
+
+    def run(self) -> None:
+        if self.out.exists():
+            raise FileExistsError(f"{self.out} exists: choose another --out")
+        write_data_file(read_robot(self.file).robot, self.out, self.file.name)
+        Console().print(f"data file: {self.out}; look at it by locoenvs robot check {self.out}", highlight=False)
+
+
+Action = Annotated[
+    Annotated[CheckRobot, tyro.conf.subcommand("check")] | Annotated[ConvertRobot, tyro.conf.subcommand("convert")],
+    tyro.conf.OmitSubcommandPrefixes,
+    tyro.conf.OmitArgPrefixes,
+]
+
+
+def _save(picture: np.ndarray, path: Path) -> None:
+    try:
+        from matplotlib.image import imsave
+    except ImportError as error:
+        raise ImportError('pictures need matplotlib: pip install "locoenvs[viz]"') from error
+    path.parent.mkdir(parents=True, exist_ok=True)
+    imsave(path, picture)

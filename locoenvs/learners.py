@@ -1,0 +1,64 @@
+"""Learners by name. A learner is any installed package with an entry point in the group ``locoenvs.learners``.
+
+The entry point is a function ``train(env_id, settings) -> Path`` that returns the run folder; the project's own also take
+a ``task`` and their ``ppo`` settings, see :mod:`locoenvs.wrappers.training`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from importlib.metadata import PackageNotFoundError, entry_points, requires, version
+from pathlib import Path
+from typing import Any
+
+from locoenvs.recipes import nearest
+from locoenvs.settings import TrainSettings
+
+GROUP = "locoenvs.learners"
+
+
+def installed() -> dict[str, Callable[[], Any]]:
+    """Name -> loader of each learner."""
+    return {point.name: point.load for point in entry_points(group=GROUP)}
+
+
+def missing(name: str) -> str | None:
+    """The first package that a learner of this project needs and that is not installed; nothing is imported."""
+    extra = name.replace("_", "-")
+    for text in requires("locoenvs") or []:
+        package, _, condition = text.partition(";")
+        if f'extra == "{extra}"' in condition.replace("'", '"'):
+            found = re.match(r"[\w.-]+", package)
+            assert found is not None
+            try:
+                version(found[0])
+            except PackageNotFoundError:
+                return found[0]
+    return None
+
+
+def load(name: str, found: Mapping[str, Callable[[], Any]] | None = None) -> Callable[..., Path]:
+    """The learner of that name, among those ``found`` (those that are installed).
+
+    Raises ValueError for a name that nobody provides and ImportError, with the line to install it, for one whose library
+    is missing.
+    """
+    found = installed() if found is None else found
+    if name not in found:
+        raise ValueError(nearest("learner", name, list(found)))
+    try:
+        return found[name]()
+    except ImportError as error:
+        extra = name.replace("_", "-")
+        raise ImportError(f'learner {name!r} needs {error.name}: pip install "locoenvs[{extra}]"') from error
+
+
+def train(env_id: str, learner: str = "rsl_rl", task: Any = None, ppo: Any = None, **settings: Any) -> Path:
+    """Train a policy, as ``locoenvs train`` does, and return its run folder.
+
+    ``settings`` are those of :class:`TrainSettings`. ``task`` and ``ppo``
+    (:class:`~locoenvs.wrappers.ppo.PPOConfig`) replace those of the recipe.
+    """
+    given = {name: value for name, value in {"task": task, "ppo": ppo}.items() if value is not None}
+    return load(learner)(env_id, TrainSettings(env_id, **settings), **given)

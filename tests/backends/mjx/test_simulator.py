@@ -1,0 +1,224 @@
+"""MJX behind the task, by JAX and by Warp: the same physics as native MuJoCo's."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+pytest.importorskip("jax")
+pytest.importorskip("mujoco.mjx")
+
+import mujoco
+
+from locoenvs.backends.mjx.model import Payload
+from locoenvs.state import Readout
+from mjx_physics import DEFAULT, FLAT, ROBOT, ROBOTS_HERE, physics, start
+
+IMPLS = ["jax", "warp"]
+FEET = [ROBOT.contact_bodies.index(foot) for foot in ROBOT.feet]
+pytestmark = [pytest.mark.parametrize("impl", IMPLS), pytest.mark.xdist_group("mjx-physics")]
+"""One process compiles each program once for all tests."""
+
+
+def swinging(t: int) -> np.ndarray:
+    """Targets that move every joint of every robot its own way."""
+    robot, joint = np.arange(ROBOTS_HERE)[:, None], np.arange(12)
+    return (DEFAULT + 0.5 * np.sin(robot + joint + 0.3 * t)).astype(np.float32)
+
+
+def test_in_the_air_joints_are_native_mujocos(impl: str) -> None:
+    """100 physics steps, float32 against float64, with different payloads; torques reach their limits."""
+    begin = start(
+        base_position=(0, 0, 100), base_angular_velocity=(0.5, -0.4, 0.3), base_linear_velocity=(1.0, 0.2, 0),
+        joint_velocity=np.linspace(-1, 1, 12),
+    )  # fmt: skip
+    ours, native = physics("flat", impl), physics("flat", "native")
+    for each in (ours, native):
+        each.place(begin, payload=np.array([-5, 0, 2, 5]))
+    saturated = 0
+    far = np.where(np.arange(12) % 3 == 0, 0.6, 2.4)  # hips far, for large torques; abductions short of their end stops
+    for t in range(25):
+        target = DEFAULT + far * (swinging(t) - DEFAULT)
+        a, b = ours.advance(target), native.advance(target)
+        np.testing.assert_allclose(a.joint_position, b.joint_position, atol=1e-4)
+        np.testing.assert_allclose(a.base_quaternion, b.base_quaternion, atol=1e-4)
+        np.testing.assert_allclose(a.base_linear_velocity, b.base_linear_velocity, atol=2e-3)
+        np.testing.assert_allclose(a.base_angular_velocity, b.base_angular_velocity, atol=2e-3)
+        np.testing.assert_allclose(a.joint_torque, b.joint_torque, atol=0.05)
+        np.testing.assert_allclose(a.foot_velocity, b.foot_velocity, atol=5e-3)
+        np.testing.assert_array_equal(a.contact_force, 0.0)
+        saturated += int((np.abs(b.joint_torque) > 79.9).sum())
+    assert saturated and np.abs(b.joint_velocity).max() > 1.0 and not a.broken.any()
+
+
+def test_a_standing_robot_has_its_weight_on_its_feet_as_in_native_mujoco(impl: str) -> None:
+    payload = np.array([-5.0, 0.0, 2.0, 5.0])
+    begin = start(base_position=(0, 0, 0.53))
+    readouts = []
+    for each in (physics("flat", impl), physics("flat", "native")):
+        each.place(begin, payload=payload)
+        for _ in range(200):
+            readout = each.advance(DEFAULT)
+        readouts.append(readout)
+    ours, native = readouts
+    np.testing.assert_allclose(ours.contact_force.sum(axis=1)[:, 2], (ROBOT.mass + payload) * 9.81, rtol=0.01)
+    np.testing.assert_allclose(ours.contact_force, native.contact_force, atol=6.0)
+    others = np.delete(ours.contact_force, FEET, axis=1)
+    assert (others == 0).all() and np.abs(ours.foot_velocity).max() < 0.01
+
+
+def test_friction_is_each_robots_own(impl: str) -> None:
+    """Feet that slide along x are braked by friction times the weight on them."""
+    friction = np.array([0.3, 0.5, 0.7, 0.9])
+    each = physics("flat", impl)
+    each.place(start(base_linear_velocity=(4.0, 0, 0), base_position=(0, 0, 0.53)), friction=friction)
+    ratios = []
+    for _ in range(15):
+        readout = each.advance(DEFAULT)
+        force = readout.contact_force[:, FEET]
+        sliding = (np.linalg.norm(readout.foot_velocity[:, :, :2], axis=-1) > 0.5) & (force[..., 2] > 20)
+        horizontal = np.abs(force[..., 0]) + np.abs(force[..., 1])
+        ratios.append(np.where(sliding, horizontal / np.maximum(force[..., 2], 20), np.nan))
+        assert (force[..., 0][sliding] < 0).all()
+    assert np.isfinite(ratios).sum(axis=(0, 2)).min() >= 8
+    np.testing.assert_allclose(np.nanmedian(ratios, axis=(0, 2)), friction, rtol=0.02)
+
+
+def test_a_step_from_the_same_state_on_rough_ground_is_native_mujocos(impl: str) -> None:
+    """One control step from robots that stand, lean and fall on every kind of ground."""
+    ours, native = physics("rough", impl), physics("rough", "native")
+    terrain = native.task.terrain
+    height_map = native.simulator._height_map
+    centers = height_map.tile_centers.reshape(-1, 3)
+    draw = np.random.default_rng(0)
+    compared = []
+    for _ in range(12):
+        chosen = centers[draw.integers(len(centers), size=ROBOTS_HERE)]
+        offset = draw.uniform(-3, 3, size=(ROBOTS_HERE, 2))
+        begin = start(base_position=np.column_stack([chosen[:, :2] + offset, chosen[:, 2] + 1.0]))
+        native.place(begin)
+        for t in range(int(draw.integers(20, 45))):
+            native.advance(swinging(t))
+        state = Readout(**{f.name: getattr(native.advance(DEFAULT), f.name) for f in dataclasses.fields(Readout)})
+        for each in (ours, native):
+            each.place(state)
+        a, b = ours.advance(DEFAULT + 0.1), native.advance(DEFAULT + 0.1)
+        touching = b.contact_force[..., 2].sum(axis=1) > 50
+        compared += list(np.abs(a.joint_position - b.joint_position).max(axis=1)[touching])
+    assert terrain.kind == "tiles" and len(compared) > 20
+    assert np.median(compared) < 2e-3 and np.mean(np.array(compared) < 0.02) > 0.85
+
+
+def test_placing_and_pushing_touch_only_the_robots_that_are_meant(impl: str) -> None:
+    each = physics("flat", impl)
+    each.place(start(base_position=(0, 0, 5)))
+    for t in range(3):
+        each.advance(swinging(t))
+    xp, before = (
+        each.simulator.xp,
+        {name: np.array(value) for name, value in vars(each.physics).items() if name != "memory"},
+    )
+    mask = xp.asarray(np.array([False, True, False, True]))
+    pushed = each.simulator.push(each.physics, mask, xp.asarray(np.full((4, 2), [2.0, -1.0], np.float32)))
+    np.testing.assert_allclose(pushed.qvel[1, :2], [2.0, -1.0])
+    np.testing.assert_array_equal(pushed.qvel[:, 2:], before["qvel"][:, 2:])
+    np.testing.assert_array_equal(pushed.qvel[::2], before["qvel"][::2])
+    begin = start(base_position=(1, 2, 3), base_quaternion=(0.5, 0.5, 0.5, 0.5), base_linear_velocity=(1, 2, 3))
+    placed = each.simulator.place(each.physics, mask, begin)
+    for name in ("qpos", "qvel", "warmstart"):
+        np.testing.assert_array_equal(getattr(placed, name)[::2], before[name][::2])
+    np.testing.assert_allclose(placed.qpos[1], [1, 2, 3, 0.5, 0.5, 0.5, 0.5, *DEFAULT])
+    np.testing.assert_allclose(placed.qvel[1, :3], [3, 1, 2], atol=1e-6)  # x, y, z of that frame are world y, z, x
+    assert (np.asarray(placed.warmstart[1]) == 0).all()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e12])
+@pytest.mark.parametrize("field", ["qpos", "qvel"])
+def test_a_broken_robot_is_told_and_the_others_go_on(field: str, value: float, impl: str) -> None:
+    each = physics("rough", impl)
+    begin = start(base_position=np.array([[0, 0, 1], [3, 1, 1], [-4, 2, 1], [5, 5, 1]], np.float32))
+    results = []
+    for spoil in (False, True):
+        each.place(begin)
+        if spoil:
+            array = getattr(each.physics, field).at[2, 3].set(value)
+            each.physics = dataclasses.replace(each.physics, **{field: array})
+        results.append(each.advance(DEFAULT))
+    sound, spoiled = results
+    assert spoiled.broken.tolist() == [False, False, True, False] and not sound.broken.any()
+    for name in ("base_position", "joint_position", "contact_force"):
+        np.testing.assert_array_equal(getattr(spoiled, name)[[0, 1, 3]], getattr(sound, name)[[0, 1, 3]])
+
+
+def test_what_was_saved_goes_on_bit_by_bit(impl: str) -> None:
+    each = physics("flat", impl)
+    each.place(start(), friction=np.array([0.5, 0.7, 0.9, 1.1]), payload=np.array([0, 1, 2, 3]))
+    for t in range(10):
+        each.advance(swinging(t))
+    saved = each.simulator.save(each.physics)
+    assert set(saved) == {"qpos", "qvel", "warmstart", "friction", "payload"}
+    first = [each.advance(swinging(t)) for t in range(10)]
+    each.physics = each.simulator.restore(saved)
+    for t, expected in enumerate(first):
+        again = each.advance(swinging(t))
+        for field in dataclasses.fields(Readout):
+            np.testing.assert_array_equal(getattr(again, field.name), getattr(expected, field.name))
+
+
+def test_payload_changes_the_model_as_mujoco_does(impl: str) -> None:
+    """The inverse weights of bodies and joints too, which decide how stiff contacts and limits are."""
+    import jax.numpy as jnp
+    from mujoco import mjx
+
+    model = physics("flat", "native").simulator.model
+    base = model.body("base").id
+    bare = physics("flat", "jax").simulator.model
+    payload = Payload.of(bare, base)
+    on_device = mjx.put_model(bare, impl="jax")
+    for mass in (-5.0, 0.0, 5.0):
+        changed = payload.changed(on_device, jnp.float32(mass))
+        native = physics("flat", "native").simulator
+        native.configure(np.ones(ROBOTS_HERE, np.float32), np.full(ROBOTS_HERE, mass, np.float32))
+        theirs = native._batch.get_model(0)
+        for name in ("body_mass", "body_subtreemass", "body_invweight0", "dof_invweight0"):
+            np.testing.assert_allclose(getattr(changed, name), getattr(theirs, name), rtol=2e-4, err_msg=name)
+    assert FLAT.randomization.payload is not None and isinstance(model, mujoco.MjModel)
+
+
+def test_a_drive_between_physics_steps_is_the_engines_own_pd_law(impl: str) -> None:
+    """And what it remembers is part of the state: here, how often it was asked since its robot was placed."""
+    import jax.numpy as jnp
+
+    from locoenvs.actuators import PD
+    from locoenvs.backends.mjx.simulator import MjxSimulator
+    from locoenvs.terrain import build
+    from mjx_physics import Physics
+
+    class Counting(PD):
+        def initial(self, num_envs, xp, device=None):
+            return xp.zeros((1, num_envs))
+
+        def torque(self, memory, target, position, velocity):
+            return memory + 1, super().torque(memory, target, position, velocity)[1]
+
+        def clear(self, memory, mask):
+            return jnp.where(mask, 0.0, memory)
+
+    own, simulator = (
+        physics("flat", impl),
+        MjxSimulator(FLAT, build(FLAT.terrain), ROBOTS_HERE, device="cpu", impl=impl, actuator=Counting(ROBOT)),
+    )
+    driven = Physics(simulator, FLAT)
+    begin = start(base_position=(0, 0, 100), base_angular_velocity=(0.5, -0.4, 0.3))
+    for each in (own, driven):
+        each.place(begin)
+    for t in range(10):
+        a, b = driven.advance(swinging(t)), own.advance(swinging(t))
+        np.testing.assert_allclose(a.joint_position, b.joint_position, atol=1e-4)
+        np.testing.assert_allclose(a.joint_torque, b.joint_torque, atol=0.05)
+    np.testing.assert_array_equal(driven.physics.memory, np.full((1, ROBOTS_HERE), 40.0))
+    assert simulator.save(driven.physics)["memory"].shape == (1, ROBOTS_HERE)
+    mask = jnp.asarray(np.array([True, False, True, False]))
+    np.testing.assert_array_equal(simulator.place(driven.physics, mask, begin).memory, [[0.0, 40.0, 0.0, 40.0]])

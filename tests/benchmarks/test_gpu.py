@@ -1,0 +1,101 @@
+"""The benchmark for GPUs does all of its parts, small, on a CPU, and goes on where it stopped."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("jax")
+pytest.importorskip("mujoco.mjx")
+pytest.importorskip("rsl_rl")
+pytest.importorskip("onnxruntime")
+
+from locoenvs.benchmarks import gpu as benchmark
+from locoenvs.benchmarks.gpu import SMALL, Job, Plan, gpu, parts
+from locoenvs.benchmarks.throughput import IDS
+
+
+@pytest.fixture(autouse=True)
+def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Compiled programs are shared by this file's tests."""
+    folder = tmp_path_factory.getbasetemp() / "programs"
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(folder / "jax"))
+    monkeypatch.setenv("WARP_CACHE_PATH", str(folder / "warp"))
+
+
+def test_all_of_it_small(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert gpu(tmp_path, device="cpu", small=True) is True
+    assert "all is done" in capsys.readouterr().out
+    found = json.loads((tmp_path / "gpu.json").read_text())
+    names = [part.name for part in parts(SMALL)]
+    assert sorted(found["parts"]) == sorted(names) and found["waiting"] == []
+    assert {name.split("/")[0] for name in names} == {"checks", "speed", "train", "panel"}
+    made = found["parts"]
+    assert made["checks/draws"]["different"] == []
+    assert made["checks/torch"]["largest_difference"] == 0.0 and made["checks/torch"]["compilations"] == 1
+    assert made["checks/parity"]["air"]["mjx-jax"]["largest_rad"] < 1e-4
+    rates = made["speed/flat/4"]["control_steps_per_second"]
+    assert set(rates) == {"whole", "bare", "with an untrained network", "with the shipped policy"}
+    assert min(rates.values()) > 0 and made["speed/flat/4"]["impl"] == "mjx-jax"
+    assert made["train/flat"]["updates"] == 2 and (tmp_path / "train/flat/policy/policy.onnx").exists()
+    assert set(made["panel/flat"]["backends"]) == {"mjx-jax", "mujoco"}
+    assert found["versions"]["jax"] and found["versions"]["torch"] and found["task_hashes"].keys() == IDS.keys()
+
+
+def test_what_is_finished_is_not_done_again_and_what_fails_is_told_and_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done: list[str] = []
+
+    def work(job: Job) -> dict[str, int]:
+        done.append("good")
+        return {"value": 1}
+
+    def half(job: Job) -> dict[str, int] | None:
+        done.append("half")
+        return {"value": 2} if done.count("half") == 2 else None
+
+    def bad(job: Job) -> dict[str, int]:
+        done.append("bad")
+        if done.count("bad") == 1:
+            raise RuntimeError("out of memory")
+        return {"value": 3}
+
+    made = [benchmark.Part("a/good", work, 1), benchmark.Part("b/half", half, 1), benchmark.Part("b/bad", bad, 1)]
+    monkeypatch.setattr(benchmark, "parts", lambda plan: iter(made))
+    monkeypatch.setattr(benchmark, "tables", lambda found: [])
+    assert gpu(tmp_path, minutes=1) is False
+    text = json.loads((tmp_path / "gpu.json").read_text())
+    assert set(text["parts"]) == {"a/good"} and text["waiting"] == ["b/half", "b/bad"]
+    assert text["errors"] == {"b/bad": ["RuntimeError: out of memory"]}
+    assert "b/bad: RuntimeError: out of memory" in capsys.readouterr().out
+    assert gpu(tmp_path, minutes=0.001) is False and len(done) == 3, "nothing is begun that there is no time for"
+    assert gpu(tmp_path, minutes=1, only=("a",)) is True and len(done) == 3
+    assert gpu(tmp_path, minutes=1) is True
+    assert done == ["good", "half", "bad", "half", "bad"]
+    assert set(json.loads((tmp_path / "gpu.json").read_text())["parts"]) == {"a/good", "b/half", "b/bad"}
+
+
+def test_what_fails_twice_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def bad(job: Job) -> dict[str, int]:
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(benchmark, "parts", lambda plan: iter([benchmark.Part("bad", bad, 1)]))
+    assert [gpu(tmp_path, minutes=1) for _ in range(3)] == [False, False, True]
+    found = json.loads((tmp_path / "gpu.json").read_text())
+    assert found["errors"] == {"bad": ["RuntimeError: out of memory"] * 2} and found["parts"] == {}
+
+
+def test_the_real_thing_covers_what_is_asked() -> None:
+    names = [part.name for part in parts(Plan())]
+    assert len(set(names)) == len(names)
+    for ground in IDS:
+        for robots in (1024, 2048, 4096, 8192, 16384, 32768):
+            assert f"speed/{ground}/{robots}" in names
+        assert {f"train/{ground}", f"panel/{ground}", f"learning/{ground}/4096", f"speed-jax/{ground}/4096"} <= set(
+            names
+        )
+    assert dict(Plan().updates) == {"flat": 300, "rough": 1500} and Plan().train_robots == 4096
+    assert Plan().steady_steps == 10_000

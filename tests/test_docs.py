@@ -1,0 +1,62 @@
+"""The scripts of the learners' pages run, made small, and the YAML is what the code makes."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PAGES = Path(__file__).parents[1] / "docs" / "learners"
+NEEDS = {
+    "README": "stable_baselines3",
+    "rsl_rl": "rsl_rl",
+    "skrl": "skrl",
+    "sb3": "stable_baselines3",
+    "rl_games": "rl_games",
+    "brax": "brax",
+}
+
+
+def blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", (PAGES / f"{page}.md").read_text(), re.MULTILINE | re.DOTALL)
+
+
+SCRIPTS = [(page, index) for page in NEEDS for index in range(len(blocks(page, "python")))]
+
+
+def test_every_page_is_known_here_and_named_in_the_index() -> None:
+    assert {path.stem for path in PAGES.glob("*.md")} == set(NEEDS)
+    index = (PAGES / "README.md").read_text()
+    assert all(f"]({page}.md)" in index for page in NEEDS if page != "README")
+
+
+@pytest.mark.parametrize(("page", "index"), SCRIPTS)
+def test_scripts_run(page: str, index: int, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    pytest.importorskip(NEEDS[page])
+    script = blocks(page, "python")[index]
+    if ".with_jax" in script:
+        pytest.importorskip("flax")
+    small = re.sub(r"num_envs=\d+", "num_envs=8", script)
+    small = re.sub(r"ROBOTS, UPDATES = \d+, \d+", "ROBOTS, UPDATES = 8, 1", small)
+    small = re.sub(r"hidden=\([\d, ]+\)", "hidden=(8,)", small).replace("updates=2", "updates=1")
+    environment = {**os.environ, "NPROC": "8", "GIT_PYTHON_REFRESH": "quiet"}
+    ran = subprocess.run([sys.executable, "-c", small], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr[-3000:]
+
+
+def test_the_yaml_is_the_papers_ppo() -> None:
+    pytest.importorskip("torch")
+    pytest.importorskip("rl_games")
+    import yaml
+
+    from locoenvs.wrappers.ppo import PPOConfig
+    from locoenvs.wrappers.rl_games import rl_games_config
+
+    (page,) = blocks("rl_games", "yaml")
+    made = rl_games_config(PPOConfig(updates=300, hidden=(128, 64, 32)), "Loco/AnymalC-Flat-v0")
+    assert yaml.safe_load(page) == made

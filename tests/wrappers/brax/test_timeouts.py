@@ -1,0 +1,80 @@
+"""Brax's critic finds the known value of an MDP that only time-outs cut, see :mod:`circle`, by Brax's own ``ppo.train``."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import pytest
+
+os.environ.setdefault("NPROC", "8")
+pytest.importorskip("torch")
+pytest.importorskip("brax")
+
+import jax
+import jax.numpy as jnp
+from brax.training.agents.ppo import train as ppo
+
+from circle import GAMMA, PHASES, ROBOTS, Circle, error, true_values
+from locoenvs.wrappers.brax import BraxEnv, brax_config, timeouts
+from locoenvs.wrappers.brax.ppo import _replicated
+from locoenvs.wrappers.ppo import PPOConfig
+
+SMALL = PPOConfig(
+    num_envs=ROBOTS,
+    horizon=6,
+    updates=200,
+    epochs=4,
+    minibatches=2,
+    hidden=(16,),
+    activation="tanh",
+    discount=GAMMA,
+    trace=0.9,
+    learning_rate=0.01,
+)
+
+
+def learned_values(env: Circle, **changes: Any) -> np.ndarray:
+    """The critic's value of each phase after training."""
+    settings = {
+        **brax_config(SMALL),
+        "learning_rate_schedule": None,
+        "clipping_epsilon_value": None,
+        "num_evals": 1,
+        **changes,
+    }
+    _, (normalizer, _, value), _ = ppo.train(BraxEnv(env), **settings)
+    networks = settings["network_factory"]({"state": PHASES}, 1)
+    return np.asarray(networks.value_network.apply(normalizer, value, {"state": jnp.eye(PHASES)}))
+
+
+def test_the_critic_finds_the_known_value() -> None:
+    with timeouts():
+        assert error(learned_values(Circle())) < 0.05
+
+
+def test_without_time_outs_it_is_not_found() -> None:
+    with timeouts():
+        values = learned_values(Circle(time_outs=False))
+    assert error(values) > 0.3 and bool((values < true_values()).all())
+
+
+def test_a_step_that_is_a_time_out_teaches_and_left_alone_brax_masks_it() -> None:
+    one_update = {"num_timesteps": SMALL.samples_per_update, "num_updates_per_batch": 1, "num_minibatches": 1}
+    one_update |= {"batch_size": ROBOTS, "learning_rate": 0.0}
+    losses = {}
+    every_step = lambda: BraxEnv(Circle(steps=1))  # noqa: E731
+    with mock.patch.object(jax, "device_put_replicated", _replicated, create=True):
+        settings = {**brax_config(SMALL), "learning_rate_schedule": None, "num_evals": 1, **one_update}
+        losses["alone"] = float(ppo.train(every_step(), **settings)[2]["training/v_loss"])
+    with timeouts():
+        losses["ours"] = float(ppo.train(every_step(), **settings)[2]["training/v_loss"])
+    assert losses["alone"] == 0 and losses["ours"] > 0.1
+
+
+def test_minibatches_that_cannot_share_the_robots_are_refused() -> None:
+    with pytest.raises(ValueError, match="num_envs=24: .* 5 minibatches need a multiple of 5 robots"):
+        brax_config(dataclasses.replace(SMALL, minibatches=5))

@@ -1,0 +1,56 @@
+"""Every adapter takes the bare environment only, and says why and what to do."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+import gymnasium
+import pytest
+
+import locoenvs  # noqa: F401
+from circle import Circle
+from locoenvs.wrappers.adapter import bare
+
+FLAT = "Loco/AnymalC-Flat-v0"
+ADAPTERS = {
+    "rsl_rl": ("rsl_rl", "RslRlVecEnv"),
+    "skrl": ("skrl", "SkrlEnv"),
+    "sb3": ("stable_baselines3", "Sb3VecEnv"),
+    "rl_games": ("rl_games", "RlGamesVecEnv"),
+    "brax": ("brax", "BraxEnv"),
+}
+
+
+@pytest.fixture(params=sorted(ADAPTERS))
+def adapter(request: pytest.FixtureRequest) -> Callable[[Any], Any]:
+    library, name = ADAPTERS[request.param]
+    pytest.importorskip(library)
+    return getattr(importlib.import_module(f"locoenvs.wrappers.{request.param}"), name)
+
+
+def test_everything_but_the_bare_environment_is_refused(adapter: Callable[[Any], Any]) -> None:
+    one = {"options": {"threads": 1}}
+    wrapped = [
+        gymnasium.wrappers.TimeLimit(gymnasium.make(FLAT, **one), 10),
+        gymnasium.make(FLAT, num_envs=2, max_episode_steps=10, **one),
+        gymnasium.make(FLAT, **one),
+        gymnasium.wrappers.vector.RecordEpisodeStatistics(Circle()),
+        gymnasium.wrappers.vector.NumpyToTorch(Circle()),
+    ]
+    for env in wrapped:
+        with pytest.raises(TypeError, match=rf"{type(env).__name__}.*breaks batches.*env\.unwrapped"):
+            adapter(env)
+
+
+@pytest.mark.parametrize("mode", ["next_step", "disabled"])
+def test_another_autoreset_mode_is_refused(adapter: Callable[[Any], Any], mode: str) -> None:
+    env = gymnasium.make_vec(FLAT, 2, autoreset_mode=mode, options={"threads": 1})
+    with pytest.raises(TypeError, match=rf"autoreset_mode='{mode}'.*make it with autoreset_mode='same_step'"):
+        adapter(env)
+
+
+def test_the_bare_environment_is_taken_as_it_is() -> None:
+    env = Circle()
+    assert bare(env, "Any") is env
