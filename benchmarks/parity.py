@@ -3,6 +3,7 @@
 ::
 
     python -m locoenvs.benchmarks.parity --out benchmarks/results/parity.json
+    python -m locoenvs.benchmarks.parity --backends mujoco isaaclab-newton  # where Isaac Lab and MuJoCo 3.17 are
 
 - air: robots far above the ground swing their legs for 100 physics steps. No contact, so only arithmetic differs.
 - plane, stairs: robots stand, then swing their legs until they stumble. Contact amplifies every difference, in any
@@ -30,6 +31,7 @@ from rich.console import Console
 from rich.table import Table
 
 from locoenvs import engines
+from locoenvs.arrays import convert
 from locoenvs.cli import POLICIES
 from locoenvs.evaluate import evaluate
 from locoenvs.machine import hardware
@@ -40,15 +42,17 @@ from locoenvs.registration import task as task_of
 from locoenvs.run import write_atomically
 from locoenvs.state import Readout
 from locoenvs.task import Task, Terrain, TileShare
-from locoenvs.terrain import build
+from locoenvs.terrain import build, ground_height
 
-Name = Literal["mujoco", "mjx-jax", "mjx-warp"]
+Name = Literal["mujoco", "mjx-jax", "mjx-warp", "isaaclab-newton", "isaaclab-ovphysx"]
 Part = Literal["air", "plane", "standing", "stairs", "panel"]
 
 BACKENDS: dict[str, tuple[str, dict[str, object]]] = {
     "mujoco": ("mujoco", {}),
     "mjx-jax": ("mjx", {"impl": "jax"}),
     "mjx-warp": ("mjx", {"impl": "warp"}),
+    "isaaclab-newton": ("isaaclab", {"physics": "newton"}),
+    "isaaclab-ovphysx": ("isaaclab", {"physics": "ovphysx"}),
 }
 """Name -> backend and its options."""
 
@@ -81,7 +85,7 @@ class Driver:
     def __init__(self, name: str, task: Task, robots: int, device: str | None) -> None:
         backend, options = BACKENDS[name]
         height_map = build(task.terrain)
-        where = device if backend == "mjx" else None
+        where = None if backend == "mujoco" else device
         self.simulator: Any = engines.build(backend, task, height_map, robots, where, options)
         self.task, self.robots = task, robots
         self._advance: Callable[..., Any] = self.simulator.advance
@@ -99,7 +103,9 @@ class Driver:
     def advance(self, target: np.ndarray) -> Readout:
         """One control step toward joint targets (N, J) rad."""
         self._physics, readout = self._advance(self._physics, self._array(target))
-        return Readout(**{f.name: np.array(getattr(readout, f.name)) for f in dataclasses.fields(Readout)})
+        return Readout(
+            **{f.name: np.array(convert(getattr(readout, f.name), "numpy")) for f in dataclasses.fields(Readout)}
+        )
 
     def rollout(self, start: Readout, targets: np.ndarray) -> Trace:
         """From ``start`` with targets (T, N, J)."""
@@ -180,6 +186,8 @@ def trajectories(names: list[Name], task: Task, parts: list[Part], robots: int, 
                 if part != "air":
                     found[name]["one_step"] = one_step(reference, drivers[name], traces[names[0]], targets)
         made[part] = found
+    for driver in drivers.values():
+        driver.simulator.close()  # Isaac Lab has one simulation a process
     return made
 
 
@@ -192,10 +200,14 @@ def scene(part: Part, task: Task, robots: int) -> tuple[Readout, np.ndarray]:
         spin = np.tile(np.array([0.5, -0.4, 0.3], np.float32), (robots, 1))
         return dataclasses.replace(start, base_angular_velocity=spin), swinging(task, robots, 25, 0.5)
     if part == "stairs":
-        centers = build(task.terrain).tile_centers.reshape(-1, 3)
-        chosen = centers[np.arange(robots) % len(centers)]
-        around = np.random.default_rng(0).uniform(-2.5, 2.5, (robots, 2))
-        position = np.column_stack([chosen[:, :2] + around, chosen[:, 2] + task.robot.start_height + 0.2])
+        ground = build(task.terrain)
+        centers = ground.tile_centers.reshape(-1, 3)
+        xy = centers[np.arange(robots) % len(centers), :2] + np.random.default_rng(0).uniform(-2.5, 2.5, (robots, 2))
+        # Above the highest ground under the robot: a mesh is a surface, and lets go of what begins below it.
+        under = np.stack(np.meshgrid(*[np.linspace(-0.65, 0.65, 14)] * 2), axis=-1).reshape(-1, 2)
+        x, y = np.moveaxis(xy[:, None] + under, -1, 0).astype(np.float32)
+        z = ground_height(ground.heights, ground.origin, ground.cell, x, y).max(axis=-1)
+        position = np.column_stack([xy, z + 0.55])
         return standing(task, position), swinging(task, robots, 75, 0.2, rest=25)
     position[:, 2] = 0.53
     amplitude = 0.0 if part == "standing" else 0.2
@@ -220,7 +232,7 @@ def panels(name: Name, robots: int | None, device: str | None, policy: Path) -> 
     panel = load_panel("flat")
     if robots is not None:
         panel = dataclasses.replace(panel, num_robots=robots)
-    where = device if backend == "mjx" else None
+    where = None if backend == "mujoco" else device
     result = evaluate(load_policy(policy), panel, backend, device=where, options=options)
     kept = {metric: dataclasses.asdict(result.metrics[metric]) for metric in METRICS if metric in result.metrics}
     return {**kept, "robots": result.num_robots, "panel": result.panel_hash, "wall_seconds": result.wall_seconds}
@@ -242,7 +254,7 @@ def parity(
         parts: Which comparisons.
         robots: Robots of the rollouts.
         panel_robots: Robots of the panel; all of it by default.
-        device: Where MJX runs: cpu, cuda; the GPU if there is one by default.
+        device: Where MJX and Isaac Lab run: cpu, cuda; the GPU if there is one by default.
         policy: Folder of the policy for the panel.
         out: File for the results, as JSON; what is in it is not done again.
     """
@@ -290,7 +302,18 @@ def versions() -> dict[str, str]:
     from importlib.metadata import PackageNotFoundError, version
 
     found = {}
-    for name in ("locoenvs", "mujoco", "mujoco-mjx", "jax", "jaxlib", "warp-lang", "numpy"):
+    for name in (
+        "locoenvs",
+        "mujoco",
+        "mujoco-mjx",
+        "jax",
+        "jaxlib",
+        "warp-lang",
+        "newton",
+        "mujoco-warp",
+        "torch",
+        "numpy",
+    ):
         try:
             found[name] = version(name)
         except PackageNotFoundError:

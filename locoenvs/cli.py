@@ -319,7 +319,7 @@ def _state(load: Callable[[], object]) -> str:
     try:
         load()
     except ImportError as error:
-        return f"needs {error.name}"
+        return f"needs {error.name}" if error.name else str(error)
     return "installed"
 
 

@@ -25,7 +25,8 @@ def nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A folder on the path, and no Isaac Lab anywhere else."""
     names = ("isaaclab", *(name for names in requirements.MODULES.values() for name in names))
     real = requirements._is_there
-    for name in [name for name in sys.modules if name.partition(".")[0] in names]:
+    entry = "locoenvs.backends.isaaclab.backend"
+    for name in [name for name in sys.modules if name == entry or name.partition(".")[0] in names]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr(
