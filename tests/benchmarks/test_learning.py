@@ -15,7 +15,7 @@ pytest.importorskip("onnxruntime")
 from locoenvs.benchmarks import learning
 from locoenvs.panel import Panel, load_panel
 from locoenvs.task import Task
-from locoenvs.wrappers.rsl_rl.config import PPOConfig
+from locoenvs.wrappers.ppo import PPOConfig
 
 
 def small_panel(name: str) -> Panel:
