@@ -31,7 +31,7 @@ def test_its_ledger_is_of_the_run_that_made_it(folder: Path) -> None:
     recipe = json.loads((folder / "recipe.json").read_text())
     updates = [json.loads(line) for line in (folder / "ledger.jsonl").read_text().splitlines()]
     last = [line for line in updates if line["kind"] == "update"][-1]
-    assert recipe["task_hash"] == policy.provenance["task_hash"] == policy.task.hash
+    assert recipe["task_hash"] == policy.provenance["task_hash"] == policy.document["task_hash"]
     assert (recipe["seed"], last["samples"]) == (policy.provenance["seed"], policy.provenance["samples"])
 
 

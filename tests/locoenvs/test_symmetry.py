@@ -136,8 +136,9 @@ def test_a_mirrored_robot_moves_as_the_mirror_image() -> None:
 
 
 def test_the_real_base_is_nearly_as_heavy_on_either_side() -> None:
-    """ANYmal C's base has its center of mass 0.2 mm to the right and products of inertia that mirroring turns around."""
-    worst, _, touched = difference_after(12, same_chances(task_of(FLAT)))
+    """ANYmal C's base has its center of mass 0.2 mm to the right and products of inertia that mirroring turns around. Over
+    eight steps: in the ninth a foot lands one physics step earlier on one side."""
+    worst, _, touched = difference_after(8, same_chances(task_of(FLAT)))
     assert touched
     assert 1e-4 < worst < 0.02
 
