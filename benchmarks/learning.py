@@ -51,7 +51,7 @@ def without_mirror() -> tuple[Task, PPOConfig]:
 
 
 def without_penalty_schedule() -> tuple[Task, PPOConfig]:
-    """All penalties from the first step."""
+    """All penalties, pushes and command changes, and the cost of falls, from the first step."""
     task, ppo = walk()
     return dataclasses.replace(task, rewards=dataclasses.replace(task.rewards, penalty_schedule=None)), ppo
 

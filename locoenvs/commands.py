@@ -26,13 +26,16 @@ def draw(mdp: Mdp, key: Array, episode: Array, step: Array) -> Array:
     )
 
 
-def resampled(mdp: Mdp, command: Array, key: Array, episode: Array, step: Array, chance: Array | float = 1.0) -> Array:
-    """The command, drawn anew with that chance () for the robots whose time has come."""
+def resampled(
+    mdp: Mdp, command: Array, key: Array, episode: Array, step: Array, chance: Array | float | None = None
+) -> Array:
+    """The command, drawn anew for the robots whose time has come; only with the ``chance`` (), if it is given."""
     interval = mdp.task.commands.resample_every
     if interval is None:
         return command
     due = step % round(interval / mdp.task.timing.control_dt) == 0
-    due = due & (rng.uniform(key, episode, step, rng.Purpose.COMMAND_CHANGE, 1)[:, 0] < chance)
+    if chance is not None:
+        due = due & (rng.uniform(key, episode, step, rng.Purpose.COMMAND_CHANGE, 1)[:, 0] < chance)
     return mdp.xp.where(due[:, None], draw(mdp, key, episode, step), command)
 
 

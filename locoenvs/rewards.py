@@ -153,10 +153,10 @@ def penalty_factor(mdp: Mdp, clock: Array) -> Array | float:
     return xp.where(grown < 1.0, grown, xp.ones_like(grown))
 
 
-def disturbance_factor(mdp: Mdp, clock: Array) -> Array | float:
-    """() What pushes are multiplied by, and the chance that a due command changes."""
+def disturbance_factor(mdp: Mdp, clock: Array) -> Array | float | None:
+    """() What pushes are multiplied by, and the chance that a due command changes; None leaves both alone."""
     schedule = mdp.task.rewards.penalty_schedule
-    return penalty_factor(mdp, clock) if schedule is not None and schedule.disturbances else 1.0
+    return penalty_factor(mdp, clock) if schedule is not None and schedule.disturbances else None
 
 
 def reward_terms(step: Step, clock: Array) -> dict[str, Array]:

@@ -215,7 +215,7 @@ def _pushed(
     episodes: Episodes,
     count: Array,
     readout: Readout,
-    factor: Array | float,
+    factor: Array | float | None,
 ) -> tuple[object, Readout]:
     """Physics and readout after the pushes that are due."""
     xp, pushes = mdp.xp, mdp.task.randomization.pushes
@@ -223,7 +223,9 @@ def _pushed(
         return physics, readout
     due = count % round(pushes.interval / mdp.task.timing.control_dt) == 0
     draws = rng.uniform(episodes.key, episodes.number, count, rng.Purpose.PUSH, 2)
-    change = rng.between(draws, -pushes.velocity, pushes.velocity) * factor
+    change = rng.between(draws, -pushes.velocity, pushes.velocity)
+    if factor is not None:
+        change = change * factor
     world = rotate(readout.base_quaternion, readout.base_linear_velocity)
     horizontal = change + world[:, :2] if pushes.mode == "add" else change
     after = rotate_inverse(readout.base_quaternion, xp.concat([horizontal, world[:, 2:]], axis=-1))

@@ -4,6 +4,7 @@ either as the layers that a policy is exported from."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +14,15 @@ from locoenvs.policy import Layer
 from locoenvs.symmetry import Image, Mirror, images
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"elu": nn.ELU, "relu": nn.ReLU, "tanh": nn.Tanh}
+
+
+def mirror_image(weight: Any, bias: Any, side_in: tuple[Any, Any], side_out: tuple[Any, Any]) -> tuple[Any, Any]:
+    """The layer that acts on mirror images as this one, (out, in) and (out,), acts on what they are images of.
+
+    Either side's image is given as (index, sign), as in :data:`Image`; all are arrays or all are tensors.
+    """
+    (index_in, sign_in), (index_out, sign_out) = side_in, side_out
+    return weight[index_out][:, index_in] * sign_in * sign_out[:, None], bias[index_out] * sign_out
 
 
 class MirrorLinear(nn.Linear):
@@ -36,8 +46,9 @@ class MirrorLinear(nn.Linear):
 
     def projected(self) -> tuple[torch.Tensor, torch.Tensor]:
         """The weight and the bias that the layer applies."""
-        image = self.weight[self.index_out][:, self.index_in] * self.sign_in * self.sign_out[:, None]
-        return (self.weight + image) / 2, (self.bias + self.bias[self.index_out] * self.sign_out) / 2
+        sides = (self.index_in, self.sign_in), (self.index_out, self.sign_out)
+        weight, bias = mirror_image(self.weight, self.bias, *sides)
+        return (self.weight + weight) / 2, (self.bias + bias) / 2
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         weight, bias = self.projected()
@@ -87,9 +98,9 @@ def set_layers(modules: Iterable[nn.Module], given: Sequence[Layer]) -> None:
 def check_symmetric(given: Sequence[Layer], mirror: Mirror) -> None:
     """Raise ValueError unless the layers map mirror images to mirror images."""
     sides = images(mirror, [len(bias) for _, bias in given[:-1]], len(given[-1][1]))
-    for index, ((weight, _), here, there) in enumerate(zip(given, sides[:-1], sides[1:], strict=True)):
-        image = weight[there[0]][:, here[0]] * here[1] * there[1][:, None]
-        if not np.allclose(weight, image, atol=1e-5):
+    for index, ((weight, bias), here, there) in enumerate(zip(given, sides[:-1], sides[1:], strict=True)):
+        image = mirror_image(weight, bias, here, there)
+        if not (np.allclose(weight, image[0], atol=1e-5) and np.allclose(bias, image[1], atol=1e-5)):
             raise ValueError(
                 f"layer {index} of the policy to start from does not treat left and right alike, as the networks of this "
                 "recipe do: start from a policy of such a recipe (walk), or train with one whose networks may differ"

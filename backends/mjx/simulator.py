@@ -185,8 +185,9 @@ class MjxSimulator:
         return jax.lax.scan(step, (physics, nothing), length=count, unroll=written_out)[0]
 
     def _steps(self, physics: Physics, control: Array, count: int) -> tuple[Physics, Sensed]:
+        body = dataclasses.replace(physics, memory=None)  # of all robots at once, where these are mapped one by one
         with jax.default_matmul_precision("highest"):  # a GPU would round the factors to ten bits
-            qpos, qvel, warmstart, sensed = self._engine.steps(self._own, physics, control, count, self._payload)
+            qpos, qvel, warmstart, sensed = self._engine.steps(self._own, body, control, count, self._payload)
         return dataclasses.replace(physics, qpos=qpos, qvel=qvel, warmstart=warmstart), sensed
 
     def _mended(self, physics: Physics) -> tuple[Physics, Array]:

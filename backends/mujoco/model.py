@@ -17,8 +17,8 @@ _HALF_PLANE = 100.0
 
 _SOLREF = (0.01, 1.0)
 """Contacts: time constant of the penetration's decay, s, and its damping ratio. Two physics steps: a foot that lands is
-stopped within one step and sinks by 1 mm on average while walking. At MuJoCo's default of 0.02 it sinks by 3 mm and up
-to 27, and where it dips into the edges between the cells of a height field, a quarter of their force pushes sideways."""
+stopped within one step. MuJoCo's default of 0.02 lets the feet of a walking robot sink so deep that the edges between
+the cells of a height field push them sideways."""
 _SOLIMP = (0.999, 0.999, 0.001, 0.5, 2.0)
 """Contacts: nearly rigid. MuJoCo's friction creeps; at its default of 0.9 a standing robot's feet slip by 3 cm/s until
 the legs are splayed, at 0.999 by 1 mm/s and they sink by less than 0.1 mm."""

@@ -22,6 +22,7 @@ from locoenvs.wrappers.ppo import PPOConfig
 def test_two_learners_are_compared(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
     panel = load_panel("flat")
     timing = dataclasses.replace(panel.task.timing, episode_length=0.2)
     short = dataclasses.replace(panel, num_robots=4, task=dataclasses.replace(panel.task, timing=timing))

@@ -27,6 +27,7 @@ pytest.importorskip("onnxruntime")
 
 import torch
 
+from locoenvs import cli
 from locoenvs.policy import load_policy, save_policy
 from locoenvs.registration import task as task_of
 from locoenvs.run import Run
@@ -35,6 +36,7 @@ from locoenvs.wrappers import training
 from locoenvs.wrappers.rsl_rl import train
 
 FLAT, ROUGH = "Loco/AnymalC-Flat-v0", "Loco/AnymalC-Rough-v0"
+SHIPPED = cli.POLICIES / "anymal_c_flat"
 MEASURED = ("seconds", "elapsed_seconds", "samples_per_second", "memory_mb")
 """What differs from one run of the same thing to the next."""
 
@@ -332,6 +334,12 @@ def test_weights_and_biases_that_cannot_be_used_says_why_and_leaves_no_run(
     assert len(updates(trained(tmp_path / "run", 1))) == 1
 
 
+def test_the_command_starts_from_the_shipped_policy(tmp_path: Path) -> None:
+    command = ["train", ROUGH, "--recipe", "walk", "--start-from", FLAT]
+    cli.main([*command, "--num-envs", "4", "--updates", "1", "--run", str(tmp_path / "run")])
+    assert Run.open(tmp_path / "run").recipe()["start_from"]["sha256"] == load_policy(SHIPPED).sha256
+
+
 def test_a_run_can_start_from_a_policy_of_other_ground(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 1e9)
     flat = trained(tmp_path / "flat", 2)
@@ -345,9 +353,10 @@ def test_a_run_can_start_from_a_policy_of_other_ground(tmp_path: Path, monkeypat
     assert abs(begun(seen) - policy(seen[:, : policy.document["observation"]["size"]])).max() < 1e-4
 
 
-def test_a_start_that_does_not_fit_leaves_no_run_behind(tmp_path: Path) -> None:
+@pytest.mark.parametrize("part", ["weight", "bias"])
+def test_a_start_that_does_not_fit_leaves_no_run_behind(tmp_path: Path, part: str) -> None:
     rng = np.random.default_rng(0)
-    lopsided = [(rng.normal(size=(12, 48)), np.zeros(12))]
+    lopsided = [(rng.normal(size=(12, 48)) * (part == "weight"), rng.normal(size=12) * (part == "bias"))]
     save_policy(tmp_path / "policy", task_of(FLAT), lopsided)
     with pytest.raises(ValueError, match="does not treat left and right alike"):
         trained(tmp_path / "run", 1, start_from=str(tmp_path / "policy"))

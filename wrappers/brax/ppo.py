@@ -151,6 +151,7 @@ def brax_config(ppo: PPOConfig, mirror: Mirror | None = None) -> dict[str, Any]:
         "num_evals": ppo.updates + 1,
         "run_evals": False,
         "wrap_env": False,
+        "episode_length": ppo.horizon,  # of Brax's own evaluation, which is left out; the environment has its own limit
         "num_envs": ppo.num_envs,
         "unroll_length": ppo.horizon,
         "batch_size": ppo.num_envs // ppo.minibatches,

@@ -14,6 +14,7 @@ import mujoco
 
 from locoenvs.backends.mjx.model import Payload
 from locoenvs.state import Readout
+from locoenvs.terrain import ground_height
 from mjx_physics import DEFAULT, FLAT, ROBOT, ROBOTS_HERE, physics, start
 
 IMPLS = ["jax", "warp"]
@@ -97,8 +98,9 @@ def test_a_step_from_the_same_state_on_rough_ground_is_native_mujocos(impl: str)
     for _ in range(12):
         chosen = centers[draw.integers(len(centers), size=ROBOTS_HERE)]
         offset = draw.uniform(-3, 3, size=(ROBOTS_HERE, 2))
-        begin = start(base_position=np.column_stack([chosen[:, :2] + offset, chosen[:, 2] + 1.0]))
-        native.place(begin)
+        x, y = (chosen[:, :2] + offset).T.astype(np.float32)
+        ground = ground_height(height_map.heights, height_map.origin, height_map.cell, x, y)
+        native.place(start(base_position=np.column_stack([x, y, ground + 0.8])))
         for t in range(int(draw.integers(20, 45))):
             native.advance(swinging(t))
         state = Readout(**{f.name: getattr(native.advance(DEFAULT), f.name) for f in dataclasses.fields(Readout)})

@@ -44,7 +44,7 @@ def test_its_steps_are_those_of_the_environment() -> None:
     assert env.pure is not None and env.backend == "functional"
     state = env.reset(jax.random.split(jax.random.PRNGKey(0), ROBOTS))
     expected, _ = made.reset(seed=5)
-    assert np.array_equal(state.obs["state"], expected["policy"])
+    np.testing.assert_allclose(state.obs["state"], expected["policy"], rtol=0, atol=1e-6)
     step, timed_out = jax.jit(env.step), 0
     for count in range(4):
         action = np.full((ROBOTS, 12), 0.1 * count, np.float32)
