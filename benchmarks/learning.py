@@ -2,7 +2,7 @@
 
 ::
 
-    python -m locoenvs.benchmarks.learning --samples 2500000 --seeds 0 1 2
+    python -m locoenvs.benchmarks.learning --samples 1500000 --seeds 0 1 2
 """
 
 from __future__ import annotations
@@ -50,6 +50,12 @@ def without_mirror() -> tuple[Task, PPOConfig]:
     return task, dataclasses.replace(ppo, mirror=False)
 
 
+def without_privileged_critic() -> tuple[Task, PPOConfig]:
+    """A critic that sees the same noise as the policy."""
+    task, ppo = walk()
+    return task, dataclasses.replace(ppo, privileged=False)
+
+
 def without_penalty_schedule() -> tuple[Task, PPOConfig]:
     """All penalties, pushes and command changes, and the cost of falls, from the first step."""
     task, ppo = walk()
@@ -75,7 +81,15 @@ def paper() -> tuple[Task, PPOConfig]:
 
 
 VARIANTS: dict[str, Variant] = {
-    variant.__name__: variant for variant in (walk, without_mirror, without_penalty_schedule, many_robots, paper)
+    variant.__name__: variant
+    for variant in (
+        walk,
+        without_mirror,
+        without_privileged_critic,
+        without_penalty_schedule,
+        many_robots,
+        paper,
+    )
 }
 
 
@@ -109,7 +123,7 @@ def run(name: str, seed: int, samples: int, folder: Path) -> dict[str, object]:
 def main(
     variants: tuple[str, ...] = tuple(VARIANTS),
     seeds: tuple[int, ...] = (0, 1, 2),
-    samples: int = 2_500_000,
+    samples: int = 1_500_000,
     folder: Path = Path("runs/learning"),
     out: Path = Path("benchmarks/results/learning.json"),
 ) -> None:

@@ -27,14 +27,16 @@ def draw(mdp: Mdp, key: Array, episode: Array, step: Array) -> Array:
 
 
 def resampled(
-    mdp: Mdp, command: Array, key: Array, episode: Array, step: Array, chance: Array | float | None = None
+    mdp: Mdp, command: Array, key: Array, episode: Array, step: Array, factor: Array | float | None = None
 ) -> Array:
-    """The command, drawn anew for the robots whose time has come; only with the ``chance`` (), if it is given."""
-    interval = mdp.task.commands.resample_every
+    """The command, drawn anew with its chance for the robots whose time has come; ``factor`` () scales the chance."""
+    interval, chance = mdp.task.commands.resample_every, mdp.task.commands.resample_chance
     if interval is None:
         return command
     due = step % round(interval / mdp.task.timing.control_dt) == 0
-    if chance is not None:
+    if factor is not None:
+        chance = chance * factor
+    if factor is not None or chance < 1.0:
         due = due & (rng.uniform(key, episode, step, rng.Purpose.COMMAND_CHANGE, 1)[:, 0] < chance)
     return mdp.xp.where(due[:, None], draw(mdp, key, episode, step), command)
 

@@ -149,7 +149,8 @@ class Commands:
 
     ``forward`` and ``sideways`` in m/s, ``heading`` in rad, ``yaw_rate`` in rad/s. In mode "heading" the commanded yaw
     rate is clip(heading_gain * heading error, +-max_yaw_rate) at every step. A velocity whose norm is below
-    ``minimum_speed`` is set to zero. ``resample_every`` s draws a new command within the episode; None keeps the first.
+    ``minimum_speed`` is set to zero. ``resample_every`` s draws a new command within the episode, for each robot with
+    ``resample_chance``; None keeps the first.
     """
 
     forward: Range = (-1.0, 1.0)
@@ -161,6 +162,7 @@ class Commands:
     max_yaw_rate: Positive = 1.0
     minimum_speed: NonNegative = 0.2
     resample_every: Positive | None = None
+    resample_chance: Fraction = 1.0
 
     def __post_init__(self) -> None:
         _check_range(

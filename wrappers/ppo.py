@@ -48,7 +48,13 @@ def config(task: Task) -> PPOConfig:
 
 
 WALK_FLAT = PPOConfig(
-    num_envs=512, updates=1200, hidden=(256, 128, 64), entropy=0.005, max_learning_rate=2e-3, mirror=True
+    num_envs=512,
+    updates=1200,
+    hidden=(256, 128, 64),
+    entropy=0.005,
+    max_learning_rate=2e-3,
+    mirror=True,
+    privileged=True,
 )
 """Flat ground on two cores: few robots and so many updates, networks that know left from right only as mirror images."""
 

@@ -212,22 +212,24 @@ def test_pushes_can_grow_with_the_penalties() -> None:
     np.testing.assert_allclose(speeds["end"], speeds["full"], rtol=1e-6)
 
 
-def test_due_commands_change_with_the_chance_of_the_schedule() -> None:
+def test_due_commands_change_with_their_chance_and_the_factor_of_the_schedule() -> None:
     schedule = PenaltySchedule(start=0.25, control_steps=300, disturbances=True)
     task = dataclasses.replace(
         TASK,
         commands=dataclasses.replace(TASK.commands, resample_every=0.06, mode="yaw_rate"),
         rewards=dataclasses.replace(TASK.rewards, penalty_schedule=schedule),
     )
-    made, simulator, state = ready(task, robots=4000)
     changed = []
-    for clock, count in ((0, 2), (0, 1), (400, 2)):
+    for chance, clock, count in ((1.0, 0, 2), (0.5, 400, 2), (1.0, 0, 1), (1.0, 400, 2)):
+        commands = dataclasses.replace(task.commands, resample_chance=chance)
+        made, simulator, state = ready(dataclasses.replace(task, commands=commands), robots=4000)
         episodes = dataclasses.replace(state.episodes, step=state.episodes.step + count)
         due = dataclasses.replace(state, episodes=episodes, clock=state.clock + np.int32(clock))
         after, _ = step(made, simulator, due, act(numpy_xp, 4000, 0))
         changed.append(np.any(after.episodes.command != state.episodes.command, axis=1).mean())
     assert changed[0] == pytest.approx(0.25, abs=0.03)  # 4 standard deviations
-    assert changed[1:] == [0.0, 1.0]
+    assert changed[1] == pytest.approx(0.5, abs=0.03)
+    assert changed[2:] == [0.0, 1.0]
 
 
 def test_terms_sum_to_the_reward_and_to_the_episode_sums() -> None:
