@@ -27,7 +27,7 @@ class Readout:
     joint_position: Array  # (N, J) rad
     joint_velocity: Array  # (N, J) rad/s
     joint_torque: Array  # (N, J) N m, applied in the last physics step
-    contact_force: Array  # (N, C, 3) N, net force ON each contact body, world frame
+    contact_force: Array  # (N, C, 3) N, net force ON each contact body in the last physics step, world frame
     foot_velocity: Array  # (N, F, 3) m/s, of each foot's contact sphere center, world frame
     broken: Array  # (N,) bool, the numbers of this robot can no longer be trusted
 
