@@ -25,7 +25,8 @@ def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPath
     monkeypatch.setenv("WARP_CACHE_PATH", str(folder / "warp"))
 
 
-def test_all_of_it_small(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_all_of_it_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
     assert gpu(tmp_path, device="cpu", small=True) is True
     assert "all is done" in capsys.readouterr().out
     found = json.loads((tmp_path / "gpu.json").read_text())
