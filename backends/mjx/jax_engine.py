@@ -1,4 +1,4 @@
-"""Physics steps compiled by XLA: MJX's own, with this project's contacts."""
+"""Physics steps compiled by XLA: MJX's own, with this project's contacts and solver."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from mujoco import mjx
 from locoenvs.backends.mjx import model as models
 from locoenvs.backends.mjx.contact import Grid, Touch, frame_of, touch
 from locoenvs.backends.mjx.simulator import Physics, Sensed
+from locoenvs.backends.mjx.solver import solve
 from locoenvs.state import Array
 from locoenvs.task import Task
 from locoenvs.terrain import HeightMap
@@ -105,7 +106,7 @@ class JaxEngine:
         data = mjx.fwd_velocity(model, data)
         data = mjx.fwd_actuation(model, data)
         data = mjx.fwd_acceleration(model, data)
-        data = mjx.solve(model, data)
+        data = solve(model, data)
         return mjx.euler(model, data)
 
     def _collide(self, data: mjx.Data, heights: jax.Array) -> mjx.Data:

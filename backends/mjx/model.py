@@ -15,11 +15,6 @@ from mujoco import mjx
 from locoenvs.task import Task, Terrain
 from locoenvs.terrain import HeightMap
 
-ITERATIONS, LINE_SEARCH = 20, 8
-"""Most Newton iterations and line-search steps under JAX. With contacts this stiff native MuJoCo takes up to about ten
-iterations when feet land or slip; stopping at four throws robots into the air. The loop ends when all robots are done, so the bound costs nothing; every line search does all of its steps."""
-
-
 SECOND = "second/"
 """How the names of spheres begin that are there for another one's second contact."""
 
@@ -43,8 +38,10 @@ def for_jax(task: Task, height_map: HeightMap, *, own_contact: bool, torque_actu
                     name=f"{SECOND}{index}/{foot}", type=geom.type, size=geom.size, pos=geom.pos, contype=0, conaffinity=1,
                     condim=geom.condim, priority=geom.priority, solref=geom.solref, solimp=geom.solimp, group=geom.group,
                 )  # fmt: skip
-    spec.option.iterations, spec.option.ls_iterations = ITERATIONS, LINE_SEARCH
-    return spec.compile()
+    model = spec.compile()
+    if not model.dof_damping.any():  # nothing to integrate implicitly, for which MJX would solve once more
+        model.opt.disableflags |= mujoco.mjtDisableBit.mjDSBL_EULERDAMP
+    return model
 
 
 def for_warp(task: Task, height_map: HeightMap, *, torque_actuators: bool) -> mujoco.MjModel:

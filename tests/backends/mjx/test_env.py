@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import json
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,7 @@ import locoenvs
 from locoenvs.arrays import convert
 from locoenvs.rows import named_arrays
 from locoenvs.vector import LocoVectorEnv
-from mjx_physics import ROBOTS_HERE, ROUGH, TASKS
+from mjx_physics import ROBOTS_HERE, ROUGH
 
 pytestmark = pytest.mark.xdist_group("mjx-environment")
 """One process compiles each program once for all tests."""
@@ -198,16 +197,18 @@ def test_inside_a_scan_the_functional_face_gives_the_environments_numbers() -> N
 
     first, (last, transitions) = rollout(jax.random.key(5), actions)
     env.reset(seed=5)
-    np.testing.assert_array_equal(first.policy, env._observation(env._observe(env.state.episodes)))
+    # Another program may fuse a product and a sum, which rounds once instead of twice. A wrong draw of noise is 1e-2.
+    same = functools.partial(np.testing.assert_allclose, rtol=0, atol=1e-6)
+    same(first.policy, env._observation(env._observe(env.state.episodes)))
     assert isinstance(jax.tree.leaves(last)[0], jax.Array)
     for t, (observation, reward, terminated, truncated, _) in enumerate(expected):
         np.testing.assert_array_equal(transitions.terminated[t], terminated)
         np.testing.assert_array_equal(transitions.truncated[t], truncated)
-        if t < 5:  # another program rounds otherwise, which contacts amplify
+        if t < 5:  # contacts amplify it
             np.testing.assert_allclose(transitions.observation.policy[t], observation, atol=2e-2)
             np.testing.assert_allclose(transitions.reward[t], reward, atol=1e-3)
     for key in (5, np.uint32(5), jnp.int32(5), jax.random.PRNGKey(5)):
-        np.testing.assert_array_equal(pure.reset(key)[1].policy, first.policy)
+        same(pure.reset(key)[1].policy, first.policy)
 
     state, _ = pure.reset(0)
     with pytest.raises(
@@ -238,8 +239,6 @@ def test_the_environments_own_step_says_that_it_cannot_be_traced() -> None:
 
 
 def test_a_picture_shows_the_robot_of_the_state() -> None:
-    from locoenvs.backends.mujoco.render import Renderer
-
     try:
         env = ready("jax")
         first = env.simulator.render(env.state.physics, 0)
@@ -248,5 +247,4 @@ def test_a_picture_shows_the_robot_of_the_state() -> None:
     second = env.simulator.render(env.state.physics, 3)
     assert first.shape == (480, 640, 3) and first.dtype == np.uint8 and first.std() > 5
     assert np.abs(first.astype(int) - second).mean() > 1, "another robot, on another tile"
-    assert Renderer is not None and json.dumps(sorted(TASKS)) == '["flat", "rough"]'
     env.simulator.close()

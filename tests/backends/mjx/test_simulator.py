@@ -55,17 +55,19 @@ def test_in_the_air_joints_are_native_mujocos(impl: str) -> None:
 
 
 def test_a_standing_robot_has_its_weight_on_its_feet_as_in_native_mujoco(impl: str) -> None:
+    """The forces of four feet depend on how they landed too: what is exact about the solver shows in each of them."""
     payload = np.array([-5.0, 0.0, 2.0, 5.0])
     begin = start(base_position=(0, 0, 0.53))
     readouts = []
     for each in (physics("flat", impl), physics("flat", "native")):
         each.place(begin, payload=payload)
-        for _ in range(200):
+        for _ in range(100):
             readout = each.advance(DEFAULT)
         readouts.append(readout)
     ours, native = readouts
-    np.testing.assert_allclose(ours.contact_force.sum(axis=1)[:, 2], (ROBOT.mass + payload) * 9.81, rtol=0.01)
-    np.testing.assert_allclose(ours.contact_force, native.contact_force, atol=6.0)
+    np.testing.assert_allclose(ours.contact_force.sum(axis=1)[:, 2], (ROBOT.mass + payload) * 9.81, rtol=0.005)
+    np.testing.assert_allclose(ours.contact_force, native.contact_force, atol=0.1)
+    np.testing.assert_allclose(ours.joint_position, native.joint_position, atol=1e-4)
     others = np.delete(ours.contact_force, FEET, axis=1)
     assert (others == 0).all() and np.abs(ours.foot_velocity).max() < 0.01
 
@@ -87,30 +89,47 @@ def test_friction_is_each_robots_own(impl: str) -> None:
     np.testing.assert_allclose(np.nanmedian(ratios, axis=(0, 2)), friction, rtol=0.02)
 
 
-def test_a_step_from_the_same_state_on_rough_ground_is_native_mujocos(impl: str) -> None:
-    """One control step from robots that stand, lean and fall on every kind of ground."""
+# The normals of Warp's contacts are rounded by a tenth of a degree, which sliding feet feel. N, median and upper quartile.
+ROUNDED = {"jax": (0.1, 0.5), "warp": (1.0, 3.0)}
+
+
+def test_forces_on_rough_ground_are_native_mujocos(impl: str) -> None:
+    """One physics step of robots that stand or lie, move their legs and slip, on every kind of ground.
+
+    Only of those that touch the ground by less than a millimeter. MuJoCo's height field is a row of prisms, and a sphere
+    that is deep in one of them meets the walls between them, which are no part of the ground: a foot 4 mm deep in a
+    level plane is pushed aside, and one deeper than its radius is held from both sides. This project's contacts know no
+    such walls. Also without them a foot on an edge between two cells has one contact here, and the same one twice there.
+    """
     ours, native = physics("rough", impl), physics("rough", "native")
-    terrain = native.task.terrain
+    model = native.simulator.model
+    data = mujoco.MjData(model)
     height_map = native.simulator._height_map
     centers = height_map.tile_centers.reshape(-1, 3)
     draw = np.random.default_rng(0)
-    compared = []
-    for _ in range(12):
-        chosen = centers[draw.integers(len(centers), size=ROBOTS_HERE)]
-        offset = draw.uniform(-3, 3, size=(ROBOTS_HERE, 2))
-        x, y = (chosen[:, :2] + offset).T.astype(np.float32)
-        ground = ground_height(height_map.heights, height_map.origin, height_map.cell, x, y)
-        native.place(start(base_position=np.column_stack([x, y, ground + 0.8])))
-        for t in range(int(draw.integers(20, 45))):
-            native.advance(swinging(t))
-        state = Readout(**{f.name: getattr(native.advance(DEFAULT), f.name) for f in dataclasses.fields(Readout)})
+    footprint = np.stack(np.meshgrid(*[np.linspace(-0.5, 0.5, 21)] * 2), axis=-1).reshape(-1, 2)
+    wrong = []
+    for _ in range(10):
+        xy = centers[draw.integers(len(centers), size=ROBOTS_HERE), :2] + draw.uniform(-3, 3, (ROBOTS_HERE, 2))
+        around = (xy[:, None] + footprint).astype(np.float32)
+        under = ground_height(height_map.heights, height_map.origin, height_map.cell, around[..., 0], around[..., 1])
+        native.place(start(base_position=np.column_stack([xy, under.max(axis=1) + 0.55])))
+        for t in range(300):
+            state = native.advance(DEFAULT + 0.2 * (swinging(t // 4) - DEFAULT))
+        shallow = []
+        for qpos in native.simulator._qpos:
+            data.qpos[:] = qpos
+            mujoco.mj_forward(model, data)
+            shallow.append(data.ncon > 0 and data.contact.dist.min() > -1e-3)
+        friction = draw.uniform(0.2, 0.5, ROBOTS_HERE)
+        forces = []
         for each in (ours, native):
-            each.place(state)
-        a, b = ours.advance(DEFAULT + 0.1), native.advance(DEFAULT + 0.1)
-        touching = b.contact_force[..., 2].sum(axis=1) > 50
-        compared += list(np.abs(a.joint_position - b.joint_position).max(axis=1)[touching])
-    assert terrain.kind == "tiles" and len(compared) > 20
-    assert np.median(compared) < 2e-3 and np.mean(np.array(compared) < 0.02) > 0.85
+            each.place(state, friction=friction)
+            forces.append(each.advance(DEFAULT + 0.1).contact_force)
+        wrong += list(np.abs(forces[0] - forces[1]).max(axis=(1, 2))[shallow])
+    median, quartile = ROUNDED[impl]
+    assert len(wrong) > 15 and np.abs(forces[1]).max() > 100
+    assert np.median(wrong) < median and np.quantile(wrong, 0.75) < quartile
 
 
 def test_placing_and_pushing_touch_only_the_robots_that_are_meant(impl: str) -> None:
@@ -186,7 +205,7 @@ def test_payload_changes_the_model_as_mujoco_does(impl: str) -> None:
         theirs = native._batch.get_model(0)
         for name in ("body_mass", "body_subtreemass", "body_invweight0", "dof_invweight0"):
             np.testing.assert_allclose(getattr(changed, name), getattr(theirs, name), rtol=2e-4, err_msg=name)
-    assert FLAT.randomization.payload is not None and isinstance(model, mujoco.MjModel)
+    assert FLAT.randomization.payload is not None
 
 
 def test_a_drive_between_physics_steps_is_the_engines_own_pd_law(impl: str) -> None:
