@@ -107,8 +107,8 @@ def walk(robot: Robot, ground: Ground) -> Task:
     """The paper's task with what makes it learn within minutes on a CPU.
 
     All penalties grow to their weight over the training, and leaning on the joints' end stops costs. On flat ground pushes
-    come every 2.5 s, half as strong again, most of them together with a new command, and grow with the penalties; once
-    they are grown, a fall costs too. Rough ground is for a policy that walks on flat ground already.
+    come every 2.5 s, half as strong again, commands change at and between them, half of the times, and all of it grows with
+    the penalties; once they are grown, a fall costs too. Rough ground is for a policy that walks on flat ground already.
     """
     task, flat = paper(robot, ground), ground == "flat"
     own = task.rewards
@@ -127,7 +127,7 @@ def walk(robot: Robot, ground: Ground) -> Task:
             soft_limit=soft_limit,
             penalty_schedule=PenaltySchedule(start=0.05, control_steps=9600, disturbances=True, termination_last=True),
         ),
-        commands=dataclasses.replace(task.commands, resample_every=2.5, resample_chance=0.75),
+        commands=dataclasses.replace(task.commands, resample_every=1.25, resample_chance=0.5),
         randomization=dataclasses.replace(task.randomization, pushes=Pushes(interval=2.5, velocity=1.5)),
     )
 
