@@ -83,7 +83,11 @@ def _minimum_along(
         rise = slope + length * curvature + jnp.sum(weighted * at)
         low, high = jnp.where(rise < 0, length, low), jnp.where(rise < 0, high, length)
         step = length - rise / (curvature + jnp.sum(weighted * change))
-        return jnp.where((step > low) & (step < high), step, jnp.where(high < jnp.inf, (low + high) / 2, step)), low, high
+        return (
+            jnp.where((step > low) & (step < high), step, jnp.where(high < jnp.inf, (low + high) / 2, step)),
+            low,
+            high,
+        )
 
     one, zero, infinite = (jnp.asarray(value, residual.dtype) for value in (1.0, 0.0, jnp.inf))
     return jax.lax.fori_loop(0, LINE_SEARCH, closer, (one, zero, infinite))[0]
