@@ -49,7 +49,7 @@ def config(task: Task) -> PPOConfig:
 
 WALK_FLAT = PPOConfig(
     num_envs=512,
-    updates=1000,
+    updates=1500,
     hidden=(256, 128, 64),
     entropy=0.005,
     max_learning_rate=2e-3,
