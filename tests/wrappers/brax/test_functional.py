@@ -60,6 +60,7 @@ def test_its_steps_are_those_of_the_environment() -> None:
     assert timed_out > 0
 
 
+@pytest.mark.timeout(900)  # it compiles the whole training, three times
 def test_a_run_on_the_device_is_recorded_and_resumed_bit_by_bit(tmp_path: Path) -> None:
     ppo = PPOConfig(num_envs=ROBOTS, horizon=4, updates=2, epochs=1, minibatches=1, hidden=(8,))
 
