@@ -40,7 +40,7 @@ from locoenvs.registration import task as task_of
 from locoenvs.run import write_atomically
 from locoenvs.state import Readout
 from locoenvs.task import Task, Terrain, TileShare
-from locoenvs.terrain import build
+from locoenvs.terrain import build, ground_height
 
 Name = Literal["mujoco", "mjx-jax", "mjx-warp"]
 Part = Literal["air", "plane", "standing", "stairs", "panel"]
@@ -192,11 +192,13 @@ def scene(part: Part, task: Task, robots: int) -> tuple[Readout, np.ndarray]:
         spin = np.tile(np.array([0.5, -0.4, 0.3], np.float32), (robots, 1))
         return dataclasses.replace(start, base_angular_velocity=spin), swinging(task, robots, 25, 0.5)
     if part == "stairs":
-        centers = build(task.terrain).tile_centers.reshape(-1, 3)
-        chosen = centers[np.arange(robots) % len(centers)]
-        around = np.random.default_rng(0).uniform(-2.5, 2.5, (robots, 2))
-        position = np.column_stack([chosen[:, :2] + around, chosen[:, 2] + task.robot.start_height + 0.2])
-        return standing(task, position), swinging(task, robots, 75, 0.2, rest=25)
+        ground = build(task.terrain)
+        centers = ground.tile_centers.reshape(-1, 3)
+        xy = centers[np.arange(robots) % len(centers), :2] + np.random.default_rng(0).uniform(-2.5, 2.5, (robots, 2))
+        footprint = np.stack(np.meshgrid(*[np.linspace(-0.5, 0.5, 21)] * 2), axis=-1).reshape(-1, 2)
+        x, y = np.moveaxis((xy[:, None] + footprint).astype(np.float32), -1, 0)
+        under = ground_height(ground.heights, ground.origin, ground.cell, x, y).max(axis=1)
+        return standing(task, np.column_stack([xy, under + 0.6])), swinging(task, robots, 75, 0.2, rest=25)
     position[:, 2] = 0.53
     amplitude = 0.0 if part == "standing" else 0.2
     return standing(task, position), swinging(task, robots, 100, amplitude, rest=25)
