@@ -169,12 +169,14 @@ class _Near:
     def _edges(self) -> jax.Array:
         """Vectors to the center from its nearest point on every edge, (S, E, 3)."""
         n, h = self.count, self.height
-        starts, ends = [], []
+        starts, ends, lows, highs = [], [], [], []
         for rise, run in ((0, 1), (1, 0), (1, 1)):  # along x, along y, the cells' diagonals
             starts += [(r, c) for r in range(n + 1 - rise) for c in range(n + 1 - run)]
             ends += [(r + rise, c + run) for r in range(n + 1 - rise) for c in range(n + 1 - run)]
+            lows.append(h[:, : n + 1 - rise, : n + 1 - run].reshape(len(h), -1))
+            highs.append(h[:, rise:, run:].reshape(len(h), -1))
         start, end = np.array(starts), np.array(ends)
-        low, high = h[:, start[:, 0], start[:, 1]], h[:, end[:, 0], end[:, 1]]
+        low, high = jnp.concatenate(lows, axis=1), jnp.concatenate(highs, axis=1)
         flat = (end - start)[:, ::-1] * np.float32(self.cell)  # (E, 2) x and y
         climb = high - low
         from_start = self.xy[:, None] - start[:, ::-1] * np.float32(self.cell)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from locoenvs.benchmarks.parity import FLAT, Driver, Trace, compared, forces, parity, scene, standing, swinging
+from locoenvs.benchmarks.parity import FLAT, STAIRS, Driver, Trace, compared, forces, parity, scene, standing, swinging
 
 
 def test_native_mujoco_agrees_with_itself(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,6 +38,17 @@ def test_a_standing_robot_weighs_what_it_weighs() -> None:
     found = forces(FLAT, driver.rollout(*scene("standing", FLAT, 2)))
     assert found["all_contacts"][2] == pytest.approx(found["weight"], rel=2e-3)
     assert sum(found["each_foot_up"]) == pytest.approx(found["weight"], rel=2e-3)
+
+
+def test_on_stairs_robots_start_above_the_ground_and_stand() -> None:
+    """Buried ones would be thrown out, and compare nothing."""
+    driver = Driver("mujoco", STAIRS, 8, None)
+    start, targets = scene("stairs", STAIRS, 8)
+    trace = driver.rollout(start, targets[:25])
+    assert (trace.steps[0].contact_force == 0).all() and not trace.steps[-1].broken.any()
+    up = 1 - 2 * (trace.series("base_quaternion")[..., 1:3] ** 2).sum(axis=-1)
+    assert (up.min(axis=0) > 0.5).all(), "none falls on its side"
+    assert (trace.series("base_position")[-1, :, 2] > start.base_position[:, 2] - 0.7).all()
 
 
 def test_targets_rest_first_and_differ_between_robots() -> None:
