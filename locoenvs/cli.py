@@ -66,7 +66,7 @@ def list_() -> None:
         made.add_row("environment", env_id, f"{robot} on {'a plane' if ground == 'flat' else 'rough ground'}")
     for name, load in engines.installed().items():
         made.add_row("backend", name, _state(load))
-    for name in _learners():
+    for name in learners.installed():
         package = learners.missing(name)
         made.add_row("learner", name, "installed" if package is None else f"needs {package}")
     Console().print(made)
@@ -301,17 +301,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise SystemExit(130) from None
 
 
-def _learners() -> dict[str, Callable[[], Any]]:
-    """Name -> loader of each learner that is installed."""
-    return learners.installed()
-
-
 def _train(learner: str, settings: TrainSettings) -> Path:
     """Train with a learner by name; the run folder."""
     # Unknown names, before anything slow is imported.
     task_of(settings.env_id, settings.recipe or "paper", settings.actuator)
     engines.load(settings.backend)
-    start = learners.load(learner, _learners())
+    start = learners.load(learner, learners.installed())
     return start(settings.env_id, settings)
 
 

@@ -15,6 +15,15 @@ CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False)
 """Unknown fields, infinities and NaN are errors in every part of a task."""
 
 Vector3 = tuple[float, float, float]
+Quaternion = tuple[float, float, float, float]
+Color = tuple[float, float, float, float]
+"""Red, green, blue and opacity, each in [0, 1]."""
+
+ALONG_X: Quaternion = (0.70710678, 0.0, 0.70710678, 0.0)
+"""Turns a cylinder's or capsule's axis from z to x."""
+ALONG_Y: Quaternion = (0.70710678, 0.70710678, 0.0, 0.0)
+"""Turns a cylinder's or capsule's axis from z to y."""
+
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
 
@@ -87,8 +96,8 @@ class Visual:
     shape: Literal["box", "sphere", "cylinder", "capsule", "ellipsoid"]
     size: Vector3
     position: Vector3
-    rotation: tuple[float, float, float, float] = (1.0, 0.0, 0.0, 0.0)
-    color: tuple[float, float, float, float] = (0.2, 0.2, 0.2, 1.0)
+    rotation: Quaternion = (1.0, 0.0, 0.0, 0.0)
+    color: Color = (0.2, 0.2, 0.2, 1.0)
 
 
 @dataclass(frozen=True, config=CONFIG)

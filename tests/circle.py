@@ -19,9 +19,22 @@ from gymnasium.vector.utils import batch_space
 from locoenvs.arrays import Kind, convert
 from locoenvs.registration import task
 from locoenvs.vector import LocoVectorEnv
+from locoenvs.wrappers.ppo import PPOConfig
 
 PHASES, STEPS, JUMP, ROBOTS, GAMMA = 6, 3, 2, 24, 0.8
 REWARDS = np.array([1.0, 0.1, 0.1, 0.1, 0.1, 0.1], dtype=np.float32)
+SMALL = PPOConfig(
+    num_envs=ROBOTS,
+    horizon=6,
+    epochs=4,
+    minibatches=2,
+    hidden=(16,),
+    activation="tanh",
+    discount=GAMMA,
+    trace=0.9,
+    learning_rate=0.02,
+)
+"""PPO that learns the values of the circle."""
 
 
 def true_values() -> np.ndarray:

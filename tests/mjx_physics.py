@@ -12,15 +12,13 @@ os.environ.setdefault("NPROC", "8")
 
 import numpy as np
 import pytest
+from anymal import ROBOT
 
 from locoenvs.recipes import task as recipe_task
-from locoenvs.robots import ROBOTS
 from locoenvs.state import Readout
 from locoenvs.task import Commands, Curriculum, Pushes, Randomization, Task, Terrain, Timing
 from locoenvs.terrain import build
 
-ROBOT = ROBOTS["AnymalC"]
-DEFAULT = np.array([joint.default for joint in ROBOT.joints], np.float32)
 ROBOTS_HERE = 4
 
 RANDOM = Randomization(payload=(-5.0, 5.0), pushes=Pushes(interval=0.1, mode="set"))
@@ -39,29 +37,6 @@ ROUGH = dataclasses.replace(
 )
 TASKS = {"flat": FLAT, "rough": dataclasses.replace(ROUGH, timing=Timing(decimation=1))}
 """What :func:`physics` simulates; on rough ground by single physics steps, since what touches differs after one that did."""
-
-
-def start(num_envs: int = ROBOTS_HERE, **given: Any) -> Readout:
-    """Robots at rest in the default pose at the origin, but for what is given of any robot."""
-    values: dict[str, Any] = {
-        "base_position": (0, 0, ROBOT.start_height),
-        "base_quaternion": (1, 0, 0, 0),
-        "base_linear_velocity": (0, 0, 0),
-        "base_angular_velocity": (0, 0, 0),
-        "joint_position": DEFAULT,
-        "joint_velocity": np.zeros(12),
-        "joint_torque": np.zeros(12),
-        "contact_force": np.zeros((len(ROBOT.contact_bodies), 3)),
-        "foot_velocity": np.zeros((4, 3)),
-        "broken": False,
-    } | given
-    arrays = {}
-    for field in dataclasses.fields(Readout):
-        value = np.asarray(values[field.name])
-        value = value if value.dtype == np.bool_ else value.astype(np.float32)
-        rank = {"contact_force": 2, "foot_velocity": 2, "broken": 0}.get(field.name, 1)
-        arrays[field.name] = np.array(value if value.ndim > rank else np.broadcast_to(value, (num_envs, *value.shape)))
-    return Readout(**arrays)
 
 
 class Physics:

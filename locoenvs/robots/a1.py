@@ -5,14 +5,12 @@ x is forward, y left, z up; at joint angle zero every frame is parallel to the b
 
 from __future__ import annotations
 
-from locoenvs.robot import Body, Joint, Robot, Sphere, Vector3, Visual
+from locoenvs.robot import ALONG_X, ALONG_Y, Body, Color, Joint, Robot, Sphere, Vector3, Visual
 from locoenvs.suite import SuiteRobot
 
 LEGS = ("FL", "FR", "RL", "RR")
 """Front and rear, left and right."""
 
-Color = tuple[float, float, float, float]
-Quaternion = tuple[float, float, float, float]
 
 _SHELL: Color = (0.10, 0.11, 0.13, 1.0)
 _DARK: Color = (0.05, 0.05, 0.06, 1.0)
@@ -20,11 +18,6 @@ _SILVER: Color = (0.72, 0.74, 0.77, 1.0)
 _GREY: Color = (0.33, 0.35, 0.38, 1.0)
 _BLUE: Color = (0.05, 0.35, 0.75, 1.0)
 _GLASS: Color = (0.08, 0.12, 0.18, 1.0)
-
-_ALONG_X: Quaternion = (0.70710678, 0.0, 0.70710678, 0.0)
-"""Turns a cylinder's axis from z to x."""
-_ALONG_Y: Quaternion = (0.70710678, 0.70710678, 0.0, 0.0)
-"""Turns a cylinder's axis from z to y."""
 
 
 def _signs(leg: str) -> tuple[int, int]:
@@ -80,14 +73,14 @@ def _leg_visuals(leg: str) -> tuple[Visual, ...]:
     hip, thigh, calf, foot = (f"{leg}_{part}" for part in ("hip", "thigh", "calf", "foot"))
     return (
         # the hip motor along x, and the one of the thigh beside it
-        Visual(hip, "cylinder", (0.046, 0.022, 0.0), (0.0, 0.0, 0.0), _ALONG_X, _GREY),
-        Visual(hip, "cylinder", (0.038, 0.006, 0.0), (0.026 * f, 0.0, 0.0), _ALONG_X, _DARK),
-        Visual(hip, "cylinder", (0.046, 0.022, 0.0), (0.0, 0.055 * s, 0.0), _ALONG_Y, _SHELL),
-        Visual(thigh, "cylinder", (0.047, 0.014, 0.0), (0.0, 0.006 * s, 0.0), _ALONG_Y, _SILVER),
-        Visual(thigh, "cylinder", (0.03, 0.003, 0.0), (0.0, 0.02 * s, 0.0), _ALONG_Y, _DARK),
+        Visual(hip, "cylinder", (0.046, 0.022, 0.0), (0.0, 0.0, 0.0), ALONG_X, _GREY),
+        Visual(hip, "cylinder", (0.038, 0.006, 0.0), (0.026 * f, 0.0, 0.0), ALONG_X, _DARK),
+        Visual(hip, "cylinder", (0.046, 0.022, 0.0), (0.0, 0.055 * s, 0.0), ALONG_Y, _SHELL),
+        Visual(thigh, "cylinder", (0.047, 0.014, 0.0), (0.0, 0.006 * s, 0.0), ALONG_Y, _SILVER),
+        Visual(thigh, "cylinder", (0.03, 0.003, 0.0), (0.0, 0.02 * s, 0.0), ALONG_Y, _DARK),
         Visual(thigh, "ellipsoid", (0.036, 0.017, 0.08), (-0.004, 0.0, -0.055), color=_SILVER),
         Visual(thigh, "capsule", (0.017, 0.075, 0.0), (0.0, 0.0, -0.115), color=_SILVER),
-        Visual(thigh, "cylinder", (0.021, 0.016, 0.0), (0.0, 0.0, -0.2), _ALONG_Y, _GREY),
+        Visual(thigh, "cylinder", (0.021, 0.016, 0.0), (0.0, 0.0, -0.2), ALONG_Y, _GREY),
         Visual(calf, "capsule", (0.013, 0.02, 0.0), (0.008, 0.0, -0.03), (0.996, 0.0, 0.087, 0.0), _DARK),
         Visual(calf, "capsule", (0.0085, 0.07, 0.0), (0.006, 0.0, -0.115), (0.9995, 0.0, -0.03, 0.0), _DARK),
         Visual(foot, "cylinder", (0.011, 0.015, 0.0), (0.0, 0.0, 0.016), color=_DARK),
@@ -109,8 +102,8 @@ _BASE_SPHERES = tuple(
 _BASE_VISUALS = (
     Visual("base", "box", (0.125, 0.075, 0.045), (0.0, 0.0, 0.0), color=_SHELL),
     Visual("base", "box", (0.115, 0.06, 0.008), (0.0, 0.0, 0.05), color=_GREY),
-    *(Visual("base", "capsule", (0.022, 0.115, 0.0), (0.0, 0.066 * s, 0.03), _ALONG_X, _SHELL) for s in (1, -1)),
-    *(Visual("base", "capsule", (0.022, 0.115, 0.0), (0.0, 0.066 * s, -0.03), _ALONG_X, _SHELL) for s in (1, -1)),
+    *(Visual("base", "capsule", (0.022, 0.115, 0.0), (0.0, 0.066 * s, 0.03), ALONG_X, _SHELL) for s in (1, -1)),
+    *(Visual("base", "capsule", (0.022, 0.115, 0.0), (0.0, 0.066 * s, -0.03), ALONG_X, _SHELL) for s in (1, -1)),
     *(Visual("base", "box", (0.09, 0.003, 0.007), (0.0, 0.088 * s, 0.0), color=_BLUE) for s in (1, -1)),
     # shoulders that hold the hip motors
     *(Visual("base", "box", (0.03, 0.09, 0.038), (0.15 * f, 0.0, 0.0), color=_DARK) for f in (1, -1)),
@@ -121,7 +114,7 @@ _BASE_VISUALS = (
     Visual("base", "box", (0.004, 0.02, 0.003), (0.232, 0.0, -0.01), color=_BLUE),
     Visual("base", "ellipsoid", (0.035, 0.055, 0.042), (-0.19, 0.0, 0.0), color=_SHELL),
     # handles on top
-    *(Visual("base", "capsule", (0.005, 0.09, 0.0), (0.0, 0.05 * s, 0.065), _ALONG_X, _SILVER) for s in (1, -1)),
+    *(Visual("base", "capsule", (0.005, 0.09, 0.0), (0.0, 0.05 * s, 0.065), ALONG_X, _SILVER) for s in (1, -1)),
 )
 
 A1 = Robot(

@@ -8,25 +8,18 @@ below 1 % of the moments and not mirrored there, are left out.
 
 from __future__ import annotations
 
-from locoenvs.robot import Body, Joint, Robot, Sphere, Vector3, Visual
+from locoenvs.robot import ALONG_X, ALONG_Y, Body, Color, Joint, Robot, Sphere, Vector3, Visual
 from locoenvs.suite import SuiteRobot
 
 LEGS = ("LF", "LH", "RF", "RH")
 """Left and right, front and hind."""
 
-Color = tuple[float, float, float, float]
-Quaternion = tuple[float, float, float, float]
 
 _BLACK: Color = (0.07, 0.07, 0.08, 1.0)
 _GREY: Color = (0.30, 0.31, 0.33, 1.0)
 _LIGHT: Color = (0.62, 0.63, 0.65, 1.0)
 _RED: Color = (0.70, 0.06, 0.06, 1.0)
 _GLASS: Color = (0.10, 0.20, 0.32, 1.0)
-
-_ALONG_X: Quaternion = (0.70710678, 0.0, 0.70710678, 0.0)
-"""Turns a cylinder's axis from z to x."""
-_ALONG_Y: Quaternion = (0.70710678, 0.70710678, 0.0, 0.0)
-"""Turns a cylinder's axis from z to y."""
 
 
 def _joint(name: str, axis: Vector3, velocity: float, default: float) -> Joint:
@@ -82,16 +75,16 @@ def _leg_visuals(leg: str) -> tuple[Visual, ...]:
     hip, thigh, shank, foot = (f"{leg}_{part}" for part in ("HIP", "THIGH", "SHANK", "FOOT"))
     return (
         # the drive of the hip's flexion stands across at its end
-        Visual(hip, "cylinder", (0.045, 0.02, 0.0), (0.005 * f, 0.0, 0.0), _ALONG_X, _GREY),
-        Visual(hip, "cylinder", (0.053, 0.05, 0.0), (0.0635 * f, 0.0, 0.0), _ALONG_Y, _BLACK),
-        Visual(hip, "cylinder", (0.055, 0.006, 0.0), (0.0635 * f, -0.045 * s, 0.0), _ALONG_Y, _RED),
+        Visual(hip, "cylinder", (0.045, 0.02, 0.0), (0.005 * f, 0.0, 0.0), ALONG_X, _GREY),
+        Visual(hip, "cylinder", (0.053, 0.05, 0.0), (0.0635 * f, 0.0, 0.0), ALONG_Y, _BLACK),
+        Visual(hip, "cylinder", (0.055, 0.006, 0.0), (0.0635 * f, -0.045 * s, 0.0), ALONG_Y, _RED),
         # a slim thigh between two round drives, the knee's outside
-        Visual(thigh, "cylinder", (0.05, 0.014, 0.0), (0.0, 0.016 * s, 0.0), _ALONG_Y, _GREY),
+        Visual(thigh, "cylinder", (0.05, 0.014, 0.0), (0.0, 0.016 * s, 0.0), ALONG_Y, _GREY),
         Visual(thigh, "box", (0.032, 0.009, 0.115), (0.0, 0.022 * s, -0.125), color=_LIGHT),
         Visual(thigh, "capsule", (0.016, 0.1, 0.0), (0.02 * f, 0.022 * s, -0.125), color=_BLACK),
-        Visual(thigh, "cylinder", (0.053, 0.045, 0.0), (0.0, 0.058 * s, -0.25), _ALONG_Y, _BLACK),
-        Visual(thigh, "cylinder", (0.055, 0.006, 0.0), (0.0, 0.02 * s, -0.25), _ALONG_Y, _RED),
-        Visual(shank, "cylinder", (0.045, 0.01, 0.0), (0.0, 0.002 * s, 0.0), _ALONG_Y, _GREY),
+        Visual(thigh, "cylinder", (0.053, 0.045, 0.0), (0.0, 0.058 * s, -0.25), ALONG_Y, _BLACK),
+        Visual(thigh, "cylinder", (0.055, 0.006, 0.0), (0.0, 0.02 * s, -0.25), ALONG_Y, _RED),
+        Visual(shank, "cylinder", (0.045, 0.01, 0.0), (0.0, 0.002 * s, 0.0), ALONG_Y, _GREY),
         Visual(shank, "box", (0.055, 0.009, 0.025), (0.05 * f, -0.004 * s, -0.003), color=_GREY),
         Visual(shank, "capsule", (0.019, 0.02, 0.0), (0.1 * f, -0.012 * s, -0.015), color=_GREY),
         Visual(shank, "cylinder", (0.0145, 0.125, 0.0), (0.1 * f, -0.02 * s, -0.16), color=_LIGHT),
@@ -115,15 +108,15 @@ _BASE_SPHERES = tuple(
 def _end_visuals(f: int) -> tuple[Visual, ...]:
     """What the front (+1) and the rear (-1) have alike: the hips' drives, two round sensor pods and a bumper."""
     return (
-        *(Visual("base", "cylinder", (0.06, 0.06, 0.0), (0.215 * f, 0.116 * s, 0.0), _ALONG_X, _BLACK) for s in (1, -1)),
-        *(Visual("base", "cylinder", (0.045, 0.01, 0.0), (0.28 * f, 0.116 * s, 0.0), _ALONG_X, _RED) for s in (1, -1)),
+        *(Visual("base", "cylinder", (0.06, 0.06, 0.0), (0.215 * f, 0.116 * s, 0.0), ALONG_X, _BLACK) for s in (1, -1)),
+        *(Visual("base", "cylinder", (0.045, 0.01, 0.0), (0.28 * f, 0.116 * s, 0.0), ALONG_X, _RED) for s in (1, -1)),
         Visual("base", "box", (0.05, 0.075, 0.055), (0.3 * f, 0.0, 0.1), color=_BLACK),
         Visual("base", "box", (0.006, 0.06, 0.02), (0.352 * f, 0.0, 0.12), color=_GLASS),
         Visual("base", "sphere", (0.016, 0.0, 0.0), (0.354 * f, 0.0, 0.08), color=_LIGHT),
-        *(Visual("base", "capsule", (0.008, 0.075, 0.0), (0.37 * f, 0.0, z), _ALONG_Y, _LIGHT) for z in (0.06, 0.16)),
+        *(Visual("base", "capsule", (0.008, 0.075, 0.0), (0.37 * f, 0.0, z), ALONG_Y, _LIGHT) for z in (0.06, 0.16)),
         *(Visual("base", "capsule", (0.008, 0.05, 0.0), (0.37 * f, 0.075 * s, 0.11), color=_LIGHT) for s in (1, -1)),
         *(
-            Visual("base", "capsule", (0.008, 0.03, 0.0), (0.34 * f, 0.075 * s, z), _ALONG_X, _LIGHT)
+            Visual("base", "capsule", (0.008, 0.03, 0.0), (0.34 * f, 0.075 * s, z), ALONG_X, _LIGHT)
             for s in (1, -1)
             for z in (0.06, 0.16)
         ),
@@ -134,7 +127,7 @@ _BASE_VISUALS = (
     # a tall body with bevelled sides and a belly plate
     Visual("base", "box", (0.26, 0.1, 0.1), (0.0, 0.0, 0.085), color=_GREY),
     Visual("base", "box", (0.25, 0.13, 0.055), (0.0, 0.0, 0.09), color=_BLACK),
-    *(Visual("base", "capsule", (0.025, 0.235, 0.0), (0.0, 0.105 * s, 0.155), _ALONG_X, _BLACK) for s in (1, -1)),
+    *(Visual("base", "capsule", (0.025, 0.235, 0.0), (0.0, 0.105 * s, 0.155), ALONG_X, _BLACK) for s in (1, -1)),
     *(Visual("base", "box", (0.17, 0.003, 0.02), (0.0, 0.131 * s, 0.1), color=_RED) for s in (1, -1)),
     *(Visual("base", "box", (0.06, 0.004, 0.012), (0.0, 0.132 * s, 0.06), color=_LIGHT) for s in (1, -1)),
     Visual("base", "box", (0.2, 0.085, 0.01), (0.0, 0.0, -0.022), color=_BLACK),
@@ -145,8 +138,8 @@ _BASE_VISUALS = (
         for x in (0, 1)
         for s in (1, -1)
     ),
-    *(Visual("base", "capsule", (0.008, 0.09, 0.0), (-0.12 * x, 0.0, 0.25), _ALONG_Y, _LIGHT) for x in (0, 1)),
-    *(Visual("base", "capsule", (0.008, 0.06, 0.0), (-0.06, 0.09 * s, 0.25), _ALONG_X, _LIGHT) for s in (1, -1)),
+    *(Visual("base", "capsule", (0.008, 0.09, 0.0), (-0.12 * x, 0.0, 0.25), ALONG_Y, _LIGHT) for x in (0, 1)),
+    *(Visual("base", "capsule", (0.008, 0.06, 0.0), (-0.06, 0.09 * s, 0.25), ALONG_X, _LIGHT) for s in (1, -1)),
     Visual("base", "cylinder", (0.04, 0.014, 0.0), (0.16, 0.0, 0.21), color=_BLACK),
     Visual("base", "cylinder", (0.034, 0.016, 0.0), (0.16, 0.0, 0.24), color=_GLASS),
     Visual("base", "cylinder", (0.036, 0.008, 0.0), (0.16, 0.0, 0.262), color=_BLACK),

@@ -6,14 +6,12 @@ The four legs are one leg, mirrored: the published legs differ from it by less t
 
 from __future__ import annotations
 
-from locoenvs.robot import Body, Joint, Robot, Sphere, Vector3, Visual
+from locoenvs.robot import ALONG_X, ALONG_Y, Body, Color, Joint, Robot, Sphere, Vector3, Visual
 from locoenvs.suite import SuiteRobot
 
 LEGS = ("LF", "LH", "RF", "RH")
 """Left and right, front and hind."""
 
-Color = tuple[float, float, float, float]
-Quaternion = tuple[float, float, float, float]
 
 _RED: Color = (0.72, 0.07, 0.07, 1.0)
 _SHELL: Color = (0.09, 0.09, 0.10, 1.0)
@@ -21,11 +19,6 @@ _GREY: Color = (0.27, 0.28, 0.30, 1.0)
 _METAL: Color = (0.52, 0.53, 0.55, 1.0)
 _RUBBER: Color = (0.05, 0.05, 0.05, 1.0)
 _GLASS: Color = (0.10, 0.20, 0.32, 1.0)
-
-_ALONG_X: Quaternion = (0.70710678, 0.0, 0.70710678, 0.0)
-"""Turns a cylinder's axis from z to x."""
-_ALONG_Y: Quaternion = (0.70710678, 0.70710678, 0.0, 0.0)
-"""Turns a cylinder's axis from z to y."""
 
 
 def _joint(name: str, axis: Vector3, lower: float, upper: float, default: float) -> Joint:
@@ -85,16 +78,16 @@ def _leg_visuals(leg: str) -> tuple[Visual, ...]:
     f, s = _signs(leg)
     hip, thigh, shank, foot = (f"{leg}_{part}" for part in ("HIP", "THIGH", "SHANK", "FOOT"))
     return (
-        Visual(hip, "cylinder", (0.062, 0.03, 0.0), (0.0, 0.0, 0.0), _ALONG_X, _GREY),
+        Visual(hip, "cylinder", (0.062, 0.03, 0.0), (0.0, 0.0, 0.0), ALONG_X, _GREY),
         Visual(hip, "box", (0.03, 0.03, 0.045), (0.035 * f, 0.0, 0.0), color=_GREY),
-        Visual(hip, "cylinder", (0.058, 0.06, 0.0), (0.0599 * f, 0.022 * s, 0.0), _ALONG_Y, _SHELL),
-        Visual(thigh, "cylinder", (0.064, 0.036, 0.0), (0.0, 0.04 * s, 0.0), _ALONG_Y, _GREY),
-        Visual(thigh, "cylinder", (0.045, 0.004, 0.0), (0.0, 0.078 * s, 0.0), _ALONG_Y, _RED),
+        Visual(hip, "cylinder", (0.058, 0.06, 0.0), (0.0599 * f, 0.022 * s, 0.0), ALONG_Y, _SHELL),
+        Visual(thigh, "cylinder", (0.064, 0.036, 0.0), (0.0, 0.04 * s, 0.0), ALONG_Y, _GREY),
+        Visual(thigh, "cylinder", (0.045, 0.004, 0.0), (0.0, 0.078 * s, 0.0), ALONG_Y, _RED),
         Visual(thigh, "box", (0.036, 0.026, 0.12), (0.0, 0.034 * s, -0.14), color=_SHELL),
         Visual(thigh, "box", (0.025, 0.004, 0.07), (0.0, 0.061 * s, -0.14), color=_GREY),
-        Visual(thigh, "cylinder", (0.055, 0.055, 0.0), (0.0, 0.022 * s, -0.285), _ALONG_Y, _GREY),
-        Visual(shank, "cylinder", (0.058, 0.017, 0.0), (0.0, 0.0, 0.0), _ALONG_Y, _SHELL),
-        Visual(shank, "cylinder", (0.04, 0.004, 0.0), (0.0, 0.02 * s, 0.0), _ALONG_Y, _METAL),
+        Visual(thigh, "cylinder", (0.055, 0.055, 0.0), (0.0, 0.022 * s, -0.285), ALONG_Y, _GREY),
+        Visual(shank, "cylinder", (0.058, 0.017, 0.0), (0.0, 0.0, 0.0), ALONG_Y, _SHELL),
+        Visual(shank, "cylinder", (0.04, 0.004, 0.0), (0.0, 0.02 * s, 0.0), ALONG_Y, _METAL),
         Visual(shank, "box", (0.05, 0.015, 0.03), (0.05 * f, 0.004 * s, 0.0), color=_SHELL),
         Visual(shank, "capsule", (0.0225, 0.02, 0.0), (0.088 * f, 0.01305 * s, -0.02), color=_SHELL),
         Visual(shank, "cylinder", (0.0165, 0.14, 0.0), (0.08795 * f, 0.01305 * s, -0.165), color=_METAL),
@@ -118,27 +111,21 @@ _BASE_SPHERES = tuple(
 def _end_visuals(f: int) -> tuple[Visual, ...]:
     """What the front (+1) and the rear (-1) have alike: hip drives, face with cameras, bumper cage."""
     return (
+        *(Visual("base", "cylinder", (0.072, 0.06, 0.0), (0.215 * f, 0.085 * s, 0.0), ALONG_X, _GREY) for s in (1, -1)),
         *(
-            Visual("base", "cylinder", (0.072, 0.06, 0.0), (0.215 * f, 0.085 * s, 0.0), _ALONG_X, _GREY)
-            for s in (1, -1)
-        ),
-        *(
-            Visual("base", "cylinder", (0.066, 0.012, 0.0), (0.375 * f, 0.085 * s, 0.0), _ALONG_X, _SHELL)
+            Visual("base", "cylinder", (0.066, 0.012, 0.0), (0.375 * f, 0.085 * s, 0.0), ALONG_X, _SHELL)
             for s in (1, -1)
         ),
         Visual("base", "box", (0.05, 0.07, 0.082), (0.45 * f, 0.0, 0.0), color=_SHELL),
-        *(
-            Visual("base", "cylinder", (0.082, 0.05, 0.0), (0.45 * f, 0.065 * s, 0.0), _ALONG_X, _SHELL)
-            for s in (1, -1)
-        ),
+        *(Visual("base", "cylinder", (0.082, 0.05, 0.0), (0.45 * f, 0.065 * s, 0.0), ALONG_X, _SHELL) for s in (1, -1)),
         Visual("base", "box", (0.004, 0.075, 0.02), (0.5 * f, 0.0, 0.055), color=_RED),
-        Visual("base", "cylinder", (0.026, 0.012, 0.0), (0.505 * f, 0.0, 0.015), _ALONG_X, _METAL),
+        Visual("base", "cylinder", (0.026, 0.012, 0.0), (0.505 * f, 0.0, 0.015), ALONG_X, _METAL),
         Visual("base", "sphere", (0.02, 0.0, 0.0), (0.512 * f, 0.0, 0.015), color=_GLASS),
         Visual("base", "box", (0.008, 0.045, 0.013), (0.5 * f, 0.0, -0.042), color=_GLASS),
         *(Visual("base", "capsule", (0.009, 0.05, 0.0), (0.535 * f, 0.1 * s, 0.0), color=_METAL) for s in (1, -1)),
-        *(Visual("base", "capsule", (0.009, 0.1, 0.0), (0.535 * f, 0.0, 0.05 * z), _ALONG_Y, _METAL) for z in (1, -1)),
+        *(Visual("base", "capsule", (0.009, 0.1, 0.0), (0.535 * f, 0.0, 0.05 * z), ALONG_Y, _METAL) for z in (1, -1)),
         *(
-            Visual("base", "capsule", (0.009, 0.025, 0.0), (0.51 * f, 0.1 * s, 0.05 * z), _ALONG_X, _METAL)
+            Visual("base", "capsule", (0.009, 0.025, 0.0), (0.51 * f, 0.1 * s, 0.05 * z), ALONG_X, _METAL)
             for s in (1, -1)
             for z in (1, -1)
         ),
@@ -149,15 +136,15 @@ _BASE_VISUALS = (
     Visual("base", "box", (0.4, 0.072, 0.075), (0.0, 0.0, 0.0), color=_GREY),
     # the red shell on top, its edges round, and the black one below
     Visual("base", "box", (0.375, 0.075, 0.03), (0.0, 0.0, 0.062), color=_RED),
-    *(Visual("base", "capsule", (0.03, 0.35, 0.0), (0.0, 0.075 * s, 0.062), _ALONG_X, _RED) for s in (1, -1)),
+    *(Visual("base", "capsule", (0.03, 0.35, 0.0), (0.0, 0.075 * s, 0.062), ALONG_X, _RED) for s in (1, -1)),
     *(Visual("base", "box", (0.13, 0.012, 0.04), (0.0, 0.085 * s, 0.015), color=_RED) for s in (1, -1)),
     Visual("base", "box", (0.27, 0.075, 0.02), (0.0, 0.0, -0.075), color=_SHELL),
-    *(Visual("base", "capsule", (0.025, 0.25, 0.0), (0.0, 0.075 * s, -0.07), _ALONG_X, _SHELL) for s in (1, -1)),
+    *(Visual("base", "capsule", (0.025, 0.25, 0.0), (0.0, 0.075 * s, -0.07), ALONG_X, _SHELL) for s in (1, -1)),
     Visual("base", "box", (0.17, 0.065, 0.006), (0.03, 0.0, 0.093), color=_SHELL),
     *(Visual("base", "box", (0.045, 0.014, 0.016), (0.0, 0.1 * s, 0.022), color=_GLASS) for s in (1, -1)),
     # the handle
     *(Visual("base", "capsule", (0.009, 0.02, 0.0), (0.29, 0.06 * s, 0.115), color=_SHELL) for s in (1, -1)),
-    Visual("base", "capsule", (0.011, 0.06, 0.0), (0.29, 0.0, 0.138), _ALONG_Y, _SHELL),
+    Visual("base", "capsule", (0.011, 0.06, 0.0), (0.29, 0.0, 0.138), ALONG_Y, _SHELL),
     # the lidar and its cage
     Visual("base", "cylinder", (0.075, 0.012, 0.0), (-0.364, 0.0, 0.1), color=_SHELL),
     Visual("base", "cylinder", (0.05, 0.022, 0.0), (-0.364, 0.0, 0.132), color=_GLASS),
@@ -168,10 +155,10 @@ _BASE_VISUALS = (
         for y in (1, -1)
     ),
     *(
-        Visual("base", "capsule", (0.007, 0.062, 0.0), (-0.364 + 0.062 * x, 0.0, 0.193), _ALONG_Y, _METAL)
+        Visual("base", "capsule", (0.007, 0.062, 0.0), (-0.364 + 0.062 * x, 0.0, 0.193), ALONG_Y, _METAL)
         for x in (1, -1)
     ),
-    *(Visual("base", "capsule", (0.007, 0.062, 0.0), (-0.364, 0.062 * y, 0.193), _ALONG_X, _METAL) for y in (1, -1)),
+    *(Visual("base", "capsule", (0.007, 0.062, 0.0), (-0.364, 0.062 * y, 0.193), ALONG_X, _METAL) for y in (1, -1)),
     *_end_visuals(1),
     *_end_visuals(-1),
 )

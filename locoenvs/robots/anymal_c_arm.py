@@ -9,11 +9,9 @@ from __future__ import annotations
 import dataclasses
 import math
 
-from locoenvs.robot import Body, Robot, Sphere, Vector3, Visual
+from locoenvs.robot import Body, Color, Robot, Sphere, Vector3, Visual
 from locoenvs.robots.anymal_c import ANYMAL_C
 from locoenvs.suite import SuiteRobot
-
-Color = tuple[float, float, float, float]
 
 _LIGHT: Color = (0.72, 0.73, 0.75, 1.0)
 _DARK: Color = (0.13, 0.13, 0.15, 1.0)

@@ -17,23 +17,17 @@ x is forward, y left, z up; at joint angle zero every frame is parallel to the p
 
 from __future__ import annotations
 
-from locoenvs.robot import Body, Joint, Robot, Sphere, Vector3, Visual
+from locoenvs.robot import ALONG_X, ALONG_Y, Body, Color, Joint, Robot, Sphere, Vector3, Visual
 from locoenvs.suite import SuiteRobot
 
 SIDES = ("left", "right")
 
-Color = tuple[float, float, float, float]
-Quaternion = tuple[float, float, float, float]
 
 _WHITE: Color = (0.85, 0.85, 0.83, 1.0)
 _GREY: Color = (0.45, 0.46, 0.48, 1.0)
 _BLACK: Color = (0.08, 0.08, 0.09, 1.0)
 _TEAL: Color = (0.10, 0.50, 0.55, 1.0)
 
-_ALONG_X: Quaternion = (0.70710678, 0.0, 0.70710678, 0.0)
-"""Turns a cylinder's axis from z to x."""
-_ALONG_Y: Quaternion = (0.70710678, 0.70710678, 0.0, 0.0)
-"""Turns a cylinder's axis from z to y."""
 
 _HIP_ROTOR = 6.1e-5 * 25**2
 _LEG_ROTOR = 3.65e-4 * 16**2
@@ -110,22 +104,22 @@ def _leg_visuals(side: str) -> tuple[Visual, ...]:
     )
     return (
         # three hip motors: abduction in the pelvis, rotation upright, flexion outside
-        Visual(roll, "cylinder", (0.055, 0.04, 0.0), (0.03, 0.0, 0.0), _ALONG_X, _WHITE),
+        Visual(roll, "cylinder", (0.055, 0.04, 0.0), (0.03, 0.0, 0.0), ALONG_X, _WHITE),
         Visual(roll, "cylinder", (0.045, 0.045, 0.0), (0.0, 0.0, -0.035), color=_GREY),
         Visual(hip, "cylinder", (0.05, 0.03, 0.0), (0.0, 0.0, 0.02), color=_WHITE),
-        Visual(thigh, "cylinder", (0.07, 0.045, 0.0), (0.0, 0.05 * s, 0.0), _ALONG_Y, _WHITE),
-        Visual(thigh, "cylinder", (0.055, 0.006, 0.0), (0.0, 0.098 * s, 0.0), _ALONG_Y, _TEAL),
+        Visual(thigh, "cylinder", (0.07, 0.045, 0.0), (0.0, 0.05 * s, 0.0), ALONG_Y, _WHITE),
+        Visual(thigh, "cylinder", (0.055, 0.006, 0.0), (0.0, 0.098 * s, 0.0), ALONG_Y, _TEAL),
         Visual(thigh, "box", (0.045, 0.035, 0.06), (0.0, 0.03 * s, -0.06), color=_WHITE),
-        Visual(thigh, "cylinder", (0.066, 0.042, 0.0), (0.0, 0.03 * s, -0.12), _ALONG_Y, _WHITE),
-        Visual(thigh, "cylinder", (0.05, 0.006, 0.0), (0.0, 0.075 * s, -0.12), _ALONG_Y, _TEAL),
+        Visual(thigh, "cylinder", (0.066, 0.042, 0.0), (0.0, 0.03 * s, -0.12), ALONG_Y, _WHITE),
+        Visual(thigh, "cylinder", (0.05, 0.006, 0.0), (0.0, 0.075 * s, -0.12), ALONG_Y, _TEAL),
         # a long thin shin, a leaf spring beside it, the tarsus backwards like a bird's
-        Visual(shin, "cylinder", (0.045, 0.022, 0.0), (0.0, 0.0, 0.0), _ALONG_Y, _BLACK),
+        Visual(shin, "cylinder", (0.045, 0.022, 0.0), (0.0, 0.0, 0.0), ALONG_Y, _BLACK),
         Visual(shin, "capsule", (0.02, 0.205, 0.0), (0.01, 0.0, -0.22), (0.99974, 0.0, -0.023, 0.0), _GREY),
         Visual(shin, "capsule", (0.008, 0.16, 0.0), (0.045, 0.0, -0.2), (0.99974, 0.0, -0.023, 0.0), _BLACK),
-        Visual(tarsus, "cylinder", (0.036, 0.024, 0.0), (0.0, 0.0, 0.0), _ALONG_Y, _BLACK),
+        Visual(tarsus, "cylinder", (0.036, 0.024, 0.0), (0.0, 0.0, 0.0), ALONG_Y, _BLACK),
         Visual(tarsus, "capsule", (0.024, 0.19, 0.0), (-0.025, 0.0, -0.2), (0.99875, 0.0, 0.05, 0.0), _WHITE),
         Visual(tarsus, "capsule", (0.008, 0.16, 0.0), (-0.06, 0.0, -0.21), (0.99875, 0.0, 0.05, 0.0), _BLACK),
-        Visual(toe, "cylinder", (0.026, 0.018, 0.0), (0.0, 0.0, 0.0), _ALONG_Y, _GREY),
+        Visual(toe, "cylinder", (0.026, 0.018, 0.0), (0.0, 0.0, 0.0), ALONG_Y, _GREY),
         Visual(toe, "capsule", (0.014, 0.032, 0.0), (0.012, 0.0, -0.014), (0.924, 0.0, -0.383, 0.0), _GREY),
         Visual(toe, "capsule", (0.02, 0.0625, 0.0), (0.03, 0.0, -0.03), (0.9355, 0.0, 0.3533, 0.0), _BLACK),
     )
@@ -144,10 +138,10 @@ _PELVIS_VISUALS = (
     Visual("pelvis", "box", (0.02, 0.06, 0.05), (0.14, 0.0, 0.07), color=_BLACK),
     Visual("pelvis", "box", (0.004, 0.045, 0.006), (0.161, 0.0, 0.1), color=_TEAL),
     Visual("pelvis", "box", (0.03, 0.15, 0.035), (0.0, 0.0, 0.0), color=_GREY),
-    *(Visual("pelvis", "cylinder", (0.05, 0.045, 0.0), (0.03, 0.135 * s, 0.0), _ALONG_X, _GREY) for s in (1, -1)),
+    *(Visual("pelvis", "cylinder", (0.05, 0.045, 0.0), (0.03, 0.135 * s, 0.0), ALONG_X, _GREY) for s in (1, -1)),
     # the handle on top
     *(Visual("pelvis", "capsule", (0.008, 0.03, 0.0), (0.055, 0.06 * s, 0.2), color=_BLACK) for s in (1, -1)),
-    Visual("pelvis", "capsule", (0.008, 0.06, 0.0), (0.055, 0.0, 0.23), _ALONG_Y, _BLACK),
+    Visual("pelvis", "capsule", (0.008, 0.06, 0.0), (0.055, 0.0, 0.23), ALONG_Y, _BLACK),
 )
 
 CASSIE = Robot(

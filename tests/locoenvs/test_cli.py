@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from locoenvs import cli
+from locoenvs import cli, learners
 from locoenvs.panel import load_panel
 from locoenvs.policy import load_policy, save_policy
 from locoenvs.registration import task
@@ -59,7 +59,7 @@ def learner(monkeypatch: pytest.MonkeyPatch) -> list[TrainSettings]:
         zero_policy(run.policy)
         return run.folder
 
-    monkeypatch.setattr(cli, "_learners", lambda: {"still": lambda: train})
+    monkeypatch.setattr(learners, "installed", lambda: {"still": lambda: train})
     return asked
 
 

@@ -19,6 +19,7 @@ from locoenvs.wrappers import training
 from locoenvs.wrappers.networks import layers, set_layers
 from locoenvs.wrappers.ppo import PPOConfig
 from locoenvs.wrappers.skrl.env import SkrlEnv
+from locoenvs.wrappers.skrl.face import spaces
 from locoenvs.wrappers.skrl.ppo import Actor, Critic, TimeoutPPO, skrl_config
 
 
@@ -37,11 +38,8 @@ class SkrlLearner:
             memory=RandomMemory(
                 memory_size=ppo.horizon, num_envs=ppo.num_envs, device=self.env.device, replacement=False
             ),
-            observation_space=self.env.observation_space,
-            state_space=self.env.state_space,
-            action_space=self.env.action_space,
-            device=self.env.device,
             cfg=skrl_config(ppo),
+            **spaces(self.env),
         )
         self.agent.init()
         self.agent.enable_training_mode(True)

@@ -14,6 +14,7 @@ from torch import nn
 from locoenvs.symmetry import Mirror
 from locoenvs.wrappers.networks import mlp
 from locoenvs.wrappers.ppo import PPOConfig
+from locoenvs.wrappers.skrl.face import spaces
 
 
 class TimeoutPPO(PPO):
@@ -75,7 +76,7 @@ class Actor(GaussianMixin, Model):
     """The policy: an MLP for the mean and one standard deviation an action. Actions are neither squashed nor clipped."""
 
     def __init__(self, env: Any, ppo: PPOConfig, mirror: Mirror | None = None) -> None:
-        Model.__init__(self, **_spaces(env))
+        Model.__init__(self, **spaces(env))
         GaussianMixin.__init__(self, role="policy")
         self.net = mlp(self.num_observations, ppo.hidden, self.num_actions, ppo.activation, mirror)
         self.log_std = nn.Parameter(torch.full((self.num_actions,), math.log(ppo.initial_std)))
@@ -88,22 +89,13 @@ class Critic(DeterministicMixin, Model):
     """The value: an MLP that sees the state of a privileged environment, the observation otherwise."""
 
     def __init__(self, env: Any, ppo: PPOConfig, mirror: Mirror | None = None) -> None:
-        Model.__init__(self, **_spaces(env))
+        Model.__init__(self, **spaces(env))
         DeterministicMixin.__init__(self, role="value")
         self.group = "states" if self.num_states else "observations"
         self.net = mlp(self.num_states or self.num_observations, ppo.hidden, 1, ppo.activation, mirror)
 
     def compute(self, inputs: dict[str, Any], role: str = "") -> tuple[torch.Tensor, dict[str, Any]]:
         return self.net(inputs[self.group]), {}
-
-
-def _spaces(env: Any) -> dict[str, Any]:
-    return {
-        "observation_space": env.observation_space,
-        "state_space": env.state_space,
-        "action_space": env.action_space,
-        "device": env.device,
-    }
 
 
 def skrl_config(ppo: PPOConfig, scheduler: Any = KLAdaptiveLR) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 
 os.environ.setdefault("NPROC", "8")  # jax can deadlock on two cores with fewer threads
 
-import gymnasium
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -32,11 +31,12 @@ from locoenvs.wrappers import training
 from locoenvs.wrappers.adapter import bare
 from locoenvs.wrappers.flax_networks import MLP, Side, from_layers, from_tensors, layers, sides, to_tensors
 from locoenvs.wrappers.ppo import PPOConfig
+from locoenvs.wrappers.skrl.face import Face, spaces
 from locoenvs.wrappers.skrl.learner import losses, rollout
 from locoenvs.wrappers.skrl.ppo import skrl_config
 
 
-class SkrlJaxEnv(Wrapper):
+class SkrlJaxEnv(Face, Wrapper):
     """:class:`~locoenvs.wrappers.skrl.env.SkrlEnv` for SKRL on JAX: the same spaces, states and ``infos``.
 
     Raises:
@@ -47,63 +47,16 @@ class SkrlJaxEnv(Wrapper):
         super().__init__(bare(env, "SkrlJaxEnv"))
         self.resume(env.reset(seed=seed)[0])
 
-    @property
-    def observation_space(self) -> gymnasium.Space:
-        """What the policy sees of one robot."""
-        space = self._env.single_observation_space
-        return space["policy"] if self._env.privileged else space
-
-    @property
-    def state_space(self) -> gymnasium.Space | None:
-        """What the critic sees of one robot, if the environment is privileged."""
-        return self._env.single_observation_space["critic"] if self._env.privileged else None
-
-    @property
-    def action_space(self) -> gymnasium.Space:
-        """The actions of one robot."""
-        return self._env.single_action_space
-
-    def reset(self) -> tuple[jax.Array, dict[str, Any]]:
-        """The current observation: new episodes begin by themselves, the first ones when this was made."""
-        return self._observation, {}
-
-    def resume(self, observation: Any) -> None:
-        """Go on from ``observation``, which ``env.restore()`` returned."""
-        self._observation, self._state = _split(observation)
-
-    def state(self) -> jax.Array | None:
-        """What the critic sees now, if the environment is privileged."""
-        return self._state
-
     def step(self, actions: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array, dict[str, Any]]:
         """One control step with ``actions`` (num_envs, J)."""
         given = convert(actions, self._env.array, self._env.device)
         observation, reward, terminated, truncated, info = self._env.step(given)
         self.resume(observation)
-        final, final_state = _split(info["final_obs"])
-        infos = {
-            "final_observations": final,
-            "reset_reason": info["reset_reason"],
-            "reward_terms": info["reward_terms"],
-        }
-        if final_state is not None:
-            infos["final_states"] = final_state
         ends = (convert(value, "jax").astype(jnp.int8).reshape(-1, 1) for value in (terminated, truncated))
-        return self._observation, convert(reward, "jax").reshape(-1, 1), *ends, infos
+        return self._observation, convert(reward, "jax").reshape(-1, 1), *ends, self._infos(info)
 
-    def render(self, *args: Any, **kwargs: Any) -> Any:
-        """A picture, if the environment was made with a render mode."""
-        return self._env.render()
-
-    def close(self) -> None:
-        """Free what the engine holds."""
-        self._env.close()
-
-
-def _split(observation: Any) -> tuple[jax.Array, jax.Array | None]:
-    if isinstance(observation, dict):
-        return convert(observation["policy"], "jax"), convert(observation["critic"], "jax")
-    return convert(observation, "jax"), None
+    def _array(self, value: Any) -> jax.Array:
+        return convert(value, "jax")
 
 
 class TimeoutPPO(PPO):
@@ -199,17 +152,11 @@ class Critic(DeterministicMixin, Model):
 
 def models(env: SkrlJaxEnv, ppo: PPOConfig, mirror: Mirror | None = None) -> dict[str, Model]:
     """The networks of the paper, with their first weights."""
-    spaces = {
-        "observation_space": env.observation_space,
-        "state_space": env.state_space,
-        "action_space": env.action_space,
-        "device": env.device,
-    }
     shape: dict[str, Any] = {"hidden": ppo.hidden, "activation": ppo.activation}
     actions = env.action_space.shape[0]  # type: ignore[index]
     made: dict[str, Any] = {
-        "policy": Actor(initial_std=ppo.initial_std, sides=sides(mirror, ppo.hidden, actions), **shape, **spaces),
-        "value": Critic(sides=sides(mirror, ppo.hidden, 1), **shape, **spaces),
+        "policy": Actor(initial_std=ppo.initial_std, sides=sides(mirror, ppo.hidden, actions), **shape, **spaces(env)),
+        "value": Critic(sides=sides(mirror, ppo.hidden, 1), **shape, **spaces(env)),
     }
     for role, key in zip(made, jax.random.split(skrl_settings.jax.key)):
         made[role].init_state_dict(role=role, key=key)
@@ -232,11 +179,8 @@ class SkrlJaxLearner:
             memory=RandomMemory(
                 memory_size=ppo.horizon, num_envs=ppo.num_envs, device=self.env.device, replacement=False
             ),
-            observation_space=self.env.observation_space,
-            state_space=self.env.state_space,
-            action_space=self.env.action_space,
-            device=self.env.device,
             cfg=skrl_config(ppo, KLAdaptiveLR),
+            **spaces(self.env),
         )
         self.agent.init()
         self.agent.enable_training_mode(True)

@@ -11,11 +11,12 @@ pytest.importorskip("jax")
 pytest.importorskip("mujoco.mjx")
 
 import mujoco
+from anymal import DEFAULT, ROBOT, start
 
 from locoenvs.backends.mjx.model import Payload
 from locoenvs.state import Readout
 from locoenvs.terrain import ground_height
-from mjx_physics import DEFAULT, FLAT, ROBOT, ROBOTS_HERE, physics, start
+from mjx_physics import FLAT, ROBOTS_HERE, physics
 
 IMPLS = ["jax", "warp"]
 FEET = [ROBOT.contact_bodies.index(foot) for foot in ROBOT.feet]

@@ -10,48 +10,23 @@ import array_api_compat.numpy as xp
 import mujoco
 import numpy as np
 import pytest
+from anymal import DEFAULT, ROBOT, start
 
 from locoenvs.actuators import PD
 from locoenvs.backends.mujoco.simulator import MujocoSimulator
 from locoenvs.observations import observe
 from locoenvs.recipes import task as recipe_task
-from locoenvs.robots import ROBOTS
 from locoenvs.state import Readout
 from locoenvs.task import Pushes, Randomization, Start, Task, Terrain, Timing
 from locoenvs.terrain import build
 from locoenvs.vector import LocoVectorEnv
 
-ROBOT = ROBOTS["AnymalC"]
 FLAT = recipe_task(ROBOT, "flat")
-DEFAULT = np.array([joint.default for joint in ROBOT.joints], np.float32)
 YAWED_120 = (0.5, 0.0, 0.0, 0.8660254)
 
 
 def unit(vector: Any) -> np.ndarray:
     return np.asarray(vector) / np.linalg.norm(vector)
-
-
-def start(num_envs: int, **given: Any) -> Readout:
-    """Robots at rest in the default pose at the origin, but for what is given of any robot."""
-    values: dict[str, Any] = {
-        "base_position": (0, 0, ROBOT.start_height),
-        "base_quaternion": (1, 0, 0, 0),
-        "base_linear_velocity": (0, 0, 0),
-        "base_angular_velocity": (0, 0, 0),
-        "joint_position": DEFAULT,
-        "joint_velocity": np.zeros(12),
-        "joint_torque": np.zeros(12),
-        "contact_force": np.zeros((len(ROBOT.contact_bodies), 3)),
-        "foot_velocity": np.zeros((4, 3)),
-        "broken": False,
-    } | given
-    arrays = {}
-    for field in dataclasses.fields(Readout):
-        value = np.asarray(values[field.name])
-        value = value if value.dtype == np.bool_ else value.astype(np.float32)
-        rank = {"contact_force": 2, "foot_velocity": 2, "broken": 0}.get(field.name, 1)
-        arrays[field.name] = np.array(value if value.ndim > rank else np.broadcast_to(value, (num_envs, *value.shape)))
-    return Readout(**arrays)
 
 
 def placed(begin: Readout, task: Task = FLAT, friction: float = 1.0, **options: Any) -> MujocoSimulator:

@@ -18,29 +18,17 @@ import jax
 import jax.numpy as jnp
 from brax.training.agents.ppo import train as ppo
 
-from circle import GAMMA, PHASES, ROBOTS, Circle, error, true_values
+from circle import PHASES, ROBOTS, SMALL, Circle, error, true_values
 from locoenvs.wrappers.brax import BraxEnv, brax_config, timeouts
 from locoenvs.wrappers.brax.ppo import _replicated
-from locoenvs.wrappers.ppo import PPOConfig
 
-SMALL = PPOConfig(
-    num_envs=ROBOTS,
-    horizon=6,
-    updates=200,
-    epochs=4,
-    minibatches=2,
-    hidden=(16,),
-    activation="tanh",
-    discount=GAMMA,
-    trace=0.9,
-    learning_rate=0.01,
-)
+SLOW = dataclasses.replace(SMALL, updates=200, learning_rate=0.01)
 
 
 def learned_values(env: Circle, **changes: Any) -> np.ndarray:
     """The critic's value of each phase after training."""
     settings = {
-        **brax_config(SMALL),
+        **brax_config(SLOW),
         "learning_rate_schedule": None,
         "clipping_epsilon_value": None,
         "num_evals": 1,
@@ -63,12 +51,12 @@ def test_without_time_outs_it_is_not_found() -> None:
 
 
 def test_a_step_that_is_a_time_out_teaches_and_left_alone_brax_masks_it() -> None:
-    one_update = {"num_timesteps": SMALL.samples_per_update, "num_updates_per_batch": 1, "num_minibatches": 1}
+    one_update = {"num_timesteps": SLOW.samples_per_update, "num_updates_per_batch": 1, "num_minibatches": 1}
     one_update |= {"batch_size": ROBOTS, "learning_rate": 0.0}
     losses = {}
     every_step = lambda: BraxEnv(Circle(steps=1))  # noqa: E731
     with mock.patch.object(jax, "device_put_replicated", _replicated, create=True):
-        settings = {**brax_config(SMALL), "learning_rate_schedule": None, "num_evals": 1, **one_update}
+        settings = {**brax_config(SLOW), "learning_rate_schedule": None, "num_evals": 1, **one_update}
         losses["alone"] = float(ppo.train(every_step(), **settings)[2]["training/v_loss"])
     with timeouts():
         losses["ours"] = float(ppo.train(every_step(), **settings)[2]["training/v_loss"])
@@ -77,4 +65,4 @@ def test_a_step_that_is_a_time_out_teaches_and_left_alone_brax_masks_it() -> Non
 
 def test_minibatches_that_cannot_share_the_robots_are_refused() -> None:
     with pytest.raises(ValueError, match="num_envs=24: .* 5 minibatches need a multiple of 5 robots"):
-        brax_config(dataclasses.replace(SMALL, minibatches=5))
+        brax_config(dataclasses.replace(SLOW, minibatches=5))

@@ -13,22 +13,9 @@ pytest.importorskip("rl_games")
 import torch
 from rl_games.algos_torch.a2c_continuous import A2CAgent
 
-from circle import GAMMA, PHASES, ROBOTS, Circle, error, true_values
-from locoenvs.wrappers.ppo import PPOConfig
+from circle import GAMMA, PHASES, ROBOTS, SMALL, Circle, error, true_values
 from locoenvs.wrappers.rl_games import RlGamesVecEnv, TimeoutA2CAgent, rl_games_config
 from locoenvs.wrappers.rl_games.learner import built
-
-SMALL = PPOConfig(
-    num_envs=ROBOTS,
-    horizon=6,
-    epochs=4,
-    minibatches=2,
-    hidden=(16,),
-    activation="tanh",
-    discount=GAMMA,
-    trace=0.9,
-    learning_rate=0.02,
-)
 
 
 def agent_on(env: Circle, kind: type[A2CAgent] = TimeoutA2CAgent, **config: Any) -> A2CAgent:

@@ -16,22 +16,10 @@ import torch
 from skrl.agents.torch.ppo import PPO
 from skrl.memories.torch import RandomMemory
 
-from circle import GAMMA, PHASES, ROBOTS, Circle, error, true_values
-from locoenvs.wrappers.ppo import PPOConfig
+from circle import GAMMA, PHASES, ROBOTS, SMALL, Circle, error, true_values
 from locoenvs.wrappers.skrl import Actor, Critic, SkrlEnv, TimeoutPPO, skrl_config
 from locoenvs.wrappers.skrl.learner import rollout
 
-SMALL = PPOConfig(
-    num_envs=ROBOTS,
-    horizon=6,
-    epochs=4,
-    minibatches=2,
-    hidden=(16,),
-    activation="tanh",
-    discount=GAMMA,
-    trace=0.9,
-    learning_rate=0.02,
-)
 CONSTANT: dict[str, Any] = {"learning_rate_scheduler": None, "learning_rate_scheduler_kwargs": {}}
 
 
