@@ -10,7 +10,8 @@ import numpy as np
 from mujoco import mjx
 
 from locoenvs.backends.mjx import model as models
-from locoenvs.backends.mjx.contact import Grid, Touch, frame_of, touch
+from locoenvs.backends.mjx.contact import Touch, frame_of
+from locoenvs.backends.mjx.ground import Ground
 from locoenvs.backends.mjx.simulator import Physics, Sensed
 from locoenvs.backends.mjx.solver import solve
 from locoenvs.state import Array
@@ -27,39 +28,22 @@ class JaxEngine:
     """
 
     def __init__(self, task: Task, height_map: HeightMap, device: jax.Device, contact: str, torque: bool) -> None:
-        if contact not in ("triangles", "mujoco"):
-            raise ValueError(f"contact={contact!r}: there are 'triangles' and 'mujoco'")
         own = contact == "triangles"
         self.model = models.for_jax(task, height_map, own_contact=own, torque_actuators=torque)
-        self._own, self._plane = own, task.terrain.kind == "plane"
+        self._own = own
         robot = task.robot
-        geoms = models.touching(self.model)
-        second = np.array([self.model.geom(int(geom)).name.startswith(models.SECOND) for geom in geoms])
-        self._first = geoms[~second]
-        self._radius = self.model.geom_size[self._first, 0]
-        self._twice = np.array([self._original(geom) for geom in geoms[second]], int)
-        # From first contacts, then second ones, to the order of the spheres.
-        self._order = np.argsort(np.concatenate([np.nonzero(~second)[0], np.nonzero(second)[0]]))
         self._bodies = np.array([self.model.body(name).id for name in robot.contact_bodies])
         self._sites = np.array([self.model.site(foot).id for foot in robot.feet])
-        rows, columns = height_map.heights.shape
-        self._grid = Grid(rows, columns, height_map.origin, height_map.cell)
+        self._ground = Ground(self.model, height_map) if own and task.terrain.kind != "plane" else None
         on_device = mjx.put_model(self.model, impl="jax", device=device)
         template = mjx.make_data(on_device, impl="jax", device=device)
         if own:
             template = template.tree_replace({"_impl.contact": models.contacts(self.model, template._impl.contact)})
-        heights = jnp.asarray(height_map.heights, jnp.float32).reshape(-1)
         self._template, self._on_device = template, on_device
         # Only the ground goes in as an argument: it is large, and MJX reads other numbers of the model as it traces.
-        self.constants = {"heights": heights if own else on_device.hfield_data}
+        self.constants = {"heights": on_device.hfield_data if self._ground is None else self._ground.heights}
         scratch = sum(leaf.nbytes for leaf in jax.tree.leaves(template) if isinstance(leaf, jax.Array))
         self.bytes_a_robot = 2 * scratch
-
-    def _original(self, geom: int) -> int:
-        """Which of the first spheres the sphere ``geom`` repeats."""
-        bodies, places = self.model.geom_bodyid, self.model.geom_pos
-        same = (bodies[self._first] == bodies[geom]) & (places[self._first] == places[geom]).all(axis=-1)
-        return int(np.nonzero(same)[0].item())
 
     def steps(
         self, constants: Any, physics: Physics, control: Array, count: int, payload: models.Payload | None
@@ -110,15 +94,15 @@ class JaxEngine:
         return mjx.euler(model, data)
 
     def _collide(self, data: mjx.Data, heights: jax.Array) -> mjx.Data:
-        center = data.geom_xpos[self._first]
-        if self._plane:
-            distance = center[:, 2] - self._radius.astype(np.float32)
+        if self._ground is None:
+            geoms = models.touching(self.model)
+            radius = self.model.geom_size[geoms, 0].astype(np.float32)
+            center = data.geom_xpos[geoms]
+            distance = center[:, 2] - radius
             up = jnp.broadcast_to(jnp.array([0.0, 0.0, 1.0]), center.shape)
-            position = center - up * (self._radius.astype(np.float32) + distance / 2)[:, None]
-            found = Touch(distance, position, frame_of(up))
+            found = Touch(distance, center - up * (radius + distance / 2)[:, None], frame_of(up))
         else:
-            first, second = touch(heights, self._grid, center, self._radius, self._twice)
-            found = Touch(*(jnp.concatenate(pair)[self._order] for pair in zip(first, second)))
+            found = self._ground.touch(heights, data.geom_xpos)
         contact = data._impl.contact.replace(dist=found.distance, pos=found.position, frame=found.frame)
         return data.tree_replace({"_impl.contact": contact})
 

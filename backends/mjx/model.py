@@ -20,33 +20,51 @@ SECOND = "second/"
 
 
 def for_jax(task: Task, height_map: HeightMap, *, own_contact: bool, torque_actuators: bool) -> mujoco.MjModel:
-    """The model without sensors, which this backend computes from the contacts: MJX on JAX knows no net force.
-
-    With ``own_contact`` the ground in it is a plane, of which nothing but the contacts' number and parameters is used, and
-    each foot on uneven ground is there twice, for a second contact.
-    """
-    uneven = task.terrain.kind != "plane"
-    if own_contact:
-        task = dataclasses.replace(task, terrain=Terrain(kind="plane"))
-    spec = _spec(task, height_map, torque_actuators)
+    """The model without sensors, which this backend computes from the contacts: MJX on JAX knows no net force."""
+    spec = (_contact_spec if own_contact else _spec)(task, height_map, torque_actuators)
     for sensor in list(spec.sensors):
         spec.delete(sensor)
-    if own_contact and uneven:
-        for foot in task.robot.feet:
-            for index, geom in enumerate(list(spec.body(foot).geoms)):
-                spec.body(foot).add_geom(
-                    name=f"{SECOND}{index}/{foot}", type=geom.type, size=geom.size, pos=geom.pos, contype=0, conaffinity=1,
-                    condim=geom.condim, priority=geom.priority, solref=geom.solref, solimp=geom.solimp, group=geom.group,
-                )  # fmt: skip
     model = spec.compile()
     if not model.dof_damping.any():  # nothing to integrate implicitly, for which MJX would solve once more
         model.opt.disableflags |= mujoco.mjtDisableBit.mjDSBL_EULERDAMP
     return model
 
 
-def for_warp(task: Task, height_map: HeightMap, *, torque_actuators: bool) -> mujoco.MjModel:
-    """The native backend's model, with its sensors."""
-    return _spec(task, height_map, torque_actuators).compile()
+def for_warp(task: Task, height_map: HeightMap, *, own_contact: bool, torque_actuators: bool) -> mujoco.MjModel:
+    """The native backend's model, with its sensors.
+
+    With ``own_contact`` on uneven ground, each sphere has a plane of its own instead, on a mocap body that is to be put where
+    the sphere touches; planes and mocap bodies are in the order of :func:`touching`.
+    """
+    if not own_contact or task.terrain.kind == "plane":
+        return _spec(task, height_map, torque_actuators).compile()
+    spec = _contact_spec(task, height_map, torque_actuators)
+    model = spec.compile()
+    spec.delete(spec.geom("ground"))
+    for sphere in (spec.geom(model.geom(int(geom)).name) for geom in touching(model)):
+        plane = f"plane/{sphere.name}"
+        spec.worldbody.add_body(name=plane, mocap=True).add_geom(
+            name=plane, type=mujoco.mjtGeom.mjGEOM_PLANE, size=[1.0, 1.0, 1.0], contype=0, conaffinity=0
+        )
+        spec.add_pair(
+            name=sphere.name, geomname1=plane, geomname2=sphere.name, condim=sphere.condim, solref=sphere.solref,
+            solimp=sphere.solimp,
+        )  # fmt: skip
+    return spec.compile()
+
+
+def _contact_spec(task: Task, height_map: HeightMap, torque_actuators: bool) -> mujoco.MjSpec:
+    """For contacts that are found by :mod:`locoenvs.backends.mjx.contact`: the ground is a plane, of which nothing but the
+    contacts' number and parameters is used, and each foot on uneven ground is there twice, for a second contact."""
+    spec = _spec(dataclasses.replace(task, terrain=Terrain(kind="plane")), height_map, torque_actuators)
+    if task.terrain.kind != "plane":
+        for foot in task.robot.feet:
+            for index, geom in enumerate(list(spec.body(foot).geoms)):
+                spec.body(foot).add_geom(
+                    name=f"{SECOND}{index}/{foot}", type=geom.type, size=geom.size, pos=geom.pos, contype=0, conaffinity=1,
+                    condim=geom.condim, priority=geom.priority, solref=geom.solref, solimp=geom.solimp, group=geom.group,
+                )  # fmt: skip
+    return spec
 
 
 def _spec(task: Task, height_map: HeightMap, torque_actuators: bool) -> mujoco.MjSpec:

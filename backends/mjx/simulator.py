@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
 import jax
 import jax.numpy as jnp
@@ -84,7 +84,7 @@ class MjxSimulator:
         num_envs: number of robots.
         device: where they live; None is the first GPU, or the CPU.
         impl: "warp" runs MuJoCo Warp's kernels, "jax" is compiled by XLA; None is "warp" on a GPU and "jax" on the CPU.
-        contact: how "jax" finds contacts on uneven ground: this project's own triangles, or MJX's height field.
+        contact: how contacts on uneven ground are found: by this project's own triangles, or MuJoCo's height field.
         graph: how "warp" records CUDA graphs, see :class:`locoenvs.backends.mjx.warp_engine.WarpEngine`.
         actuator: computes the torques between physics steps; None takes the task's, of which the engine evaluates a PD law
             itself.
@@ -272,11 +272,13 @@ def _where(mask: Array, yes: Array, no: Array) -> Array:
 
 
 def _engine(simulator: MjxSimulator, contact: Contact, graph: str | None, torque_actuators: bool) -> Engine:
+    if contact not in get_args(Contact):
+        raise ValueError(f"contact={contact!r}: there are 'triangles' and 'mujoco'")
     task, height_map = simulator.task, simulator._height_map
     if simulator.impl == "warp":
         from locoenvs.backends.mjx.warp_engine import WarpEngine
 
-        return WarpEngine(task, height_map, simulator.num_envs, simulator.device, torque_actuators, graph)
+        return WarpEngine(task, height_map, simulator.num_envs, simulator.device, contact, torque_actuators, graph)
     from locoenvs.backends.mjx.jax_engine import JaxEngine
 
     return JaxEngine(task, height_map, simulator.device, contact, torque_actuators)
