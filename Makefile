@@ -2,6 +2,7 @@
 PYTHON ?= $(firstword $(foreach python,python3.11 python3.12 python3.13 python3,\
 	$(if $(shell $(python) -c 'import sys; print(sys.version_info >= (3, 11))' 2>/dev/null | grep True),$(python))))
 TEST_WORKERS ?= auto
+SEED ?= 0
 
 # jax can deadlock on two cores unless told to make more threads.
 export NPROC ?= 8
@@ -9,7 +10,7 @@ export NPROC ?= 8
 .PHONY: walk test lint clean
 
 walk: .venv/walk.stamp
-	.venv/bin/locoenvs walk
+	.venv/bin/locoenvs walk --seed $(SEED)
 
 test: .venv/dev.stamp
 	.venv/bin/python -m pytest -n $(TEST_WORKERS) --maxprocesses 8 --dist loadgroup
