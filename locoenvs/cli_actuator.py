@@ -16,7 +16,7 @@ from rich.progress import Progress
 from locoenvs import drive
 from locoenvs.drive import Network
 from locoenvs.drive_fit import fit, from_torchscript
-from locoenvs.drive_pictures import fit_picture, response_picture
+from locoenvs.drive_pictures import figure_class, fit_picture, response_picture
 from locoenvs.excitation import excite, read_log
 
 Text = Annotated[str, tyro.conf.Positional]
@@ -82,6 +82,7 @@ class Fit:
             raise ValueError(f"--epochs {self.epochs}, --patience {self.patience}: both must be at least 1")
         if self.out.suffix != ".json":
             raise ValueError(f"--out {self.out}: a network's file must end in .json")
+        figure_class()  # an error now rather than after the fit
         console, log = Console(), read_log(self.log)
         with Progress(console=console, transient=True) as progress:
             bar = progress.add_task("fitting", total=self.epochs)
@@ -104,7 +105,7 @@ class Fit:
                 },
                 "seed": self.seed,
                 "epochs": len(made.held_out_errors),
-                "train_error": round(made.train_errors[-1], 4),
+                "train_error": round(made.train_error, 4),
                 "held_out_error": round(made.held_out_error, 4),
                 "largest_torque": round(made.largest_torque, 4),
                 "versions": {name: version(name) for name in ("locoenvs", "torch", "numpy")},
@@ -136,7 +137,6 @@ class Show:
 
     def run(self) -> None:
         network = _network(self.network, self.trust_code)
-        self.out.parent.mkdir(parents=True, exist_ok=True)
         response_picture(network, self.out)
         console = Console()
         for name, value in network.provenance.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -32,9 +33,9 @@ class CheckRobot:
     backend: str = "auto"
 
     def run(self) -> None:
-        console, suite = Console(), read_robot(self.file)
-        checks, picture = check_robot(suite, self.backend)
-        made = Table(title=f"{suite.robot.name}: {len(suite.robot.joints)} joints, {len(suite.robot.feet)} feet")
+        save, console, robot = _imsave(), Console(), read_robot(self.file).robot
+        checks, picture = check_robot(robot, self.backend)
+        made = Table(title=f"{robot.name}: {len(robot.joints)} joints, {len(robot.feet)} feet")
         for column in ("", "check", "found"):
             made.add_column(column)
         for check in checks:
@@ -43,7 +44,8 @@ class CheckRobot:
         if picture is None:
             console.print("no picture: this machine cannot draw", highlight=False)
         else:
-            _save(picture, self.out)
+            self.out.parent.mkdir(parents=True, exist_ok=True)
+            save(self.out, picture)
             console.print(f"picture: {self.out}", highlight=False)
         if not all(check.passed for check in checks):
             raise SystemExit(1)
@@ -75,10 +77,10 @@ Action = Annotated[
 ]
 
 
-def _save(picture: np.ndarray, path: Path) -> None:
+def _imsave() -> Callable[[Path, np.ndarray], None]:
+    """What writes a picture to a file."""
     try:
         from matplotlib.image import imsave
     except ImportError as error:
         raise ImportError('pictures need matplotlib: pip install "locoenvs[viz]"') from error
-    path.parent.mkdir(parents=True, exist_ok=True)
-    imsave(path, picture)
+    return imsave

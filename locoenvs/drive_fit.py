@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from array_api_compat import numpy as xp
 
+from locoenvs.actuators import LSTM
 from locoenvs.drive import Layer, Network
 from locoenvs.excitation import Log
 
@@ -43,7 +45,12 @@ class Fit:
     @property
     def held_out_error(self) -> float:
         """The error of the network, N m: that of its best epoch."""
-        return float(np.sqrt(np.mean((self.torque - self.predicted) ** 2)))
+        return _error(self.torque, self.predicted)
+
+    @property
+    def train_error(self) -> float:
+        """The error of its best epoch on what was trained on, N m."""
+        return self.train_errors[int(np.argmin(self.held_out_errors))]
 
     @property
     def share(self) -> float:
@@ -67,6 +74,8 @@ def fit(
     ``progress`` hears the epoch and the errors of both parts, N m. Equal arguments give equal networks on one machine.
     """
     torch = _torch()
+    if not log.torque.any():
+        raise ValueError("every torque of the log is 0 N m, so there is no drive to fit: log one that is switched on")
     train, held_out = _split(log, seed)
     if min(train[1].shape[1], held_out[1].shape[1]) < 2:
         raise ValueError("the log is too short to hold a part of it out")
@@ -99,10 +108,6 @@ def fit(
 
 def response(network: Network, error: np.ndarray, velocity: np.ndarray) -> np.ndarray:
     """The torques (trials, T) N m, not clipped, for series of errors (trials, T) rad and velocities rad/s."""
-    from array_api_compat import numpy as xp
-
-    from locoenvs.actuators import LSTM
-
     actuator, trials = LSTM(network, [np.inf]), error.shape[0]
     memory = actuator.initial(trials, xp)
     torques = np.zeros_like(error)
@@ -119,7 +124,12 @@ def from_torchscript(path: Path) -> Network:
     Such a file is code, and loading it runs it: only do so with one that you trust.
     """
     torch = _torch()
-    module = torch.jit.load(str(path), map_location="cpu")
+    try:
+        module = torch.jit.load(str(path), map_location="cpu")
+    except RuntimeError as error:
+        raise ValueError(
+            f"{path} is not TorchScript: write it by torch.jit.script(module).save(path), not by torch.save"
+        ) from error
     found = {**dict(module.named_parameters()), **dict(module.named_buffers())}
     try:
         array = {name: value.detach().numpy().astype(np.float32) for name, value in found.items()}

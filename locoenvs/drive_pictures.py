@@ -71,12 +71,17 @@ def response_picture(network: Network, path: Path) -> None:
     _finish(figure, path)
 
 
-def _figure(size: tuple[float, float]) -> Figure:
+def figure_class() -> type[Figure]:
+    """matplotlib's Figure. Raises ImportError naming what to install."""
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise ImportError('pictures need matplotlib: pip install "locoenvs[viz]"') from error
-    return Figure(figsize=size, dpi=100, layout="constrained")
+    return Figure
+
+
+def _figure(size: tuple[float, float]) -> Figure:
+    return figure_class()(figsize=size, dpi=100, layout="constrained")
 
 
 def _finish(figure: Figure, path: Path) -> None:

@@ -14,12 +14,15 @@ from array_api_compat import numpy as xp
 
 from locoenvs.actuators import LSTM
 from locoenvs.drive import Network
+from locoenvs.run import write_atomically
 
 COLUMNS = ("trial", "time", "position_error", "velocity", "torque")
 """The columns of a log: a number, s, rad (target - position), rad/s, N m. ``trial`` may be missing if there is one."""
 
 _SUBSTEPS = 10
-_DIGITS = ("%d", "%.4f", "%.6g", "%.6g", "%.6g")
+_UNEQUAL = 0.05
+"""By how much of the longest a trial may be shorter; a sample always."""
+_DIGITS = ("%d", "%.6f", "%.6g", "%.6g", "%.6g")
 
 
 @dataclass(frozen=True)
@@ -42,13 +45,14 @@ class Log:
         number, step = np.meshgrid(np.arange(trials), np.arange(steps), indexing="ij")
         columns = [number, step * self.dt, self.error, self.velocity, self.torque]
         table = np.stack([column.ravel() for column in columns], axis=1)
-        np.savetxt(path, table, _DIGITS, ",", header=",".join(COLUMNS), comments="")
+        header = ",".join(COLUMNS)
+        write_atomically(path, lambda file: np.savetxt(file, table, _DIGITS, ",", header=header, comments=""))
 
 
 def read_log(path: Path) -> Log:
-    """The log in a CSV file. Raises ValueError naming the line or the column that is wrong.
+    """The log in a CSV file. Raises ValueError naming the line, the column or the trial that is wrong.
 
-    Trials are cut to the length of the shortest.
+    Trials are cut to the length of the shortest, which may be 5 %, or one sample, below that of the longest.
     """
     with path.open() as file:
         names = [name.strip() for name in file.readline().split(",")]
@@ -73,7 +77,15 @@ def read_log(path: Path) -> Log:
     if dt <= 0 or np.abs(gaps - dt).max() > 0.05 * dt:
         worst = float(gaps[np.argmax(np.abs(gaps - dt))]) if len(gaps) else 0.0
         raise ValueError(f"{path}: time must go up by one step throughout each trial, found {dt:g} s and {worst:g} s")
-    length = min(part.stop - part.start for part in parts)
+    lengths = [part.stop - part.start for part in parts]
+    length, longest = min(lengths), max(lengths)
+    if longest - length > max(1, _UNEQUAL * longest):
+        short = parts[lengths.index(length)]
+        raise ValueError(
+            f"{path}, lines {short.start + 2} to {short.stop + 1}: trial {trial[short.start]:g} has {length} samples, "
+            f"another has {longest}; their lengths may differ by {100 * _UNEQUAL:g} %: is the file whole? Leave that "
+            "trial out, or make all of one length"
+        )
     series = {
         name: np.stack([column[name][part][:length] for part in parts]).astype(np.float32) for name in COLUMNS[2:]
     }
@@ -83,6 +95,10 @@ def read_log(path: Path) -> Log:
 def excite(drive: Network, limit: float, trials: int, seconds: float, seed: int) -> Log:
     """What a drive does on the bench: ``trials`` joints under different loads, torques clipped at ``limit`` N m."""
     draw, steps, dt = np.random.default_rng(seed), round(seconds / drive.dt), drive.dt
+    if steps < 2:
+        raise ValueError(
+            f"{seconds:g} s is {steps} samples of {dt:g} s, and a log needs at least two: give at least {2 * dt:g} s"
+        )
 
     def between(low: float, high: float) -> np.ndarray:
         return draw.uniform(low, high, trials)

@@ -148,6 +148,10 @@ class Robot:
                     raise ValueError(f"robot {self.name!r}: {field} names {name!r}; its bodies are {names}")
                 if name not in spheres_on:
                     raise ValueError(f"robot {self.name!r}: {field} names {name!r}, which has no contact sphere")
+        if both := sorted(set(self.feet) & set(self.penalized)):
+            raise ValueError(
+                f"robot {self.name!r}: {both} are feet and penalized: a foot must touch the ground, take it out of one"
+            )
         parts: tuple[Sphere | Visual, ...] = (*self.spheres, *self.visuals)
         for part in parts:
             if part.body not in seen:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from locoenvs.arrays import convert
+from locoenvs.kinematics import frames
 from locoenvs.robot import Robot, Visual
-from locoenvs.suite import SuiteRobot
+from locoenvs.state import Array
 from locoenvs.task import Curriculum, Observations, PDActuator, Randomization, Rewards, Start, Task, Terrain, Timing
 from locoenvs.vector import LocoVectorEnv
 
@@ -28,9 +30,8 @@ class Check:
     found: str
 
 
-def check_robot(suite: SuiteRobot, backend: str = "auto") -> tuple[list[Check], np.ndarray | None]:
+def check_robot(robot: Robot, backend: str = "auto") -> tuple[list[Check], np.ndarray | None]:
     """The checks of a robot, and a picture of it standing (height, width, 3), None where nothing can be drawn."""
-    robot = suite.robot
     checks = [_mass(robot), _inertia(robot), _axes(robot), _ranges(robot), _feet(robot), _balance(robot)]
     checks.append(_symmetry(robot))
     env = LocoVectorEnv(
@@ -94,24 +95,9 @@ def _ranges(robot: Robot) -> Check:
     )
 
 
-def frames(robot: Robot) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Rotation and position (m) of each body in the base's frame, in the default pose."""
-    placed: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-    for body in robot.bodies:
-        turn, at = (np.eye(3), np.zeros(3)) if body.parent is None else placed[body.parent]
-        at = at if body.parent is None else at + turn @ np.array(body.position)
-        if body.joint is not None:
-            x, y, z = body.joint.axis
-            cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-            angle = body.joint.default
-            turn = turn @ (np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross)
-        placed[body.name] = turn, at
-    return placed
-
-
 def _lowest(robot: Robot) -> dict[str, float]:
     """Height of the lowest point of each body with spheres above the ground at the start, m."""
-    placed = frames(robot)
+    placed = frames(robot.bodies)
     lowest: dict[str, float] = {}
     for sphere in robot.spheres:
         turn, at = placed[sphere.body]
@@ -139,7 +125,9 @@ def _feet(robot: Robot) -> Check:
 
 def _balance(robot: Robot) -> Check:
     """The center of mass of the default pose is above the feet."""
-    placed = frames(robot)
+    if not robot.feet:
+        return Check("balance", False, "the robot names no feet to be above")
+    placed = frames(robot.bodies)
     center = sum(
         body.mass * (placed[body.name][1] + placed[body.name][0] @ body.center_of_mass) for body in robot.bodies
     )
@@ -163,7 +151,7 @@ def _symmetry(robot: Robot) -> Check:
         return Check("symmetry", False, "mirror is empty: learners cannot use left-right symmetry")
     joints = {joint.name: joint for joint in robot.joints}
     of_joint = {body.joint.name: body for body in robot.bodies if body.joint is not None}
-    placed, flip, wrong = frames(robot), np.array([1.0, -1.0, 1.0]), []
+    placed, flip, wrong = frames(robot.bodies), np.array([1.0, -1.0, 1.0]), []
     for joint, (other, sign) in zip(robot.joints, robot.mirror):
         image, own, there = joints[other], of_joint[joint.name], of_joint[other]
         if not np.allclose(sorted((sign * image.lower, sign * image.upper)), (joint.lower, joint.upper), atol=1e-3):
@@ -198,6 +186,11 @@ def _quiet(robot: Robot) -> Task:
     )
 
 
+def _numbers(array: Array) -> np.ndarray:
+    """An array of the engine's, copied to numpy."""
+    return np.array(convert(array, "numpy"))
+
+
 def _standing(env: LocoVectorEnv) -> tuple[Check, Check]:
     """How it stands when its joints hold the default pose, and how hard they work for it."""
     env.reset(seed=0)
@@ -210,13 +203,13 @@ def _standing(env: LocoVectorEnv) -> tuple[Check, Check]:
         if reason != "running":
             failed = Check("stands", False, f"{reason.replace('_', ' ')} after {(step + 1) * dt:.2f} s under PD")
             return failed, Check("torque", False, "does not stand, so there is nothing to measure")
-        position = np.array(env.state.episodes.readout.base_position[0])
+        position = _numbers(env.state.episodes.readout.base_position[0])
         if step + 1 == round(SETTLE / dt):
             landed = position
         if landed is not None:
             drift = max(drift, float(np.linalg.norm(position - landed)))
     readout = env.state.episodes.readout
-    contacts = dict(zip(robot.contact_bodies, np.array(readout.contact_force[0, :, 2])))
+    contacts = dict(zip(robot.contact_bodies, _numbers(readout.contact_force[0, :, 2])))
     on_feet = sum(contacts[foot] for foot in robot.feet) / (robot.mass * _GRAVITY)
     passed = drift < DRIFT and on_feet > 0.95
     standing = Check(
@@ -225,7 +218,7 @@ def _standing(env: LocoVectorEnv) -> tuple[Check, Check]:
         f"drifts {100 * drift:.2g} cm in {STAND:.0f} s under PD, {100 * on_feet:.0f} % of the weight on its feet",
     )
     limits = np.array([joint.torque_limit for joint in robot.joints])
-    share = np.abs(np.array(readout.joint_torque[0])) / limits
+    share = np.abs(_numbers(readout.joint_torque[0])) / limits
     worst = int(np.argmax(share))
     torque = Check(
         "torque",

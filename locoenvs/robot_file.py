@@ -9,11 +9,10 @@ import ast
 import dataclasses
 import importlib.util
 import re
-import traceback
 from collections.abc import Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
-from types import CodeType
+from types import CodeType, TracebackType
 
 from pydantic import ValidationError
 
@@ -23,7 +22,7 @@ from locoenvs.suite import SuiteRobot
 READERS = "locoenvs.robot_files"
 """The entry-point group of readers of other formats: named by the file's suffix, each loads to ``read(path) -> Robot``."""
 
-_PARTS = {kind.__name__: kind for kind in (Body, Joint, Robot, Sphere, Visual, SuiteRobot)}
+_PARTS = {kind.__name__: kind for kind in (Body, Joint, Robot, Sphere, Visual)}
 
 
 def read_robot(path: Path) -> SuiteRobot:
@@ -63,19 +62,14 @@ def _data_file(path: Path) -> SuiteRobot:
 
 def _named(path: Path, error: Exception) -> str:
     """What is wrong, with the line of the file and the field."""
-    if isinstance(error, SyntaxError):
+    if isinstance(error, SyntaxError) and error.filename and Path(error.filename).resolve() == path.resolve():
         return f"{path}, line {error.lineno}: {error.msg}"
     source = path.read_text()
-    frames = [
-        (frame, trace.tb_lasti)
-        for trace in _traces(error)
-        if Path((frame := trace.tb_frame).f_code.co_filename).resolve() == path.resolve()
-    ]
-    if not frames:
+    own = [trace for trace in _traces(error) if Path(trace.tb_frame.f_code.co_filename).resolve() == path.resolve()]
+    if not own:
         return f"{path}: {type(error).__name__}: {error}"
-    frame, last = frames[-1]
-    call = _call_at(ast.parse(source), frame.f_code, last)
-    line = call.lineno if call is not None else traceback.extract_tb(error.__traceback__)[-1].lineno or 1
+    call = _call_at(ast.parse(source), own[-1].tb_frame.f_code, own[-1].tb_lasti)
+    line = call.lineno if call is not None else own[-1].tb_lineno
     if not isinstance(error, ValidationError):
         return f"{path}, line {line}: {error if isinstance(error, ValueError) else f'{type(error).__name__}: {error}'}"
     said = []
@@ -88,7 +82,7 @@ def _named(path: Path, error: Exception) -> str:
     return "\n".join(said)
 
 
-def _traces(error: Exception) -> list:
+def _traces(error: Exception) -> list[TracebackType]:
     traces, trace = [], error.__traceback__
     while trace is not None:
         traces.append(trace)
@@ -107,12 +101,15 @@ def _call_at(tree: ast.Module, code: CodeType, last: int) -> ast.Call | None:
 
 
 def _field(call: ast.Call | None, kind: str, location: Sequence[int | str]) -> tuple[str, int | None]:
-    """The field of a part that an error is about, and the line where it is given."""
+    """The field of a part that an error is about, or the argument too many, and the line where it is given."""
     if not location or kind not in _PARTS:
         return "", None
     names = [field.name for field in dataclasses.fields(_PARTS[kind])]
     first = location[0]
-    name = names[first] if isinstance(first, int) else first
+    if isinstance(first, int):
+        name = names[first] if first < len(names) else f"argument {first + 1} of {len(names)}"
+    else:
+        name = first
     rest = "".join(f"[{index}]" for index in location[1:])
     line = None
     if call is not None:

@@ -76,6 +76,7 @@ def test_the_numbers_are_those_of_the_description(folder: Path) -> None:
         "assert dict(r.mirror)['FR_hip'] == 1.0 and r.mirror[0][0] != r.joint_names[0]\n"
         "knee = next(j for j in r.joints if j.name == 'FL_knee')\n"
         "assert (knee.axis, knee.lower, knee.upper, knee.torque_limit) == ((0, 1, 0), -2.5, 2.5, 20)\n"
+        "assert knee.velocity_limit == 20\n"
         "shank = next(b for b in r.bodies if b.name == 'FL_shank')\n"
         "assert shank.position == (0, 0, -0.2) and shank.center_of_mass == (0, 0, -0.1)\n"
         "assert shank.inertia == (0.0008, 0.0008, 0.00005, 0, 0, 0)\n"

@@ -9,6 +9,7 @@ from pathlib import Path
 import mujoco
 import numpy as np
 
+from locoenvs.kinematics import frames
 from locoenvs.robot import Body, Joint, Robot, Sphere, Vector3
 
 _FOOT_RADIUS = 0.02
@@ -19,90 +20,116 @@ _TURN = 9.42
 """How far a joint without end stops goes, rad: three turns are out of reach."""
 _LOWEST = 0.05
 """Bodies without children whose lowest point is within this of the lowest are feet, m."""
+_FRAME = 1e-4
+"""Mass of a frame that has none and carries bodies, as a share of the robot's."""
+_BESIDE = 2e-3
+"""How far a joint may be from where its mirror image should be, m."""
 
 
 def read(path: Path) -> Robot:
     """The robot of a file, with what the file does not hold guessed.
 
-    Bodies, joints, masses, inertias, axes and limits are the file's. The default pose is its first keyframe, or zero
-    moved into the joints' ranges; gains follow from the torque limits; contact spheres from its shapes for contact; feet are the
-    lowest bodies without children. Meshes are not needed. Raises ValueError naming what cannot be read.
+    Bodies, joints, masses, inertias, axes and limits are the file's. The default pose is its first keyframe, or the
+    pose that it is drawn in, moved into the joints' ranges; gains follow from the torque limits; contact spheres from
+    its shapes for contact; feet are the lowest bodies without children. Meshes are not needed. Raises ValueError
+    naming what cannot be read.
     """
-    text = _without_meshes(path)
     try:
-        spec = mujoco.MjSpec.from_string(text)
-        model = spec.compile()
+        root = ElementTree.parse(path).getroot()
+    except ElementTree.ParseError as error:
+        raise ValueError(f"{path}, line {error.position[0]}: {error}") from error
+    if root.tag == "robot":
+        _prepare_urdf(root)
+    elif root.tag == "mujoco":
+        _prepare_mjcf(root)
+    else:
+        raise ValueError(f"{path}: its root is <{root.tag}>: it is neither MJCF (<mujoco>) nor URDF (<robot>)")
+    try:
+        speeds = _speeds(root)
+        model = mujoco.MjSpec.from_string(ElementTree.tostring(root, encoding="unicode")).compile()
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
+    trunk = _trunk(model, path)
     data = mujoco.MjData(model)
+    data.qpos[model.jnt_qposadr[model.jnt_type == int(mujoco.mjtJoint.mjJNT_HINGE)]] = 0.0  # not so where MJCF has ref
     mujoco.mj_kinematics(model, data)
-    pose = _pose(model)
-    bodies, joints = _bodies(model, data, path, pose)
-    spheres = _spheres(model, data)
-    feet, lowest = _feet(model, pose, spheres, bodies)
+    bodies, origins = _bodies(model, data, path, trunk, speeds)
+    spheres = _spheres(model, data, trunk, origins)
+    feet, lowest = _feet(bodies, spheres)
     held = {sphere.body for sphere in spheres}
     spheres += [Sphere(foot, (0.0, 0.0, 0.0), _FOOT_RADIUS) for foot in feet if foot not in held]
-    root = bodies[0].name
-    if root not in {sphere.body for sphere in spheres}:
-        spheres.append(Sphere(root, (0.0, 0.0, 0.0), 0.1))
+    base = bodies[0].name
+    if base not in held:
+        spheres.append(Sphere(base, (0.0, 0.0, 0.0), 0.1))
+    name = root.get("name") or root.get("model")
+    if not name or name == "MuJoCo Model":  # as MuJoCo writes one that has none
+        name = path.stem
     return Robot(
-        name=re.sub(r"\W", "_", (model.names.split(b"\0")[0].decode() or path.stem)).lower(),
+        name=re.sub(r"\W", "_", name).lower(),
         bodies=tuple(bodies),
         spheres=tuple(spheres),
         feet=tuple(feet),
         penalized=(),
-        terminating=(root,),
+        terminating=(base,),
         start_height=round(0.03 - lowest, 4),
         action_scale=0.25,
-        mirror=_mirror(joints),
+        mirror=_mirror(bodies),
     )
 
 
-def _without_meshes(path: Path) -> str:
-    """The text of the file without shapes that need other files; of MJCF, what it includes must be in the file itself."""
-    try:
-        tree = ElementTree.parse(path)
-    except ElementTree.ParseError as error:
-        raise ValueError(f"{path}, line {error.position[0]}: {error}") from error
-    root = tree.getroot()
-    if root.tag == "robot":  # URDF
-        for link in root.findall("link"):
-            for part in [*link.findall("visual"), *link.findall("collision")]:
-                if part.tag == "visual" or part.find("geometry/mesh") is not None:
-                    link.remove(part)
-        children = {child.get("link") for child in root.findall("joint/child")}
-        free = [link.get("name", "") for link in root.findall("link") if link.get("name") not in children]
-        if len(free) == 1:  # MuJoCo would weld it to the world
-            ElementTree.SubElement(root, "link", name="world")
-            joint = ElementTree.SubElement(root, "joint", name="root", type="floating")
-            ElementTree.SubElement(joint, "parent", link="world")
-            ElementTree.SubElement(joint, "child", link=free[0])
-        options = root.find("mujoco")
-        if options is None:
-            options = ElementTree.SubElement(root, "mujoco")
-        ElementTree.SubElement(options, "compiler", fusestatic="false", discardvisual="false", balanceinertia="false")
-        return ElementTree.tostring(root, encoding="unicode")
-    if root.tag != "mujoco":
-        raise ValueError(f"{path}: its root is <{root.tag}>: it is neither MJCF (<mujoco>) nor URDF (<robot>)")
+def _prepare_urdf(root: ElementTree.Element) -> None:
+    """Take away shapes that need other files, and let the robot move freely."""
+    for link in root.findall("link"):
+        for part in [*link.findall("visual"), *link.findall("collision")]:
+            if part.tag == "visual" or part.find("geometry/mesh") is not None:
+                link.remove(part)
+    children = {child.get("link") for child in root.findall("joint/child")}
+    free = [link.get("name", "") for link in root.findall("link") if link.get("name") not in children]
+    if len(free) == 1 and free[0] != "world":  # MuJoCo would weld it to the world
+        ElementTree.SubElement(root, "link", name="world")
+        joint = ElementTree.SubElement(root, "joint", name="root", type="floating")
+        ElementTree.SubElement(joint, "parent", link="world")
+        ElementTree.SubElement(joint, "child", link=free[0])
+    options = root.find("mujoco")
+    if options is None:
+        options = ElementTree.SubElement(root, "mujoco")
+    compiler = options.find("compiler")
+    if compiler is None:
+        compiler = ElementTree.SubElement(options, "compiler")
+    compiler.attrib.update(fusestatic="false", discardvisual="false", balanceinertia="false")
+
+
+def _prepare_mjcf(root: ElementTree.Element) -> None:
+    """Take away what needs other files, and what names that; what it includes must be in the file itself."""
+    for section in list(root):
+        if section.tag in ("asset", "contact", "deformable", "sensor"):
+            root.remove(section)
     for parent in root.iter():
         for part in list(parent):
-            mesh = part.tag == "geom" and ("mesh" in part.attrib or part.get("type") in ("mesh", "hfield"))
-            if mesh or part.tag in ("mesh", "hfield", "texture") or "material" in part.attrib:
-                if mesh or part.tag != "geom":
-                    parent.remove(part)
+            part.attrib.pop("material", None)
+            if part.tag == "geom" and ("mesh" in part.attrib or part.get("type") in ("mesh", "hfield")):
+                if parent.tag == "default":
+                    for name in ("type", "mesh", "hfield"):
+                        part.attrib.pop(name, None)
                 else:
-                    del part.attrib["material"]
-    return ElementTree.tostring(root, encoding="unicode")
+                    parent.remove(part)
 
 
-def _pose(model: mujoco.MjModel) -> np.ndarray:
-    """The default pose, qpos (nq,)."""
-    pose = np.array(model.key_qpos[0] if model.nkey else model.qpos0)
-    for joint in range(model.njnt):
-        if model.jnt_type[joint] == mujoco.mjtJoint.mjJNT_HINGE and model.jnt_limited[joint]:
-            address, (lower, upper) = model.jnt_qposadr[joint], model.jnt_range[joint]
-            pose[address] = np.clip(pose[address], lower, upper)
-    return pose
+def _speeds(root: ElementTree.Element) -> dict[str, float]:
+    """The velocity limits of a URDF's joints, rad/s, where it says one; MJCF has none."""
+    limits = {joint.get("name", ""): joint.find("limit") for joint in root.findall("joint")}
+    speeds = {name: float(limit.get("velocity", 0)) for name, limit in limits.items() if limit is not None}
+    return {name: speed for name, speed in speeds.items() if 0 < speed < np.inf}
+
+
+def _trunk(model: mujoco.MjModel, path: Path) -> int:
+    """The body that all others hang on."""
+    found = [
+        body for body in range(1, model.nbody) if model.body_parentid[body] == 0 and model.body_subtreemass[body] > 0
+    ]
+    if len(found) != 1:
+        raise ValueError(f"{path}: needs one tree of bodies, has {len(found)}")
+    return found[0]
 
 
 def _name(model: mujoco.MjModel, body: int) -> str:
@@ -110,110 +137,101 @@ def _name(model: mujoco.MjModel, body: int) -> str:
 
 
 def _bodies(
-    model: mujoco.MjModel, data: mujoco.MjData, path: Path, pose: np.ndarray
-) -> tuple[list[Body], list[tuple[Body, Joint]]]:
-    """Bodies whose frames are parallel to the root's at joint angle zero and stand on their hinges."""
-    roots = [
-        body for body in range(1, model.nbody) if model.body_parentid[body] == 0 and model.body_subtreemass[body] > 0
-    ]
-    if len(roots) != 1:
-        raise ValueError(f"{path}: needs one tree of bodies, has {len(roots)}")
-    turn = data.xmat[roots[0]].reshape(3, 3)
-    local = lambda vector: turn.T @ np.asarray(vector)  # noqa: E731
-    origins: dict[int, np.ndarray] = {0: np.zeros(3)}
+    model: mujoco.MjModel, data: mujoco.MjData, path: Path, trunk: int, speeds: dict[str, float]
+) -> tuple[list[Body], dict[int, np.ndarray]]:
+    """Bodies whose frames are parallel to the trunk's at joint angle zero and stand on their hinges.
+
+    And by each one's number in the model where its frame stands in ``data``, m.
+    """
+    hinged, free = int(mujoco.mjtJoint.mjJNT_HINGE), int(mujoco.mjtJoint.mjJNT_FREE)
+    turn = data.xmat[trunk].reshape(3, 3)
+    origins: dict[int, np.ndarray] = {}
     made: list[Body] = []
-    joints: list[tuple[Body, Joint]] = []
-    for body in range(roots[0], model.nbody):
+    for body in range(trunk, model.nbody):
+        if model.body_subtreemass[body] <= 0:
+            continue  # only a frame, such as a sensor's
         count, first = int(model.body_jntnum[body]), int(model.body_jntadr[body])
         name, parent = _name(model, body), int(model.body_parentid[body])
         kinds = [int(model.jnt_type[first + index]) for index in range(count)]
-        free = body == roots[0] and kinds in ([], [int(mujoco.mjtJoint.mjJNT_FREE)])
-        if not free and (body == roots[0] or count > 1 or any(k != mujoco.mjtJoint.mjJNT_HINGE for k in kinds)):
+        if kinds not in ([], [free] if body == trunk else [hinged]):
             raise ValueError(
                 f"{path}: body {name!r} has the joints {[mujoco.mjtJoint(k).name for k in kinds]}: the root moves freely "
                 "and every other body has one hinge or none"
             )
-        hinge = not free and count == 1
+        hinge = kinds == [hinged]
         origins[body] = np.array(data.xanchor[first] if hinge else data.xpos[body])
-        mass = float(model.body_mass[body])
+        mass, center = float(model.body_mass[body]), data.xipos[body] - origins[body]
         if mass <= 0:
             if hinge:
                 raise ValueError(f"{path}: body {name!r} has a joint but no mass")
-            if not any(model.body_parentid[other] == body for other in range(model.nbody)):
-                origins.pop(body)
-                continue  # a frame on a body, such as a sensor's
-            mass = 1e-4
-        axes = np.zeros(9)
-        mujoco.mju_quat2Mat(axes, model.body_iquat[body])
-        principal = turn.T @ data.xmat[body].reshape(3, 3) @ axes.reshape(3, 3)
+            mass, center = _FRAME * float(model.body_subtreemass[trunk]), np.zeros(3)
+        principal = turn.T @ data.ximat[body].reshape(3, 3)
         moments = np.maximum(model.body_inertia[body], 1e-8)
         inertia = principal @ np.diag(moments) @ principal.T
-        center = local(data.xmat[body].reshape(3, 3) @ model.body_ipos[body] + data.xpos[body] - origins[body])
-        joint = _joint(model, data, first, local, pose) if hinge else None
-        there = np.zeros(3) if body == roots[0] else local(origins[body] - origins[parent])
-        part = Body(
-            name=name,
-            parent=None if body == roots[0] else _name(model, parent),
-            position=_vector(there),
-            mass=round(mass, 6),
-            center_of_mass=_vector(center),
-            inertia=tuple(float(f"{inertia[i, j]:.6g}") for i, j in ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))),  # type: ignore[arg-type]
-            joint=joint,
+        made.append(
+            Body(
+                name=name,
+                parent=None if body == trunk else _name(model, parent),
+                position=(0.0, 0.0, 0.0) if body == trunk else _vector(turn.T @ (origins[body] - origins[parent])),
+                mass=round(mass, 6),
+                center_of_mass=_vector(turn.T @ center),
+                inertia=tuple(
+                    float(f"{inertia[i, j]:.6g}") for i, j in ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))
+                ),  # type: ignore[arg-type]
+                joint=_joint(model, first, turn.T @ data.xaxis[first], speeds) if hinge else None,
+            )
         )
-        made.append(part)
-        if joint is not None:
-            joints.append((part, joint))
-    return made, joints
+    return made, origins
 
 
-def _joint(model: mujoco.MjModel, data: mujoco.MjData, joint: int, local, pose: np.ndarray) -> Joint:  # type: ignore[no-untyped-def]
+def _joint(model: mujoco.MjModel, joint: int, axis: np.ndarray, speeds: dict[str, float]) -> Joint:
+    """A hinge about ``axis``, with the limits and the gain of the actuators that drive it."""
+    name, address = str(model.joint(joint).name) or f"joint_{joint}", int(model.jnt_qposadr[joint])
     lower, upper = model.jnt_range[joint] if model.jnt_limited[joint] else (-_TURN, _TURN)
-    torque = _TORQUE
-    if model.jnt_actfrclimited[joint]:
-        torque = float(np.abs(model.jnt_actfrcrange[joint]).max())
-    driven = [a for a in range(model.nu) if model.actuator_trnid[a, 0] == joint]
-    for actuator in driven:
+    pose = model.key_qpos[0] if model.nkey else model.qpos0
+    limits = [np.abs(model.jnt_actfrcrange[joint]).max()] if model.jnt_actfrclimited[joint] else []
+    stiffness = 0.0
+    for actuator in range(model.nu):
+        kind, driven = int(model.actuator_trntype[actuator]), int(model.actuator_trnid[actuator, 0])
+        if kind != int(mujoco.mjtTrn.mjTRN_JOINT) or driven != joint:
+            continue
+        gear, bias = abs(float(model.actuator_gear[actuator, 0])), int(model.actuator_biastype[actuator])
         if model.actuator_forcelimited[actuator]:
-            torque = float(np.abs(model.actuator_forcerange[actuator]).max())
-        elif model.actuator_ctrllimited[actuator] and model.actuator_biastype[actuator] == mujoco.mjtBias.mjBIAS_NONE:
-            gear = abs(float(model.actuator_gear[actuator, 0]))
-            torque = gear * float(np.abs(model.actuator_ctrlrange[actuator]).max())
-    stiffness = torque
-    for actuator in driven:
-        if (
-            model.actuator_biastype[actuator] == mujoco.mjtBias.mjBIAS_AFFINE
-            and model.actuator_gainprm[actuator, 0] > 0
-        ):
-            stiffness = float(model.actuator_gainprm[actuator, 0])
+            limits.append(gear * np.abs(model.actuator_forcerange[actuator]).max())
+        if model.actuator_ctrllimited[actuator] and bias == int(mujoco.mjtBias.mjBIAS_NONE):
+            limits.append(gear * np.abs(model.actuator_ctrlrange[actuator]).max())
+        if bias == int(mujoco.mjtBias.mjBIAS_AFFINE):
+            stiffness = max(stiffness, gear**2 * -float(model.actuator_biasprm[actuator, 1]))
+    torque = float(min(limits, default=_TORQUE))
+    stiffness = stiffness or torque
     return Joint(
-        name=str(model.joint(joint).name) or f"joint_{joint}",
-        axis=_vector(local(data.xaxis[joint])),
+        name=name,
+        axis=_vector(axis),
         lower=round(float(lower), 6),
         upper=round(float(upper), 6),
         torque_limit=round(torque, 4),
-        velocity_limit=_SPEED,
-        default=round(float(pose[model.jnt_qposadr[joint]]), 6),
+        velocity_limit=speeds.get(name, _SPEED),
+        default=round(float(np.clip(pose[address], lower, upper)), 6),
         stiffness=round(stiffness, 4),
         damping=round(stiffness / 40, 4),
         armature=round(float(model.dof_armature[model.jnt_dofadr[joint]]), 6),
     )
 
 
-def _spheres(model: mujoco.MjModel, data: mujoco.MjData) -> list[Sphere]:
+def _spheres(model: mujoco.MjModel, data: mujoco.MjData, trunk: int, origins: dict[int, np.ndarray]) -> list[Sphere]:
     """Spheres inside the shapes that touch: the sphere itself, the ends of capsules and cylinders, a box's corners."""
-    root = next(body for body in range(1, model.nbody) if model.body_parentid[body] == 0)
-    turn = data.xmat[root].reshape(3, 3)
+    turn = data.xmat[trunk].reshape(3, 3)
     kinds, made = mujoco.mjtGeom, []
     for geom in range(model.ngeom):
         body = int(model.geom_bodyid[geom])
-        if body == 0 or not (model.geom_contype[geom] or model.geom_conaffinity[geom]) or model.body_mass[body] <= 0:
+        if body not in origins or not (model.geom_contype[geom] or model.geom_conaffinity[geom]):
             continue
-        kind, size = model.geom_type[geom], model.geom_size[geom]
+        kind, size = int(model.geom_type[geom]), model.geom_size[geom]
         if kind == kinds.mjGEOM_SPHERE:
             points, radius = np.zeros((1, 3)), size[0]
         elif kind in (kinds.mjGEOM_CAPSULE, kinds.mjGEOM_CYLINDER):
-            radius = size[0]
-            half = size[1] if kind == kinds.mjGEOM_CAPSULE else max(size[1] - radius, 0.0)
+            radius = size[0] if kind == kinds.mjGEOM_CAPSULE else min(size[:2])
+            half = size[1] if kind == kinds.mjGEOM_CAPSULE else size[1] - radius
             points = np.array([[0, 0, half], [0, 0, -half]]) if half > 0 else np.zeros((1, 3))
         elif kind == kinds.mjGEOM_BOX:
             radius = min(size)
@@ -221,56 +239,48 @@ def _spheres(model: mujoco.MjModel, data: mujoco.MjData) -> list[Sphere]:
             points = np.unique(signs * (size - radius), axis=0)
         else:
             continue
-        jointed = model.body_jntnum[body] and model.jnt_type[model.body_jntadr[body]] == mujoco.mjtJoint.mjJNT_HINGE
-        origin = data.xanchor[model.body_jntadr[body]] if jointed else data.xpos[body]
         for point in points:
             world = data.geom_xmat[geom].reshape(3, 3) @ point + data.geom_xpos[geom]
-            made.append(Sphere(_name(model, body), _vector(turn.T @ (world - origin)), round(float(radius), 5)))
+            place = _vector(turn.T @ (world - origins[body]))
+            made.append(Sphere(_name(model, body), place, round(float(radius), 5)))
     return made
 
 
-def _feet(
-    model: mujoco.MjModel, pose: np.ndarray, spheres: list[Sphere], bodies: list[Body]
-) -> tuple[list[str], float]:
-    """The lowest bodies without children in the default pose, and the height of their lowest point under the root."""
-    data = mujoco.MjData(model)
-    data.qpos = pose
-    mujoco.mj_kinematics(model, data)
-    parents = {body.parent for body in bodies}
-    root = bodies[0].name
-    turn, at = data.body(root).xmat.reshape(3, 3), data.body(root).xpos
+def _feet(bodies: list[Body], spheres: list[Sphere]) -> tuple[list[str], float]:
+    """The lowest bodies without children in the default pose, and their lowest point in the root's frame, m."""
+    placed, parents = frames(bodies), {body.parent for body in bodies}
     heights: dict[str, float] = {}
     for body in bodies[1:]:
         if body.name in parents:
             continue
-        own = [sphere for sphere in spheres if sphere.body == body.name]
-        place = turn.T @ (data.body(body.name).xpos - at)
-        moved = turn.T @ data.body(body.name).xmat.reshape(3, 3)
-        points = [(place + moved @ np.array(each.position))[2] - each.radius for each in own]
-        heights[body.name] = float(min(points, default=place[2] - _FOOT_RADIUS))
+        turn, at = placed[body.name]
+        points = [(at + turn @ each.position)[2] - each.radius for each in spheres if each.body == body.name]
+        heights[body.name] = float(min(points, default=at[2] - _FOOT_RADIUS))
     if not heights:
-        raise ValueError(f"body {root!r} has no legs: no other body has a shape or a joint")
+        raise ValueError(f"body {bodies[0].name!r} has no legs: no other body has a shape or a joint")
     lowest = min(heights.values())
     return [name for name, height in heights.items() if height < lowest + _LOWEST], lowest
 
 
-_SIDES = (("left", "right"), ("Left", "Right"), ("FL", "FR"), ("RL", "RR"), ("HL", "HR"), ("LF", "RF"), ("LH", "RH"))
+def _mirror(bodies: list[Body]) -> tuple[tuple[str, float], ...]:
+    """Each joint's image: at joint angle zero it stands at (x, -y, z), its axis along +-(-x, y, -z).
 
-
-def _mirror(joints: list[tuple[Body, Joint]]) -> tuple[tuple[str, float], ...]:
-    """Each joint's image, by the sides in its name; empty if any has none. A rotation's axis mirrors as (-x, y, -z)."""
-    axes = {joint.name: np.array(joint.axis) for _, joint in joints}
-    swap = {a: b for pair in _SIDES for a, b in (pair, pair[::-1])}
-    token = re.compile("|".join(sorted(swap, key=len, reverse=True)))
+    Empty if any joint has none, or several.
+    """
+    places: dict[str, np.ndarray] = {}
+    joints: list[tuple[Joint, np.ndarray]] = []
+    for body in bodies:
+        places[body.name] = np.array(body.position) + (0.0 if body.parent is None else places[body.parent])
+        if body.joint is not None:
+            joints.append((body.joint, places[body.name]))
     made = []
-    for name, axis in axes.items():
-        other = token.sub(lambda found: swap[found.group()], name, count=1)
-        if other not in axes:
+    for joint, place in joints:
+        image, axis = place * (1, -1, 1), np.array(joint.axis) * (-1, 1, -1)
+        there = [other for other, at in joints if np.abs(at - image).max() < _BESIDE]
+        along = {other.name: float(axis @ other.axis) for other in there if abs(axis @ other.axis) > 0.99}
+        if len(along) != 1:
             return ()
-        along = float(np.dot(axis * (-1, 1, -1), axes[other]))
-        if abs(abs(along) - 1) > 0.01:
-            return ()
-        made.append((other, 1.0 if along > 0 else -1.0))
+        made += [(name, 1.0 if sign > 0 else -1.0) for name, sign in along.items()]
     return tuple(made)
 
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from array_api_compat import numpy as xp
 
 from locoenvs import drive
+from locoenvs.actuators import LSTM
 from locoenvs.drive_fit import fit, from_torchscript, response
 from locoenvs.excitation import Log, excite, read_log
 
 
 def test_our_anydrive_is_what_its_provenance_says() -> None:
-    """Its own bench, other loads and targets than it was fitted to: it is passive enough to hold a joint, and its error
-    was at most 3 % of the torque range when it was made."""
+    """Its error was at most 3 % of the torque range when it was made, and it says from what it was made."""
     network = drive.load("anydrive")
     made = network.provenance
     assert made["held_out_error"] <= 0.03 * made["largest_torque"] and made["largest_torque"] == pytest.approx(80)
@@ -37,6 +39,19 @@ def test_our_anydrive_answers_as_a_spring_does() -> None:
     assert response(network, 0 * speed, speed)[0, -1] < -5
 
 
+def test_our_anydrive_holds_a_joint() -> None:
+    """A load of 0.3 kg m^2 that is let go 0.3 rad from its target comes to rest there."""
+    actuator, dt = LSTM(drive.load("anydrive"), [80.0]), 0.005
+    memory, position, velocity = actuator.initial(1, xp), 0.3, 0.0
+    rest = np.zeros((1, 1), np.float32)
+    for _ in range(round(3.0 / dt)):
+        now = np.full((1, 1), position, np.float32), np.full((1, 1), velocity, np.float32)
+        memory, torque = actuator.torque(memory, rest, *now)
+        velocity += dt * float(torque[0, 0]) / 0.3
+        position += dt * velocity
+    assert abs(position) < 0.02 and abs(velocity) < 0.05
+
+
 def test_a_log_survives_its_file(tmp_path: Path) -> None:
     log = excite(drive.load("anydrive"), 80.0, trials=4, seconds=0.5, seed=3)
     assert log.error.shape == (4, 100) and log.dt == 0.005
@@ -47,12 +62,35 @@ def test_a_log_survives_its_file(tmp_path: Path) -> None:
         np.testing.assert_allclose(getattr(again, name), getattr(log, name), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("dt", [1 / 600, 1 / 4000])
+def test_a_log_of_any_rate_survives_its_file(tmp_path: Path, dt: float) -> None:
+    numbers = np.linspace(-1, 1, 2 * 50, dtype=np.float32).reshape(2, 50)
+    Log(dt, numbers, numbers, numbers).write(tmp_path / "log.csv")
+    again = read_log(tmp_path / "log.csv")
+    assert again.dt == pytest.approx(dt, abs=1e-6) and again.torque.shape == (2, 50)
+
+
+def test_a_log_that_cannot_be_written_leaves_the_one_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(file: Any, *_: object, **__: object) -> None:
+        with file if hasattr(file, "write") else open(file, "wb") as half:
+            half.write(b"half")
+        raise OSError("no space left")
+
+    (tmp_path / "log.csv").write_text("before")
+    monkeypatch.setattr(np, "savetxt", fail)
+    with pytest.raises(OSError, match="no space left"):
+        spring(2, 0).write(tmp_path / "log.csv")
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"log.csv": "before"}
+
+
 def test_the_bench_excites_the_whole_range_and_clips() -> None:
     log = excite(drive.load("anydrive"), 60.0, trials=90, seconds=2.0, seed=0)
     assert np.abs(log.torque).max() == 60 and log.torque.std() > 10
     assert np.abs(log.velocity).max() > 10 and np.quantile(np.abs(log.error), 0.9) > 0.3
     same, other = (excite(drive.load("anydrive"), 60.0, trials=90, seconds=0.1, seed=seed) for seed in (0, 1))
-    np.testing.assert_array_equal(same.error[:, :1], excite(drive.load("anydrive"), 60.0, 90, 0.1, 0).error[:, :1])
+    again = excite(drive.load("anydrive"), 60.0, 90, 0.1, 0)
+    np.testing.assert_array_equal(same.error, again.error)
+    np.testing.assert_array_equal(same.torque, again.torque)
     assert not np.array_equal(same.error, other.error)
 
 
@@ -90,6 +128,26 @@ def test_trials_are_told_apart_by_their_number(tmp_path: Path) -> None:
     np.testing.assert_allclose(log.error, [[0] * 3, [0.1] * 3])
 
 
+def test_a_log_that_was_cut_is_refused(tmp_path: Path) -> None:
+    """Trials of about one length are cut to the shortest; one that stops long before the others is an error."""
+    path = tmp_path / "log.csv"
+    spring(3, 0).write(path)
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join(lines[:-10]) + "\n")
+    assert read_log(path).torque.shape == (3, 190)
+    path.write_text("\n".join(lines[:-80]) + "\n")
+    with pytest.raises(
+        ValueError, match="lines 402 to 521: trial 2 has 120 samples, another has 200.*is the file whole"
+    ):
+        read_log(path)
+
+
+def test_a_trial_needs_two_samples() -> None:
+    with pytest.raises(ValueError, match="0.002 s is 0 samples of 0.005 s.*at least 0.01 s"):
+        excite(drive.load("anydrive"), 80.0, trials=1, seconds=0.002, seed=0)
+    assert excite(drive.load("anydrive"), 80.0, trials=1, seconds=0.01, seed=0).torque.shape == (1, 2)
+
+
 def spring(trials: int, seed: int) -> Log:
     """A drive that is a lag of 20 ms behind 40 error - 2 velocity."""
     draw = np.random.default_rng(seed)
@@ -124,6 +182,13 @@ def test_it_stops_early_and_keeps_the_best() -> None:
     assert len(made.held_out_errors) < 200
     assert int(np.argmin(made.held_out_errors)) == len(made.held_out_errors) - 6
     assert made.held_out_error == pytest.approx(min(made.held_out_errors), rel=1e-3)
+    assert made.train_error == made.train_errors[-6] != made.train_errors[-1]
+
+
+def test_a_log_of_a_drive_that_is_off_is_refused() -> None:
+    log = spring(4, 0)
+    with pytest.raises(ValueError, match="every torque of the log is 0 N m"):
+        fit(Log(log.dt, log.error, log.velocity, 0 * log.torque), "off", epochs=1)
 
 
 class Published(torch.nn.Module):
@@ -160,3 +225,6 @@ def test_torchscript_of_the_published_format_is_read_to_the_number(tmp_path: Pat
     other.save(str(tmp_path / "other.pt"))
     with pytest.raises(ValueError, match="not an LSTM of the published format"):
         from_torchscript(tmp_path / "other.pt")
+    torch.save(Published().state_dict(), tmp_path / "plain.pt")
+    with pytest.raises(ValueError, match="plain.pt is not TorchScript"):
+        from_torchscript(tmp_path / "plain.pt")

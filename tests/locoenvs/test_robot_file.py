@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from locoenvs import cli_robot, robot_check
+from locoenvs.cli import main
 from locoenvs.robot import Robot
 from locoenvs.robot_check import check_robot
 from locoenvs.robot_file import read_robot, write_data_file
-from locoenvs.robots import ROBOTS, SUITE
+from locoenvs.robots import ROBOTS
 from locoenvs.suite import SuiteRobot
 
 FILE = """from locoenvs.robot import Body, Joint, Robot, Sphere
@@ -61,6 +66,8 @@ def test_a_data_file_is_read_with_or_without_a_suite(tmp_path: Path) -> None:
         ('feet=("leg",)', 'feet=("leg", "paw")', r"line 13: .*feet names 'paw'; its bodies are .*; 'paw' stands on line 15"),
         ('mirror=(("hip", 1.0),)', 'mirror=(("hop", 1.0),)', r"mirror must name every joint once: \['hip'\]; look at \['hip', 'hop'\]"),
         ("mass=1.0", "mas=1.0", r"line 4: Body.mass: Field required.*\n.*line 8: Body.mas: Unexpected keyword argument"),
+        ("0.1, 0, 0, 0))", "0.1, 0, 0, 0), None, 7)", r"line 3: Body.argument 8 of 7: Unexpected positional argument \(got 7\)"),
+        ("penalized=()", 'penalized=("leg",)', r"line 13: robot 'toy': \['leg'\] are feet and penalized"),
         ("mass=1.0,", "mass=1.0", r"toy.py, line [78]: "),
         ("(BASE, LEG)", "(BASE, LEGG)", r"line 1[34]: NameError: name 'LEGG' is not defined"),
     ],
@@ -68,6 +75,23 @@ def test_a_data_file_is_read_with_or_without_a_suite(tmp_path: Path) -> None:
 def test_an_error_is_named_by_line_and_field(tmp_path: Path, old: str, new: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         read_robot(written(tmp_path, old, new))
+
+
+@pytest.mark.parametrize(
+    ("helper", "message"),
+    [
+        ("\n\n\n1 / 0\n", r"toy.py, line 2: ZeroDivisionError: division by zero"),
+        ("\n\n\nx = (\n", r"toy.py, line 2: SyntaxError: '\(' was never closed \(toy_helper.py, line 4\)"),
+    ],
+)
+def test_an_error_in_a_module_that_a_file_imports_is_named_by_the_import(
+    tmp_path: Path, helper: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "toy_helper.py").write_text(helper)
+    (tmp_path / "toy.py").write_text(f"x = 1\nimport toy_helper\n{FILE}")
+    with pytest.raises(ValueError, match=message):
+        read_robot(tmp_path / "toy.py")
 
 
 def test_other_files_are_refused_by_name(tmp_path: Path) -> None:
@@ -106,12 +130,12 @@ def changed(robot: Robot, name: str, **fields: object) -> Robot:
 
 
 def found(robot: Robot) -> dict[str, tuple[bool, str]]:
-    checks, _ = check_robot(SuiteRobot("Toy", robot))
+    checks, _ = check_robot(robot)
     return {check.name: (check.passed, check.found) for check in checks}
 
 
 def test_the_check_of_a_good_robot_finds_nothing_and_draws_it() -> None:
-    checks, picture = check_robot(SUITE["AnymalC"])
+    checks, picture = check_robot(ROBOTS["AnymalC"])
     assert [check.name for check in checks if not check.passed] == []
     assert picture is None or (picture.shape == (480, 640, 3) and np.ptp(picture) > 100)
 
@@ -128,14 +152,10 @@ def test_the_check_of_a_good_robot_finds_nothing_and_draws_it() -> None:
     ],
 )
 def test_what_is_wrong_with_a_leg_is_found(change: dict, name: str, words: str) -> None:
-    from locoenvs import robot_check
-
     robot = changed(ROBOTS["AnymalC"], "LF_HIP", **change)
     checks = [getattr(robot_check, f"_{each}")(robot) for each in ("inertia", "symmetry", "ranges", "axes")]
     (check,) = [check for check in checks if check.name == name]
     assert not check.passed
-    import re
-
     assert re.search(words, check.found), check.found
 
 
@@ -153,3 +173,41 @@ def test_a_robot_that_cannot_carry_itself_is_found() -> None:
     assert not checks["stands"][0] and "base contact" in checks["stands"][1]
     assert not checks["feet"][0] and "raise start_height" in checks["feet"][1]
     assert checks["mass"][0] and checks["symmetry"][0]
+
+
+def test_a_robot_without_feet_is_found() -> None:
+    robot = dataclasses.replace(ROBOTS["AnymalC"], feet=())
+    for check in (robot_check._feet(robot), robot_check._balance(robot)):
+        assert not check.passed and "names no feet" in check.found
+
+
+def test_an_engines_own_tensors_are_looked_at() -> None:
+    """Those of torch, which numpy refuses to read unless they are taken off their device and their graph first."""
+    torch = pytest.importorskip("torch")
+    robot = ROBOTS["AnymalC"]
+    force = torch.zeros(1, len(robot.contact_bodies), 3)
+    force[0, [robot.contact_bodies.index(foot) for foot in robot.feet], 2] = robot.mass * 9.81 / 4
+    torque = torch.full((1, 12), 8.0)
+    readout = SimpleNamespace(base_position=torch.zeros(1, 3), contact_force=force, joint_torque=torque)
+    for tensor in vars(readout).values():
+        tensor.requires_grad_()
+    env = SimpleNamespace(
+        task=robot_check._quiet(robot),
+        reset=lambda seed: None,
+        step=lambda action: (None, {"reset_reason": [0]}),
+        reset_reasons=("running",),
+        state=SimpleNamespace(episodes=SimpleNamespace(readout=readout)),
+    )
+    standing, strain = robot_check._standing(env)  # type: ignore[arg-type]
+    assert standing.passed and "100 % of the weight" in standing.found
+    assert strain.passed and "up to 10 % of a limit" in strain.found
+
+
+def test_a_missing_matplotlib_is_noticed_before_the_check(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.image", None)
+    monkeypatch.setattr(cli_robot, "check_robot", lambda *_: pytest.fail("checked"))
+    with pytest.raises(SystemExit):
+        main(["robot", "check", str(written(tmp_path))])
+    assert "pictures need matplotlib" in capsys.readouterr().err
