@@ -77,15 +77,12 @@ class Where:
     physics: str
     device: str
 
-    def make(self, task: Task, robots: int, **options: Any) -> LocoVectorEnv:
-        return LocoVectorEnv(
-            task, robots, backend="isaaclab", device=self.device, options={"physics": self.physics}, **options
-        )
-
     @contextmanager
     def env(self, task: Task, robots: int, **options: Any) -> Iterator[LocoVectorEnv]:
         """Isaac Lab has one simulation a process, so each is closed before the next is made."""
-        env = self.make(task, robots, **options)
+        env = LocoVectorEnv(
+            task, robots, backend="isaaclab", device=self.device, options={"physics": self.physics}, **options
+        )
         try:
             yield env
         finally:
@@ -258,9 +255,7 @@ def friction(where: Where, robots: int) -> dict[str, Any]:
 
 def fresh(where: Where, robots: int) -> dict[str, Any]:
     """Episodes of one second end here and there; the engine is asked where it stands after each such step."""
-    task = dataclasses.replace(
-        flat(), timing=dataclasses.replace(flat().timing, episode_length=1.0), randomization=flat().randomization
-    )
+    task = dataclasses.replace(flat(), timing=dataclasses.replace(flat().timing, episode_length=1.0))
     worst: dict[str, float] = dict.fromkeys(("position", "quaternion", "joints", "velocity"), 0.0)
     moved, forces, resets = 0.0, 0.0, 0
     with where.env(task, robots, array="torch", split="train") as env:
@@ -304,10 +299,9 @@ def rough(where: Where, robots: int, steps: int) -> dict[str, Any]:
         assert isinstance(env, LocoVectorEnv), "gymnasium.make must return the environment bare"
         observation, _ = env.reset(seed=0)
         reasons = np.zeros(len(env.reset_reasons), int)
-        time_outs, highest = 0, 0
+        time_outs = 0
         rng = np.random.default_rng(0)
         kept, copy = observation, observation.copy()
-        begun = time.perf_counter()
         for step in range(steps):
             observation, reward, terminated, truncated, info = env.step(
                 rng.normal(size=env.action_space.shape).astype(np.float32)
@@ -330,9 +324,7 @@ def rough(where: Where, robots: int, steps: int) -> dict[str, Any]:
             problems += [f"step {step}: {name}" for name, held in promises.items() if not held]
             reasons += np.bincount(info["reset_reason"], minlength=len(reasons))
             time_outs += int(info["time_outs"].sum())
-            highest = max(highest, int(np.asarray(env.state.episodes.level.cpu()).max()))
             kept, copy = observation, observation.copy()
-        seconds = time.perf_counter() - begun
     finally:
         env.close()
     return {
@@ -341,7 +333,6 @@ def rough(where: Where, robots: int, steps: int) -> dict[str, Any]:
         "problems": problems[:10],
         "reset_reasons": {name: int(count) for name, count in zip(env.reset_reasons[1:], reasons[1:])},
         "time_outs": time_outs,
-        "wall_seconds": round(seconds, 1),
         "passed": not problems,
     }
 
@@ -367,7 +358,7 @@ def panel(where: Where, robots: int | None, policy: Path, native: Path) -> dict[
 
 
 def learn(where: Where, robots: int) -> dict[str, Any]:
-    """Two updates of RSL-RL's PPO on the rough task, as ``locoenvs train`` does them."""
+    """Two updates of RSL-RL's PPO on the rough task, as ``locoenvs train`` does them: on the physics that it would take."""
     from locoenvs.run import Run
     from locoenvs.wrappers.rsl_rl import train
 
@@ -426,6 +417,15 @@ def main(
     }
     report: dict[str, Any] = json.loads(out.read_text()) if out.exists() else {}
     done: dict[str, Any] = report.get("parts", {})
+    if done and (report["physics"], report["device"]) != (where.physics, _device(where.device)):
+        raise SystemExit(
+            f"{out} has results of {report['physics']} on {report['device']}: name another file with --out for "
+            f"{where.physics} on {_device(where.device)}"
+        )
+    if "learn" in parts and where.physics != requirements.choose(found, None):
+        raise SystemExit(
+            f"'locoenvs train' takes {requirements.choose(found, None)} here, not {where.physics}: leave out part 'learn'"
+        )
     for part in parts:
         if done.get(part, {}).get("passed"):
             continue

@@ -70,9 +70,10 @@ class LocoDirectEnv(DirectRLEnv):  # type: ignore[misc]
     def step(self, action: torch.Tensor) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         """One control step with ``action`` (num_envs, J)."""
         self._observation, reward, terminated, truncated, info = self.inner.step(action)
-        self.extras = {**info, "log": {name: float(value) for name, value in info["log"].items()}}
-        if not self.extras["log"]["episodes"]:  # RSL-RL averages over the steps that have a log
-            del self.extras["log"]
+        self.extras = dict(info)
+        log = self.extras.pop("log")
+        if log["episodes"]:  # RSL-RL averages over the steps that have a log
+            self.extras["log"] = {name: float(value) for name, value in log.items()}
         self.common_step_counter += 1
         self.reset_terminated, self.reset_time_outs = terminated, truncated
         self.reset_buf, self.reward_buf = terminated | truncated, reward
@@ -91,6 +92,7 @@ class LocoDirectEnv(DirectRLEnv):  # type: ignore[misc]
         """End the simulation. Afterwards this process may make another."""
         if not self._is_closed:
             self._is_closed = True
+            del self.scene, self.sim  # as Isaac Lab's own: what is left of them would outlive the simulation
             self.inner.close()
 
     # What the suite's step does, where Isaac Lab's base class asks for hooks.

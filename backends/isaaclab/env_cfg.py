@@ -1,6 +1,6 @@
 """Isaac Lab's configuration of each task of the suite: ``<Name>EnvCfg`` for each of :data:`~.tasks.TASKS`.
 
-What Isaac Lab's scripts set is honored: number of robots, device, seed, physics. The MDP is the suite's task; what of it
+What Isaac Lab's scripts set is honored: number of robots, device, seed; and the physics as ``env.physics_name``. The MDP is the suite's task; what of it
 Isaac Lab's classes have fields for is filled in from it, and not read back.
 """
 
@@ -9,10 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 from isaaclab.envs import DirectRLEnvCfg
-from isaaclab.scene import InteractiveSceneCfg
 from isaaclab.utils.configclass import configclass
 
-from locoenvs.backends.isaaclab import newton, physx, requirements, scene
+from locoenvs.backends.isaaclab import requirements, scene
 from locoenvs.backends.isaaclab.tasks import TASKS, class_name
 from locoenvs.mdp import prepare
 from locoenvs.registration import task as task_of
@@ -37,10 +36,11 @@ def env_cfg(env_id: str, physics: str | None = None) -> LocoEnvCfg:
     task, found = task_of(env_id), requirements.find()
     physics = requirements.choose(found, physics)
     mdp = prepare(task, build(task.terrain), xp)
-    points = newton.contact_points(task) if physics == "newton" else physx.contact_points(task)
     made = LocoEnvCfg(env_id=env_id, physics_name=physics)
-    made.sim = scene.sim_cfg(task, ROBOTS, requirements.device(None), found, physics, points)
-    made.scene = InteractiveSceneCfg(num_envs=ROBOTS, env_spacing=0.0, replicate_physics=True)
+    made.sim = scene.sim_cfg(
+        task, ROBOTS, requirements.device(None), found, physics, scene.contact_points(task, physics)
+    )
+    made.scene = scene.place_cfg(ROBOTS)
     made.decimation = task.timing.decimation
     made.episode_length_s = task.timing.episode_length
     made.observation_space, made.action_space, made.state_space = mdp.observation_size, mdp.num_joints, 0

@@ -12,8 +12,6 @@ from locoenvs.terrain import HeightMap
 UPRIGHT: tuple[TileKind, ...] = ("obstacles", "stairs_up", "stairs_down")
 """The kinds of tiles that are flat but for the faces of steps, which a height grid spreads over a cell."""
 
-Corner = tuple[float, float, float]
-
 
 @dataclass(frozen=True, eq=False)
 class Mesh:

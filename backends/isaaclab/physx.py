@@ -9,7 +9,6 @@ import torch
 
 from locoenvs.task import Task
 
-_PATCHES_A_CONTACT = 1
 _LEAST = 2**16
 """The smallest buffer: a few robots must not be limited by the estimate for one."""
 
@@ -28,7 +27,7 @@ def settings(task: Task, num_envs: int, contacts: int, *, kind: str, major: int)
     else:
         from isaaclab_physx.physics import PhysxCfg as Settings
     points = max(contacts * num_envs, _LEAST)
-    return Settings(gpu_max_rigid_contact_count=points, gpu_max_rigid_patch_count=points * _PATCHES_A_CONTACT)
+    return Settings(gpu_max_rigid_contact_count=points, gpu_max_rigid_patch_count=points)
 
 
 class PhysX:

@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 RECIPE = "see docs/isaaclab.md of locoenvs for install recipes"
 
 OLDEST = (0, 50)
-"""Isaac Lab 2.3's package ``isaaclab`` counts from 0.47 to 0.54; 3.0's from 4 on."""
+"""The oldest package ``isaaclab`` that is taken for Isaac Lab 2.3, whose own count up to 0.54; 3.0's count from 4 on."""
 
 MODULES = {
     "newton": ("isaaclab_newton", "newton", "mujoco_warp"),
@@ -42,8 +42,12 @@ def find() -> Found:
         raise ImportError(
             f"backend 'isaaclab' needs Isaac Lab 3.0 or 2.3 (package isaaclab {oldest} or newer), found {package}: {RECIPE}"
         )
-    offered = ("physx",) if major == 2 else tuple(MODULES)
-    return Found(major, package, tuple(name for name in offered if not missing(name)))
+    return Found(major, package, tuple(name for name in _offered(major) if not missing(name)))
+
+
+def _offered(major: int) -> tuple[str, ...]:
+    """The physics of that release."""
+    return ("physx",) if major == 2 else tuple(MODULES)
 
 
 def missing(physics: str) -> list[str]:
@@ -56,7 +60,7 @@ def choose(found: Found, physics: str | None) -> str:
     if physics is None:
         if found.physics:
             return found.physics[0]
-        lacks = "; ".join(f"{name} lacks {', '.join(missing(name))}" for name in MODULES)
+        lacks = "; ".join(f"{name} lacks {', '.join(missing(name))}" for name in _offered(found.major))
         raise ImportError(
             f"Isaac Lab {found.major} (package {found.package}) is here without any physics: {lacks}. {RECIPE}"
         )
@@ -64,7 +68,7 @@ def choose(found: Found, physics: str | None) -> str:
         raise ValueError(f"physics={physics!r}: there are {', '.join(map(repr, MODULES))}")
     if physics in found.physics:
         return physics
-    if found.major == 2:
+    if physics not in _offered(found.major):
         raise ImportError(f"physics={physics!r} needs Isaac Lab 3.0, found 2.3 (package {found.package}): {RECIPE}")
     raise ImportError(
         f"physics={physics!r} needs {', '.join(missing(physics))}, not installed beside Isaac Lab {found.major} (package "
@@ -126,10 +130,15 @@ def _is_there(module: str) -> bool:
 
 
 def _version() -> str:
-    import isaaclab
-
     try:
-        return str(getattr(isaaclab, "__version__", None) or version("isaaclab"))
+        import isaaclab
+
+        if given := getattr(isaaclab, "__version__", None):
+            return str(given)
+    except ImportError:  # 2.3 without Isaac Sim
+        pass
+    try:
+        return version("isaaclab")
     except PackageNotFoundError:
         return "unknown"
 

@@ -12,7 +12,6 @@ from locoenvs.backends.isaaclab.requirements import Found
 from locoenvs.robot import Robot
 from locoenvs.task import Task
 
-PHYSICS = ("newton", "physx", "ovphysx")
 """The physics that Isaac Lab can run the task on: Newton's MuJoCo solver, PhysX in Isaac Sim, PhysX on its own."""
 
 
@@ -26,6 +25,11 @@ class Scene:
     contacts: Any
     adapter: Adapter
     physics: newton.Newton | physx.PhysX
+
+
+def contact_points(task: Task, physics: str) -> int:
+    """An upper estimate of the contact points that one robot has at once."""
+    return newton.contact_points(task) if physics == "newton" else physx.contact_points(task)
 
 
 def sim_cfg(task: Task, num_envs: int, device: str, found: Found, physics: str, contacts: int) -> Any:
@@ -45,14 +49,13 @@ def sim_cfg(task: Task, num_envs: int, device: str, found: Found, physics: str, 
 
 
 def scene_cfg(robot: Robot, num_envs: int, robot_file: Path, ground_file: Path) -> Any:
-    """Isaac Lab's scene settings. All environments share one place: robots walk over one map."""
+    """Isaac Lab's scene settings: ground, robots and their contact sensors."""
     from isaaclab.actuators import ImplicitActuatorCfg
     from isaaclab.assets import ArticulationCfg, AssetBaseCfg
-    from isaaclab.scene import InteractiveSceneCfg
     from isaaclab.sensors import ContactSensorCfg
     from isaaclab.sim import UsdFileCfg
 
-    made = InteractiveSceneCfg(num_envs=num_envs, env_spacing=0.0, replicate_physics=True)
+    made = place_cfg(num_envs)
     made.ground = AssetBaseCfg(prim_path="/World/ground", spawn=UsdFileCfg(usd_path=str(ground_file)))
     made.robot = ArticulationCfg(
         prim_path="{ENV_REGEX_NS}/Robot",
@@ -64,6 +67,13 @@ def scene_cfg(robot: Robot, num_envs: int, robot_file: Path, ground_file: Path) 
     )
     made.contacts = ContactSensorCfg(prim_path="{ENV_REGEX_NS}/Robot/.*")
     return made
+
+
+def place_cfg(num_envs: int) -> Any:
+    """An empty scene. All environments share one place: robots walk over one map."""
+    from isaaclab.scene import InteractiveSceneCfg
+
+    return InteractiveSceneCfg(num_envs=num_envs, env_spacing=0.0, replicate_physics=True)
 
 
 def build(sim_settings: Any, scene_settings: Any, found: Found, physics: str) -> Scene:

@@ -11,7 +11,7 @@ import torch
 from array_api_compat import torch as xp
 
 from locoenvs.actuators import Actuator, actuator_of
-from locoenvs.backends.isaaclab import conventions, newton, physx, requirements, scene
+from locoenvs.backends.isaaclab import conventions, requirements, scene
 from locoenvs.backends.isaaclab.mesh import ground_mesh
 from locoenvs.rotation import rotate, rotate_inverse
 from locoenvs.state import Array, Readout
@@ -33,7 +33,7 @@ class IsaacLabSimulator:
         height_map: the ground of ``task.terrain``.
         num_envs: number of robots.
         device: "cpu", "cuda", "cuda:1"; None is the first GPU, or the CPU.
-        physics: one of :data:`locoenvs.backends.isaaclab.scene.PHYSICS`; None is the first that is installed.
+        physics: one of :data:`locoenvs.backends.isaaclab.requirements.MODULES`; None is the first that is installed.
         vertical_risers: make steep cells of the ground vertical.
         visuals: also load the shapes that are drawn.
         contacts_per_robot: room for contact points; None is an estimate from the robot and its ground.
@@ -64,6 +64,9 @@ class IsaacLabSimulator:
         self.num_envs, self.task = num_envs, task
         self._height_map = height_map
         self._contacts = _room(task, self.physics, num_envs, contacts_per_robot)
+        self._actuator = actuator_of(task) if actuator is None else actuator
+        self._memory = self._actuator.initial(num_envs, xp, self.device)
+        self._renderer: Renderer | None = None
         requirements.start_kit(self.physics, found)
         from locoenvs.backends.isaaclab import usd
 
@@ -75,13 +78,14 @@ class IsaacLabSimulator:
             self.physics,
         )
         self._adapter, self._robot = self.lab.adapter, self.lab.robot
-        self._actuator = actuator_of(task) if actuator is None else actuator
-        self._memory = self._actuator.initial(num_envs, xp, self.device)
-        self._index(task)
-        self._masses = self._adapter.masses(self._robot)
-        self._force_scale = self.lab.physics.force_scale(task.timing.physics_dt)
+        try:
+            self._index(task)
+            self._masses = self._adapter.masses(self._robot)
+            self._force_scale = self.lab.physics.force_scale(task.timing.physics_dt)
+        except BaseException:
+            self.close()  # or no other environment could be made in this process
+            raise
         self._torque = torch.zeros(num_envs, len(task.robot.joints), device=self.device)
-        self._renderer: Renderer | None = None
 
     def _index(self, task: Task) -> None:
         """Where the task's joints and bodies stand in the engine's order."""
@@ -238,7 +242,7 @@ class IsaacLabSimulator:
 
 def _room(task: Task, physics: str, num_envs: int, asked: int | None) -> int:
     """Contact points a robot that the buffers hold. Raises ValueError for fewer than can be needed."""
-    estimate = newton.contact_points(task) if physics == "newton" else physx.contact_points(task)
+    estimate = scene.contact_points(task, physics)
     if asked is None:
         return estimate
     least = len(task.robot.spheres)

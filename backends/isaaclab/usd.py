@@ -31,6 +31,9 @@ IMPEDANCE = (0.999, 0.999, 0.001, 0.5, 2.0)
 
 def robot_file(robot: Robot, *, visuals: bool = False) -> Path:
     """The cached USD file of a robot; with ``visuals`` also the shapes that are drawn and touch nothing."""
+    for name in (robot.name, *(body.name for body in robot.bodies), *robot.joint_names):
+        if not Sdf.Path.IsValidIdentifier(name):
+            raise ValueError(f"robot {robot.name!r}: {name!r} cannot name a prim: use letters, digits and underscores")
     drawn = robot if visuals else dataclasses.replace(robot, visuals=())
     content = json.dumps([FORMAT, CONTACT_TIME, LIMIT_TIME, IMPEDANCE, dataclasses.asdict(drawn)], sort_keys=True)
     digest = hashlib.sha256(content.encode()).hexdigest()[:16]
@@ -67,11 +70,6 @@ class _Writer:
 
     def robot(self, robot: Robot) -> None:
         """Bodies beside each other, each where it stands with all joints at zero; the base is the articulation's root."""
-        for name in (*(body.name for body in robot.bodies), *robot.joint_names):
-            if not Sdf.Path.IsValidIdentifier(name):
-                raise ValueError(
-                    f"robot {robot.name!r}: {name!r} cannot name a prim: use letters, digits and underscores"
-                )
         material = self.material("robot_material")
         places: dict[str | None, np.ndarray] = {None: np.zeros(3)}
         touching = set(robot.contact_bodies)
@@ -161,9 +159,8 @@ class _Writer:
         UsdPhysics.CollisionAPI.Apply(prim)
         _apply(prim, "PhysxCollisionAPI", {"physxCollision:contactOffset": 0.01, "physxCollision:restOffset": 0.0})
         stiffness, damping = spring(CONTACT_TIME)
-        _set(prim, {"newton:contact_ke": stiffness, "newton:contact_kd": damping, "newton:contactMargin": 0.0})
-        prim.CreateAttribute("mjc:priority", Sdf.ValueTypeNames.Int).Set(1)
-        prim.CreateAttribute("mjc:condim", Sdf.ValueTypeNames.Int).Set(3)
+        _set(prim, {"newton:contact_ke": stiffness, "newton:contact_kd": damping, "newton:contactMargin": 0.0,
+                    "mjc:priority": 1, "mjc:condim": 3})  # fmt: skip
         prim.CreateAttribute("mjc:solimp", Sdf.ValueTypeNames.DoubleArray).Set(list(IMPEDANCE))
         _bind(prim, material)
 

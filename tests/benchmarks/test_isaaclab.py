@@ -53,6 +53,28 @@ def test_a_part_that_fails_is_done_again_and_one_that_passed_is_not(runs: list[s
     assert [part["passed"] for part in report["parts"].values()] == [True, False]
 
 
+def test_results_of_another_physics_are_not_mixed_in(runs: list[str], tmp_path: Path) -> None:
+    out = tmp_path / "result.json"
+    main(("air",), device="cpu", out=out)
+    before = out.read_text()
+    out.write_text(before.replace('"physics": "newton"', '"physics": "ovphysx"'))
+    with pytest.raises(
+        SystemExit, match="has results of ovphysx on cpu: name another file with --out for newton on cpu"
+    ):
+        main(("air",), device="cpu", out=out)
+    assert runs == ["air"]
+
+
+def test_training_is_only_verified_on_the_physics_that_it_takes(
+    runs: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = isaaclab.requirements.Found(3, "6.1", ("newton", "ovphysx"))
+    monkeypatch.setattr(isaaclab.requirements, "find", lambda: both)
+    with pytest.raises(SystemExit, match="takes newton here, not ovphysx: leave out part 'learn'"):
+        main(("air", "learn"), physics="ovphysx", device="cpu", out=tmp_path / "result.json")
+    assert not runs
+
+
 def test_without_isaac_lab_the_recipe_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(isaaclab.requirements, "_is_there", lambda name: False)
     with pytest.raises(ImportError, match="docs/isaaclab.md"):

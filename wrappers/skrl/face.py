@@ -6,8 +6,6 @@ from typing import Any
 
 import gymnasium
 
-from locoenvs.vector import LocoVectorEnv
-
 
 class Face:
     """The part of SKRL's environment that does not depend on the array library. Goes before SKRL's ``Wrapper``.
@@ -15,7 +13,7 @@ class Face:
     The critic's group of a privileged environment is SKRL's state.
     """
 
-    _env: LocoVectorEnv
+    _env: Any  # a LocoVectorEnv
     _observation: Any
     _state: Any
 

@@ -40,6 +40,13 @@ def test_without_isaac_lab_the_recipe_is_named(nothing: Path) -> None:
         gymnasium.make("Loco/AnymalC-Flat-v0", num_envs=2, backend="isaaclab")
 
 
+def test_2_3_that_cannot_be_imported_without_isaac_sim_is_found(nothing: Path) -> None:
+    package(nothing, "isaaclab", "import isaacsim")
+    (nothing / "isaaclab-0.54.2.dist-info").mkdir()
+    (nothing / "isaaclab-0.54.2.dist-info" / "METADATA").write_text("Name: isaaclab\nVersion: 0.54.2\n")
+    assert requirements.find() == Found(2, "0.54.2", ())
+
+
 def test_an_old_isaac_lab_is_named_with_its_version(nothing: Path) -> None:
     package(nothing, "isaaclab", "__version__ = '0.36.0'")
     with pytest.raises(ImportError, match=r"0\.50 or newer\), found 0\.36\.0"):
@@ -49,6 +56,8 @@ def test_an_old_isaac_lab_is_named_with_its_version(nothing: Path) -> None:
 def test_2_3_has_physx_alone_and_3_0_what_is_installed(nothing: Path) -> None:
     package(nothing, "isaaclab", "__version__ = '0.54.2'")
     assert requirements.find() == Found(2, "0.54.2", ())
+    with pytest.raises(ImportError, match=r"without any physics: physx lacks isaacsim\. see"):
+        requirements.choose(requirements.find(), None)
     package(nothing, "isaacsim")
     assert requirements.find() == Found(2, "0.54.2", ("physx",))
     package(nothing, "isaaclab.physics")
@@ -70,6 +79,8 @@ def test_physics_that_is_not_installed_is_named_with_what_it_lacks(nothing: Path
         requirements.choose(Found(3, "6.1", ("newton",)), "ovphysx")
     with pytest.raises(ImportError, match=r"'newton' needs Isaac Lab 3.0, found 2.3 \(package 0.54.2\)"):
         requirements.choose(Found(2, "0.54.2", ("physx",)), "newton")
+    with pytest.raises(ImportError, match=r"'physx' needs isaacsim, not installed"):
+        requirements.choose(Found(2, "0.54.2", ()), "physx")
     with pytest.raises(ImportError, match=r"without any physics: newton lacks isaaclab_newton, newton, mujoco_warp"):
         requirements.choose(Found(3, "6.1", ()), None)
 

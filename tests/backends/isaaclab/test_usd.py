@@ -17,7 +17,7 @@ from pxr import Usd, UsdGeom, UsdPhysics, UsdShade  # noqa: E402
 from fake import BIPED  # noqa: E402
 from locoenvs.backends.isaaclab import usd  # noqa: E402
 from locoenvs.backends.isaaclab.mesh import ground_mesh  # noqa: E402
-from locoenvs.robot import Robot  # noqa: E402
+from locoenvs.robot import Robot, Visual  # noqa: E402
 from locoenvs.robots import ROBOTS  # noqa: E402
 from locoenvs.task import Terrain, TileShare  # noqa: E402
 from locoenvs.terrain import build  # noqa: E402
@@ -179,7 +179,7 @@ def test_a_file_is_written_once_and_named_after_what_it_holds(tmp_path: Path) ->
     assert usd.robot_file(BIPED) == first and first.stat().st_mtime_ns == written
     bodies = (dataclasses.replace(BIPED.bodies[0], mass=11.0), *BIPED.bodies[1:])
     assert usd.robot_file(dataclasses.replace(BIPED, bodies=bodies)) != first
-    painted = dataclasses.replace(BIPED, visuals=())
+    painted = dataclasses.replace(BIPED, visuals=(Visual("base", "sphere", (0.1, 0.0, 0.0), (0.0, 0.0, 0.0)),))
     assert usd.robot_file(painted) == first, "what is not drawn is not part of the file"
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
         {first.name, *(p.name for p in tmp_path.glob("*.usdc"))}
@@ -206,6 +206,8 @@ def test_a_name_that_usd_cannot_have_is_refused() -> None:
     robot = dataclasses.replace(BIPED, bodies=bodies, spheres=spheres, terminating=("the base",))
     with pytest.raises(ValueError, match="'the base' cannot name a prim"):
         usd.robot_file(robot)
+    with pytest.raises(ValueError, match="'go2-v2' cannot name a prim"):
+        usd.robot_file(dataclasses.replace(BIPED, name="go2-v2"))
 
 
 def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
