@@ -170,7 +170,7 @@ def play(
         policy: Folder of a policy, a run, or an environment whose policy is shipped.
         out: Video to write (.mp4).
         seconds: Its length; once through the schedule by default.
-        terrain: Kind of tile to walk on; the policy's own ground by default.
+        terrain: Kind of tile to walk on; by default the plane, or upward stairs for a policy of rough ground.
         level: Difficulty of the tile, 0 is the easiest.
         backend: Physics, as shown by list.
     """
@@ -178,6 +178,8 @@ def play(
         raise ValueError(f"--out {out}: a video's name must end in .mp4")
     loaded = _policy(policy)
     task, robot = loaded.task, 0
+    if terrain is None and task.terrain.kind == "tiles":
+        terrain = "stairs_up"  # a whole map takes long to draw
     if terrain is not None:
         levels = task.terrain.levels
         if not 0 <= level < levels:
@@ -376,8 +378,10 @@ def _print_findings(console: Console, findings: Sequence[Finding]) -> None:
 
 
 def _one_column(task: Task, kind: TileKind) -> Task:
-    """The task on a map of one column of that kind of tile, where robot i stands on level i."""
-    ground: Terrain = dataclasses.replace(task.terrain, kind="tiles", columns=1, shares=(TileShare(kind, 1.0),))
+    """The task on a narrow map of one column of that kind of tile, where robot i stands on level i."""
+    ground: Terrain = dataclasses.replace(
+        task.terrain, kind="tiles", columns=1, shares=(TileShare(kind, 1.0),), border=min(task.terrain.border, 8.0)
+    )
     return dataclasses.replace(task, terrain=ground, curriculum=Curriculum(enabled=False))
 
 
