@@ -63,20 +63,23 @@ def touch(
     Returns the deepest contact of each sphere, and for the spheres ``twice`` (indices) a second one, of the deepest
     place where the ground faces another way: a foot on a tread touches the riser too.
     """
-    order: list[int] = []
-    parts: list[tuple[jax.Array, jax.Array]] = []
+    groups, firsts, seconds = [], [], []
     for count in sorted({cells_under(r, grid.cell) for r in radius}):
         chosen = np.array([i for i, r in enumerate(radius) if cells_under(r, grid.cell) == count])
-        order.extend(chosen)
         near = _Near(heights, grid, center[chosen], radius[chosen], count)
-        parts.append(near.contacts())
-    back = np.argsort(np.array(order))
-    distance, normal = (jnp.concatenate([part[i] for part in parts], axis=1)[:, back] for i in (0, 1))
+        first, second = near.contacts(np.nonzero(np.isin(chosen, twice))[0])
+        groups.append(chosen)
+        firsts.append(first)
+        seconds.append(second)
+    order = np.concatenate(groups)
     made = []
-    for rank, spheres in ((0, np.arange(len(radius))), (1, twice)):
-        n, d = normal[rank, spheres], distance[rank, spheres]
-        position = center[spheres] - n * (radius[spheres] + d / 2)[:, None]
-        made.append(Touch(d, position, frame_of(n)))
+    for parts, found, wanted in (
+        (firsts, order, np.arange(len(radius))),
+        (seconds, order[np.isin(order, twice)], twice),
+    ):
+        rows = np.array([np.nonzero(found == sphere)[0].item() for sphere in wanted], int)
+        d, n = (jnp.concatenate([part[i] for part in parts])[rows] for i in (0, 1))
+        made.append(Touch(d, center[wanted] - n * (radius[wanted] + d / 2)[:, None], frame_of(n)))
     return made[0], made[1]
 
 
@@ -97,25 +100,24 @@ class _Near:
         self.xy = center[:, :2] - origin - corner * jnp.float32(grid.cell)
         self.z = center[:, 2]
 
-    def contacts(self) -> tuple[jax.Array, jax.Array]:
-        """Distances (2, S) and normals (2, S, 3) of the two contacts of each sphere."""
-        faces, above = self._faces()
-        vectors = jnp.concatenate([faces[0], self._edges()], axis=1)  # (S, P, 3) from the ground to the center
-        inside = jnp.concatenate(
-            [faces[1], jnp.ones((vectors.shape[0], vectors.shape[1] - faces[1].shape[1]), bool)], axis=1
-        )
-        length = jnp.where(inside, jnp.linalg.norm(vectors, axis=-1), FAR)
+    def contacts(self, twice: np.ndarray) -> tuple[tuple[jax.Array, jax.Array], tuple[jax.Array, jax.Array]]:
+        """Distances (S,) and normals (S, 3) of each sphere's first contact, and (R,), (R, 3) of the second of those ``twice``."""
+        faces, inside, above = self._faces()
+        # From the ground to the center, (S, P) along x, y and z: apart, since the compiler vectorizes the last axis.
+        vector = tuple(jnp.concatenate([face, edge], axis=1) for face, edge in zip(faces, self._edges()))
+        square = vector[0] ** 2 + vector[1] ** 2 + vector[2] ** 2
+        square = square.at[:, : inside.shape[1]].set(jnp.where(inside, square[:, : inside.shape[1]], FAR**2))
         sign = jnp.where(above, 1.0, -1.0)
-        unit = vectors / jnp.maximum(length, 1e-9)[..., None] * sign[:, None, None]
-        first, direction = _nearest(length, unit)
-        on_surface = first < 1e-5
-        direction = jnp.where(on_surface[:, None], self._normal_below(), direction)
-        other = jnp.where(jnp.sum(unit * direction[:, None], axis=-1) < SAME, length, FAR)
-        second, turned = _nearest(other, unit)
+        first, normal = _nearest(square, vector, sign)
+        normal = jnp.where((first < 1e-5)[:, None], self._normal_below(), normal)
         # Only the nearest point of ground that a buried center has says how deep it is.
-        second = jnp.where(above, second, FAR)
-        turned = jnp.where((second < FAR)[:, None], turned, direction)
-        return jnp.stack([sign * first - self.radius, second - self.radius]), jnp.stack([direction, turned])
+        square, vector, facing, sign = square[twice], tuple(part[twice] for part in vector), normal[twice], sign[twice]
+        along = sum(part * facing[:, i, None] for i, part in enumerate(vector)) * sign[:, None]
+        other = jnp.where(along < SAME * jnp.maximum(jnp.sqrt(square), 1e-9), square, FAR**2)
+        second, turned = _nearest(jnp.where(above[twice, None], other, FAR**2), vector, sign)
+        turned = jnp.where((second < FAR / 2)[:, None], turned, facing)
+        radius = self.radius
+        return (jnp.where(above, first, -first) - radius, normal), (second - radius[twice], turned)
 
     def _triangles(self) -> tuple[jax.Array, ...]:
         """Of the lower and the upper triangle of each cell: slopes along x and y, and the center's height above its plane.
@@ -132,12 +134,11 @@ class _Near:
         above = self.z[:, None, None, None] - corner[:, None] - slope_x * x - slope_y * y
         return slope_x, slope_y, above, x, y
 
-    def _faces(self) -> tuple[tuple[jax.Array, jax.Array], jax.Array]:
-        """Vectors from each triangle's plane to the center (S, 2 count^2, 3), whether they end inside the triangle, and
-        whether the center is above the ground (S,)."""
+    def _faces(self) -> tuple[tuple[jax.Array, ...], jax.Array, jax.Array]:
+        """Vectors from each triangle's plane to the center, (S, 2 count^2) along x, y and z, whether they end inside the
+        triangle, and whether the center is above the ground (S,)."""
         slope_x, slope_y, above, x, y = self._triangles()
         along = above / (1 + slope_x**2 + slope_y**2)
-        vector = along[..., None] * jnp.stack([-slope_x, -slope_y, jnp.ones_like(slope_x)], axis=-1)
         px, py = x + along * slope_x, y + along * slope_y
         lower = np.array([True, False])[:, None, None]
         within = (jnp.minimum(px, py) >= 0) & (jnp.maximum(px, py) <= self.cell)
@@ -145,7 +146,8 @@ class _Near:
         over = self._over(x, y)
         over_ground = jnp.sum(jnp.where(over, above, 0.0), axis=(1, 2, 3)) >= 0
         size = len(self.height)
-        return (vector.reshape(size, -1, 3), inside.reshape(size, -1)), over_ground
+        vector = tuple(part.reshape(size, -1) for part in (-along * slope_x, -along * slope_y, along))
+        return vector, inside.reshape(size, -1), over_ground
 
     def _over(self, x: jax.Array, y: jax.Array) -> jax.Array:
         """Which triangle the center is over, (S, 2, count, count); beyond the map, the nearest cell's."""
@@ -166,8 +168,8 @@ class _Near:
         normal = jnp.stack([-sx, -sy, jnp.ones_like(sx)], axis=-1)
         return normal / jnp.linalg.norm(normal, axis=-1, keepdims=True)
 
-    def _edges(self) -> jax.Array:
-        """Vectors to the center from its nearest point on every edge, (S, E, 3)."""
+    def _edges(self) -> tuple[jax.Array, ...]:
+        """Vectors to the center from its nearest point on every edge, (S, E) along x, y and z."""
         n, h = self.count, self.height
         starts, ends, lows, highs = [], [], [], []
         for rise, run in ((0, 1), (1, 0), (1, 1)):  # along x, along y, the cells' diagonals
@@ -179,14 +181,16 @@ class _Near:
         low, high = jnp.concatenate(lows, axis=1), jnp.concatenate(highs, axis=1)
         flat = (end - start)[:, ::-1] * np.float32(self.cell)  # (E, 2) x and y
         climb = high - low
-        from_start = self.xy[:, None] - start[:, ::-1] * np.float32(self.cell)
+        x, y = (self.xy[:, axis, None] - start[:, 1 - axis] * np.float32(self.cell) for axis in (0, 1))
         up = self.z[:, None] - low
-        share = (jnp.sum(from_start * flat, axis=-1) + up * climb) / (np.sum(flat**2, axis=-1) + climb**2)
+        share = (x * flat[:, 0] + y * flat[:, 1] + up * climb) / (np.sum(flat**2, axis=-1) + climb**2)
         share = jnp.clip(share, 0.0, 1.0)
-        return jnp.concatenate([from_start - share[..., None] * flat, (up - share * climb)[..., None]], axis=-1)
+        return x - share * flat[:, 0], y - share * flat[:, 1], up - share * climb
 
 
-def _nearest(length: jax.Array, unit: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """The smallest of ``length`` (S, P) and the ``unit`` vector (S, P, 3) that belongs to it."""
-    index = jnp.argmin(length, axis=1)
-    return jnp.min(length, axis=1), jnp.take_along_axis(unit, index[:, None, None], axis=1)[:, 0]
+def _nearest(square: jax.Array, vector: tuple[jax.Array, ...], sign: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The smallest length (S,) whose ``square`` (S, P) is given, and the unit vector (S, 3) that belongs to it, by ``sign``."""
+    index = jnp.argmin(square, axis=1, keepdims=True)
+    length = jnp.sqrt(jnp.min(square, axis=1))
+    found = jnp.stack([jnp.take_along_axis(part, index, axis=1)[:, 0] for part in vector], axis=-1)
+    return length, found * (sign / jnp.maximum(length, 1e-9))[:, None]
