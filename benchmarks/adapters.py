@@ -40,6 +40,7 @@ from locoenvs.arrays import Kind, convert
 from locoenvs.machine import hardware
 from locoenvs.registration import make_vector
 from locoenvs.registration import task as task_of
+from locoenvs.rewards import active_terms
 from locoenvs.run import write_atomically
 from locoenvs.vector import LocoVectorEnv
 
@@ -63,19 +64,21 @@ class Instant(LocoVectorEnv):
         ended = rng.random(robots) < done
         self.truncated = ended & (rng.random(robots) < 0.5)
         self.terminated = ended & ~self.truncated
+        self.logged = ("episodes", "episode_seconds", "level", *(f"reward/{name}" for name in active_terms(self.task)))
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         return convert(self.seen, self.array), {}
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         out = lambda values: convert(values, self.array)  # noqa: E731
+        ended = self.terminated | self.truncated
         info = {
             "final_obs": out(self.final),
-            "_final_obs": out(self.terminated | self.truncated),
+            "_final_obs": out(ended),
             "time_outs": out(self.truncated),
             "reset_reason": out(self.truncated.astype(np.int32)),
             "reward_terms": {"reward": out(self.reward)},
-            "log": {"episodes": out(np.float32(self.truncated.sum()))},
+            "log": {name: out(np.float32(ended.sum())) for name in self.logged},
         }
         return out(self.seen), out(self.reward), out(self.terminated), out(self.truncated), info
 

@@ -6,13 +6,15 @@
 
 It does one part after another, writes each when it is finished and everything so far to ``<work>/gpu.json``, and stops
 before its minutes are over. The same command goes on where it stopped, trainings from their last checkpoint, until it
-says that all is done. A part that fails twice is left out, with its error. Compiled programs are kept in the work folder too. Nothing is downloaded.
+says that all is done. A part that fails twice is left out, with its error. Compiled programs are kept in the work folder
+too. Nothing is downloaded.
 
-- checks: arithmetic in the air and forces under a standing robot against native MuJoCo; draws bit by bit; torch's path
+- checks: robots in the air, on a plane, standing and on stairs against native MuJoCo; draws bit by bit; torch's path
   against jax's; memory over many steps.
 - speed: for each number of robots the whole environment with random actions (``jax`` in and out), with a torch network
-  that acts (``torch`` in and out), and bare physics: the engine's own steps from the same states with the same actions, in
-  turns. A control step is one step of one robot.
+  that acts (``torch`` in and out), and bare physics: the engine's own steps from the same states with the same actions,
+  in turns. A control step is one step of one robot. All parts of a call share one process, so the peak of its memory is
+  that of the largest part so far.
 - learning: a few updates of RSL-RL's PPO, as they are in training.
 - train: the paper's task with the paper's PPO, and the held-out panel at the end, on this backend and on native MuJoCo.
 """
@@ -46,12 +48,13 @@ from locoenvs.cli import POLICIES
 from locoenvs.evaluate import evaluate
 from locoenvs.machine import hardware
 from locoenvs.panel import load_panel
-from locoenvs.policy import load_policy
+from locoenvs.policy import Layer, load_policy
 from locoenvs.registration import make_vector
 from locoenvs.registration import task as task_of
 from locoenvs.rows import named_arrays
 from locoenvs.run import Run, write_atomically
 from locoenvs.settings import TrainSettings
+from locoenvs.task import Task
 from locoenvs.vector import LocoVectorEnv
 
 Ground = Literal["flat", "rough"]
@@ -85,7 +88,7 @@ class Plan:
 
 
 SMALL = Plan(
-    robots=(4,), both_impls_at=(), learning_at=(), turn=2, turns=2, settle=2, steady_robots=4, steady_steps=20,
+    robots=(4,), both_impls_at=(4,), learning_at=(4,), turn=2, turns=2, settle=2, steady_robots=4, steady_steps=20,
     learning_updates=2, updates=(("flat", 2),), train_robots=4, check_robots=4, panel_robots=4,
 )  # fmt: skip
 
@@ -116,10 +119,11 @@ class Part:
 
 def parts(plan: Plan) -> Iterator[Part]:
     """All of them, in order: what is quick and what tells whether the rest can be trusted comes first."""
-    yield Part("checks/parity", check_parity, 180)
+    yield Part("checks/parity", partial(check_parity, task=parity.FLAT, wanted=["air", "plane", "standing"]), 180)
+    yield Part("checks/stairs", partial(check_parity, task=parity.STAIRS, wanted=["stairs"]), 180)
     yield Part("checks/draws", check_draws, 120)
     yield Part("checks/torch", check_torch, 120)
-    grounds: tuple[Ground, ...] = ("flat", "rough") if plan.both_impls_at else ("flat",)
+    grounds: tuple[Ground, ...] = ("flat", "rough")
     first = [n for n in plan.robots if n in plan.both_impls_at]
     sizes = [(ground, robots) for robots in first for ground in grounds]
     for ground, robots in sizes:
@@ -138,7 +142,7 @@ def parts(plan: Plan) -> Iterator[Part]:
         for ground in grounds:
             yield Part(f"speed-jax/{ground}/{robots}", partial(speed, ground=ground, robots=robots, impl="jax"), 200)
         for mode in ("jax", "warp", "warp_staged_ex", "none"):
-            yield Part(f"speed-graph/{mode}/{robots}", partial(speed, ground="flat", robots=robots, graph=mode), 120)
+            yield Part(f"speed-graph/{mode}/{robots}", partial(graph_speed, robots=robots, mode=mode), 120)
 
 
 # --- checks -------------------------------------------------------------------------------------------------------------
@@ -152,11 +156,9 @@ def _impl(job: Job) -> parity.Name:
     return name
 
 
-def check_parity(job: Job) -> dict[str, Any]:
-    """Air, plane and standing against native MuJoCo."""
-    names: list[parity.Name] = ["mujoco", _impl(job)]
-    wanted: list[parity.Part] = ["air", "plane", "standing"]
-    return parity.trajectories(names, parity.FLAT, wanted, job.plan.check_robots, job.device)
+def check_parity(job: Job, task: Task, wanted: list[parity.Part]) -> dict[str, Any]:
+    """Rollouts on one ground against native MuJoCo."""
+    return parity.trajectories(["mujoco", _impl(job)], task, wanted, job.plan.check_robots, job.device)
 
 
 def check_draws(job: Job) -> dict[str, Any]:
@@ -192,11 +194,11 @@ def check_torch(job: Job) -> dict[str, Any]:
         env.reset(seed=1)
         rewards = []
         for action in actions:
-            given = torch.from_numpy(action) if kind == "torch" else convert(action, "jax", env.simulator.device)
+            given = torch.tensor(action) if kind == "torch" else convert(action, "jax", env.simulator.device)
             if kind == "torch" and torch.cuda.is_available():
                 given = given.cuda()
             observation, reward, *_ = env.step(given)
-            given *= 1  # a caller goes on with its tensor
+            given *= 0  # a caller goes on with its tensor
             rewards.append(np.concatenate([convert(observation, "numpy"), convert(reward, "numpy")[:, None]], axis=-1))
         seen.append(np.stack(rewards))
         where = str(observation.device)
@@ -272,7 +274,7 @@ def speed(job: Job, ground: Ground, robots: int, **options: object) -> dict[str,
         if turn:  # the first one compiles
             rates["whole"].append(plan.turn * robots / whole)
             rates["bare"].append(plan.turn * robots / bare)
-    rates |= {f"with {name}": _acting(env, ground, network, plan) for name, network in networks(ground).items()}
+    rates |= {f"with {name}": _acting(env, network, plan) for name, network in networks(ground).items()}
     found = {
         "impl": _engine(env).name,
         "robots": robots,
@@ -286,12 +288,20 @@ def speed(job: Job, ground: Ground, robots: int, **options: object) -> dict[str,
     return found
 
 
+def graph_speed(job: Job, robots: int, mode: str) -> dict[str, Any]:
+    """The speed on flat ground with one of Warp's ways to record CUDA graphs, where it is Warp that steps."""
+    name = _impl(job)
+    if name != "mjx-warp":
+        return {"skipped": f"Warp records graphs, and this is {name}"}
+    return speed(job, "flat", robots, graph=mode)
+
+
 def _bare(mdp: Any, simulator: Any, physics: Any, action: Any) -> Any:
     """One control step of the engine, and nothing of the task."""
     return simulator.advance(physics, mdp.default_pose + mdp.task.robot.action_scale * action)[0]
 
 
-def networks(ground: Ground) -> dict[str, list[tuple[np.ndarray, np.ndarray]]]:
+def networks(ground: Ground) -> dict[str, list[Layer]]:
     """Networks to act with, as layers: the paper's, untrained, and the shipped policy's if there is one."""
     task = task_of(IDS[ground])
     draw = np.random.default_rng(0)
@@ -303,21 +313,11 @@ def networks(ground: Ground) -> dict[str, list[tuple[np.ndarray, np.ndarray]]]:
     made = {"an untrained network": untrained}
     folder = POLICIES / f"{task.robot.name}_{ground}"
     if folder.is_dir():
-        made["the shipped policy"] = _layers(folder / "policy.onnx")
+        made["the shipped policy"] = load_policy(folder).layers()
     return made
 
 
-def _layers(path: Path) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Weights and biases of an exported policy."""
-    import onnx
-    from onnx import numpy_helper
-
-    arrays = [numpy_helper.to_array(tensor) for tensor in onnx.load(str(path)).graph.initializer]
-    weights, biases = [a for a in arrays if a.ndim == 2], [a for a in arrays if a.ndim == 1]
-    return list(zip(weights, biases, strict=True))
-
-
-def _acting(env: LocoVectorEnv, ground: Ground, layers: list[tuple[np.ndarray, np.ndarray]], plan: Plan) -> list[float]:
+def _acting(env: LocoVectorEnv, layers: list[Layer], plan: Plan) -> list[float]:
     """Control steps a second with a torch network in the loop."""
     import torch
 
@@ -355,12 +355,13 @@ def _wait(env: LocoVectorEnv) -> None:
 
 
 def _memory(env: LocoVectorEnv) -> dict[str, int]:
-    """Device memory, MiB: what jax uses and used at most, and what the driver says that this process holds."""
+    """Device memory of this process, MiB: what jax uses now, the most it used since the process began, and what the
+    driver says that the process holds, most of which jax reserves ahead."""
     found = {}
     statistics_ = _engine(env).device.memory_stats() or {}
-    for name in ("bytes_in_use", "peak_bytes_in_use"):
+    for name, ours in (("bytes_in_use", "jax_mib_in_use"), ("peak_bytes_in_use", "process_peak_jax_mib_so_far")):
         if name in statistics_:
-            found[name.replace("bytes", "jax_mib")] = statistics_[name] // 2**20
+            found[ours] = statistics_[name] // 2**20
     query = ["nvidia-smi", "--query-compute-apps=pid,used_memory", "--format=csv,noheader,nounits"]
     if shutil.which(query[0]):
         lines = subprocess.run(query, capture_output=True, text=True, check=False).stdout.splitlines()
@@ -450,6 +451,9 @@ def panel(job: Job, ground: Ground) -> dict[str, Any] | None:
     """The trained policy on the held-out panel of its ground: on this backend, and carried over to native MuJoCo."""
     folder = job.work / "train" / ground
     if not (job.work / "parts" / f"train-{ground}.json").exists():
+        errors = _read(job.work / "errors.json").get(f"train/{ground}", [])
+        if len(errors) >= TRIES:
+            raise RuntimeError(f"train/{ground} failed {len(errors)} times, so there is no policy: {errors[-1]}")
         return None
     policy, held_out = load_policy(folder / "policy"), load_panel(ground)
     if job.plan.panel_robots is not None:
@@ -491,9 +495,10 @@ def gpu(
         minutes: Begin nothing that would take longer than this, from now; call again to go on.
         device: Where the robots live; the GPU if there is one by default.
         only: Parts to do, by the beginning of their names: checks speed train panel learning.
-        small: A few robots and steps, to try the command itself, on a CPU too.
+        small: A few robots and steps, to try the command itself, on a CPU too; in <work>/small.
     """
     console, plan = Console(), SMALL if small else Plan()
+    work = work / "small" if small else work
     work.mkdir(parents=True, exist_ok=True)
     (work / "parts").mkdir(exist_ok=True)
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str((work / "cache" / "jax").resolve()))
@@ -525,6 +530,7 @@ def gpu(
         if found is not None:
             _write(path, {**found, "part_seconds": round(time.monotonic() - begun, 1)})
         _write(work / "gpu.json", document(work, plan, waiting))
+    _write(work / "gpu.json", document(work, plan, waiting))
     for table in tables(_read(work / "gpu.json").get("parts", {})):
         console.print(table)
     left = f"left to do: {', '.join(waiting)}. Call this command again" if waiting else "all is done"
@@ -552,14 +558,15 @@ def document(work: Path, plan: Plan, waiting: list[str]) -> dict[str, Any]:
 def tables(found: dict[str, Any]) -> list[Table]:
     """Speed and trainings for reading."""
     speeds = Table(title="control steps per second")
-    for column in ("part", "impl", "whole", "bare", "bare / whole", "with a network", "first step, s", "memory, MiB"):
+    columns = ("part", "impl", "whole", "bare", "bare / whole", "with a network", "first step, s")
+    for column in (*columns, "process peak so far, MiB"):
         speeds.add_column(column, justify="right" if column != "part" else "left")
     trained = Table("training", "robots", "updates", "seconds", "calls", title="trainings")
     for name, part in found.items():
-        if name.startswith("speed"):
+        if name.startswith("speed") and "skipped" not in part:
             rates = part["control_steps_per_second"]
             acting = next((f"{rate:,}" for key, rate in rates.items() if key.startswith("with")), "")
-            memory = part["memory"].get("process_mib", part["memory"].get("peak_jax_mib_in_use", ""))
+            memory = part["memory"].get("process_peak_jax_mib_so_far", "")
             speeds.add_row(
                 name, part["impl"], f"{rates['whole']:,}", f"{rates['bare']:,}", str(part["bare_to_whole"]), acting,
                 str(part["first_step_seconds"]), str(memory),

@@ -13,8 +13,10 @@ import json
 import statistics
 import sys
 import time
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import tyro
 from rich.console import Console
@@ -25,7 +27,10 @@ from locoenvs.evaluate import evaluate
 from locoenvs.machine import hardware
 from locoenvs.panel import load_panel
 from locoenvs.policy import load_policy
+from locoenvs.recipes import nearest
+from locoenvs.registration import task as task_of
 from locoenvs.run import Run, write_atomically
+from locoenvs.wrappers.ppo import config
 
 ENVIRONMENT = "Loco/AnymalC-Flat-v0"
 LEARNERS = ("rsl_rl", "skrl", "sb3", "rl_games", "brax")
@@ -39,15 +44,15 @@ def run(
 ) -> dict[str, object]:
     """Train with one learner and one seed, or go on with it, and evaluate it."""
     place = folder / f"{learner}-{seed}"
+    begun = (place / "recipe.json").exists()
+    if begun:
+        check_settings(place, recipe, updates, minutes)
     if not (place / "result.json").exists():
-        if (place / "recipe.json").exists():
-            known.train(ENVIRONMENT, learner, resume=str(place), updates=updates, minutes=minutes, seed=seed)
-        else:
-            settings = {"recipe": recipe, "updates": updates, "minutes": minutes, "seed": seed}
-            known.train(ENVIRONMENT, learner, run=str(place), **settings)
+        where = {"resume": str(place)} if begun else {"run": str(place)}
+        known.train(ENVIRONMENT, learner, recipe=recipe, updates=updates, minutes=minutes, seed=seed, **where)
+        lines = finished(place)
         result = evaluate(load_policy(place / "policy"), load_panel("flat"))
         made = Run.open(place)
-        lines = [line for line in made.records() if line["kind"] == "update"]
         metrics = {name: result.metrics[name] for name in METRICS}
         summary = {
             "learner": learner,
@@ -72,6 +77,46 @@ def run(
         }
         write_atomically(place / "result.json", lambda file: file.write(json.dumps(summary).encode()))
     return json.loads((place / "result.json").read_text())
+
+
+def check_settings(place: Path, recipe: str, updates: int | None, minutes: float | None) -> None:
+    """End the program if the training that is there has other settings."""
+    made = Run.open(place).recipe()
+    wanted = config(task_of(ENVIRONMENT, recipe)).updates if updates is None else updates
+    settings = {
+        "recipe": (made["task"]["recipe"], recipe),
+        "updates": (made["ppo"]["updates"], wanted),
+        "minutes": (made["minutes"], minutes),
+    }
+    for name, (given, asked) in settings.items():
+        if given != asked:
+            raise SystemExit(
+                f"{name}={asked!r}: the training in {place} has {given!r}. Choose another --folder, or remove that one"
+            )
+
+
+def finished(place: Path) -> list[dict[str, Any]]:
+    """The ledger's lines of a training's updates. Ends the program if the training was interrupted."""
+    made = Run.open(place)
+    recipe, lines = made.recipe(), [line for line in made.records() if line["kind"] == "update"]
+    done, seconds = (lines[-1]["update"], lines[-1]["elapsed_seconds"]) if lines else (0, 0.0)
+    limit = float("inf") if recipe["minutes"] is None else 60 * recipe["minutes"]
+    if done < recipe["ppo"]["updates"] and seconds + 0.01 < limit:  # the ledger rounds
+        raise SystemExit(
+            f"interrupted: {place} has {done} of {recipe['ppo']['updates']} updates. Call again to go on with it"
+        )
+    return lines
+
+
+def check_learners(names: Sequence[str]) -> None:
+    """End the program if one of the learners cannot train here."""
+    installed = known.installed()
+    for name in names:
+        if name not in installed:
+            raise SystemExit(nearest("learner", name, list(installed)))
+        if (package := known.missing(name)) is not None:
+            extra = name.replace("_", "-")
+            raise SystemExit(f'learner {name!r} needs {package}: pip install "locoenvs[{extra}]"')
 
 
 def table(results: list[dict[str, object]]) -> Table:
@@ -111,6 +156,7 @@ def main(
         folder: Where the runs go; what is done already is not done again.
         out: Where the result goes, as JSON.
     """
+    check_learners(learners)
     results = [run(name, seed, recipe, updates, minutes, folder) for seed in seeds for name in learners]
     report = {
         "command": " ".join(["python -m locoenvs.benchmarks.learners", *sys.argv[1:]]),

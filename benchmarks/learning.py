@@ -20,13 +20,14 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
+from locoenvs.benchmarks.learners import finished
 from locoenvs.evaluate import evaluate
 from locoenvs.machine import hardware
 from locoenvs.panel import load_panel
 from locoenvs.policy import load_policy
 from locoenvs.recipes import nearest
 from locoenvs.registration import task as task_of
-from locoenvs.run import Run
+from locoenvs.run import write_atomically
 from locoenvs.settings import TrainSettings
 from locoenvs.task import Task
 from locoenvs.wrappers.ppo import PPOConfig, config
@@ -96,13 +97,14 @@ VARIANTS: dict[str, Variant] = {
 def run(name: str, seed: int, samples: int, folder: Path) -> dict[str, object]:
     """Train one variant with one seed, or go on with it, and evaluate it."""
     place = folder / f"{name}-{seed}"
+    task, ppo = VARIANTS[name]()
+    updates = max(1, round(samples / ppo.samples_per_update))
     if not (place / "result.json").exists():
-        task, ppo = VARIANTS[name]()
-        ppo = dataclasses.replace(ppo, updates=max(1, round(samples / ppo.samples_per_update)))
         resume = str(place) if (place / "recipe.json").exists() else None
-        train(ENVIRONMENT, TrainSettings(ENVIRONMENT, seed=seed, run=str(place), resume=resume), task, ppo)
+        settings = TrainSettings(ENVIRONMENT, seed=seed, updates=updates, run=str(place), resume=resume)
+        train(ENVIRONMENT, settings, task, ppo)
+        lines = finished(place)
         result = evaluate(load_policy(place / "policy"), load_panel("flat"))
-        lines = [line for line in Run.open(place).records() if line["kind"] == "update"]
         summary = {
             "variant": name,
             "seed": seed,
@@ -116,8 +118,14 @@ def run(name: str, seed: int, samples: int, folder: Path) -> dict[str, object]:
                 for line in lines[:: max(1, len(lines) // 50)]
             ],
         }
-        (place / "result.json").write_text(json.dumps(summary))
-    return json.loads((place / "result.json").read_text())
+        write_atomically(place / "result.json", lambda file: file.write(json.dumps(summary).encode()))
+    found = json.loads((place / "result.json").read_text())
+    if found["samples"] != updates * ppo.samples_per_update:
+        raise SystemExit(
+            f"samples={samples}: the result in {place} is of {found['samples']}, not of "
+            f"{updates * ppo.samples_per_update}. Choose another --folder, or remove that one"
+        )
+    return found
 
 
 def main(
@@ -148,7 +156,7 @@ def main(
         "results": results,
     }
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(report, indent=1))
+    write_atomically(out, lambda file: file.write(json.dumps(report, indent=1).encode()))
     table = Table(
         "variant", "seeds", *METRICS, title=f"{samples / 1e6:g} M samples, held-out flat panel: median (worst)"
     )

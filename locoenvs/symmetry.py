@@ -63,7 +63,16 @@ def images(mirror: Mirror, hidden: Sequence[int], outputs: int) -> list[Image]:
     """The images of a network's input, hidden layers and output: the actions, or one value that a mirror leaves alone.
 
     Hidden units i and i + width / 2 are each other's mirror images.
+
+    Raises:
+        ValueError: for a hidden layer that cannot be halved.
     """
+    odd = [width for width in hidden if width % 2]
+    if odd:
+        raise ValueError(
+            f"a hidden layer of {odd[0]} units has no mirror image, in which its halves change places: make its width "
+            "even, or train with mirror=False"
+        )
     here: Image = (mirror.observation_index, mirror.observation_sign)
     swapped = [(np.roll(np.arange(width), width // 2), np.ones(width)) for width in hidden]
     action: Image = (mirror.action_index, mirror.action_sign)

@@ -13,6 +13,7 @@ from flax import linen
 
 from locoenvs.policy import Layer
 from locoenvs.symmetry import Mirror, images
+from locoenvs.wrappers.networks import mirror_image
 
 Side = tuple[tuple[int, ...], tuple[float, ...]]
 """A mirror image of a vector as (index, sign) in plain, hashable values."""
@@ -57,11 +58,9 @@ def _projected(kernel: Any, bias: Any, sides: tuple[Side, ...] | None, index: in
     """The kernel and the bias that a layer applies: averaged with their mirror images."""
     if sides is None:
         return kernel, bias
-    (index_in, sign_in), (index_out, sign_out) = (
-        (np.array(where), np.array(sign, dtype=np.float32)) for where, sign in sides[index : index + 2]
-    )
-    image = kernel[index_in][:, index_out] * sign_in[:, None] * sign_out
-    return (kernel + image) / 2, (bias + bias[index_out] * sign_out) / 2
+    here, there = ((np.array(where), np.array(sign, dtype=np.float32)) for where, sign in sides[index : index + 2])
+    weight, image = mirror_image(kernel.T, bias, here, there)
+    return (kernel + weight.T) / 2, (bias + image) / 2
 
 
 def layers(parameters: dict[str, Any], sides: tuple[Side, ...] | None) -> list[Layer]:

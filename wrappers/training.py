@@ -41,7 +41,11 @@ START_STD = 0.4
 
 @dataclass(frozen=True)
 class Update:
-    """What a learner says of one update. ``learning_seconds`` is the part that was not spent on the rollout."""
+    """What a learner says of one update. ``learning_seconds`` is the part that was not spent on the rollout.
+
+    ``losses`` are without their coefficients: "value" is the squared error, "entropy" the entropy of the policy itself,
+    left out where a learner without a coefficient for it does not tell.
+    """
 
     learning_seconds: float
     losses: dict[str, float]

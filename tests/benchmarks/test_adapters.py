@@ -45,4 +45,5 @@ def test_the_instant_environment_ends_the_share_that_it_is_told_to() -> None:
     observation, reward, terminated, truncated, info = env.step(None)
     assert observation.shape == (2000, 5) and 0.08 < float((terminated | truncated).float().mean()) < 0.12
     assert not bool((terminated & truncated).any()) and bool((info["time_outs"] == truncated).all())
+    assert set(info["log"]) >= {"episodes", "episode_seconds", "level", "reward/linear_velocity_tracking"}
     assert 0.3 < float(truncated.sum() / info["_final_obs"].sum()) < 0.7

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from pathlib import Path
 
@@ -25,22 +26,29 @@ def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPath
     monkeypatch.setenv("WARP_CACHE_PATH", str(folder / "warp"))
 
 
+@pytest.mark.timeout(900)  # it compiles everything, flat and rough
 def test_all_of_it_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     assert gpu(tmp_path, device="cpu", small=True) is True
     assert "all is done" in capsys.readouterr().out
-    found = json.loads((tmp_path / "gpu.json").read_text())
+    found = json.loads((tmp_path / "small" / "gpu.json").read_text())
     names = [part.name for part in parts(SMALL)]
     assert sorted(found["parts"]) == sorted(names) and found["waiting"] == []
-    assert {name.split("/")[0] for name in names} == {"checks", "speed", "train", "panel"}
+    assert {name.split("/")[0] for name in names} == {part.name.split("/")[0] for part in parts(Plan())}
     made = found["parts"]
     assert made["checks/draws"]["different"] == []
     assert made["checks/torch"]["largest_difference"] == 0.0 and made["checks/torch"]["compilations"] == 1
     assert made["checks/parity"]["air"]["mjx-jax"]["largest_rad"] < 1e-4
+    assert made["checks/stairs"]["stairs"]["mjx-jax"]["robots"] == SMALL.check_robots
+    for ground in IDS:
+        assert made[f"learning/{ground}/4"]["control_steps_per_second"] > 0
+        for part in (f"speed/{ground}/4", f"speed-jax/{ground}/4"):
+            assert min(made[part]["control_steps_per_second"].values()) > 0
+    assert "Warp records graphs" in made["speed-graph/jax/4"]["skipped"]
     rates = made["speed/flat/4"]["control_steps_per_second"]
     assert set(rates) == {"whole", "bare", "with an untrained network", "with the shipped policy"}
     assert min(rates.values()) > 0 and made["speed/flat/4"]["impl"] == "mjx-jax"
-    assert made["train/flat"]["updates"] == 2 and (tmp_path / "train/flat/policy/policy.onnx").exists()
+    assert made["train/flat"]["updates"] == 2 and (tmp_path / "small/train/flat/policy/policy.onnx").exists()
     assert set(made["panel/flat"]["backends"]) == {"mjx-jax", "mujoco"}
     assert found["versions"]["jax"] and found["versions"]["torch"] and found["task_hashes"].keys() == IDS.keys()
 
@@ -87,6 +95,27 @@ def test_what_fails_twice_is_left_out(tmp_path: Path, monkeypatch: pytest.Monkey
     assert [gpu(tmp_path, minutes=1) for _ in range(3)] == [False, False, True]
     found = json.loads((tmp_path / "gpu.json").read_text())
     assert found["errors"] == {"bad": ["RuntimeError: out of memory"] * 2} and found["parts"] == {}
+
+
+def test_a_panel_whose_training_is_left_out_is_left_out_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def bad(job: Job) -> dict[str, int]:
+        raise RuntimeError("out of memory")
+
+    panel = functools.partial(benchmark.panel, ground="flat")
+    made = [benchmark.Part("train/flat", bad, 1), benchmark.Part("panel/flat", panel, 1)]
+    monkeypatch.setattr(benchmark, "parts", lambda plan: iter(made))
+    assert [gpu(tmp_path, minutes=1) for _ in range(4)] == [False, False, False, True]
+    errors = json.loads((tmp_path / "gpu.json").read_text())["errors"]
+    why = "RuntimeError: train/flat failed 2 times, so there is no policy: RuntimeError: out of memory"
+    assert errors["panel/flat"] == [why] * 2
+
+
+def test_what_there_is_no_time_for_is_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = [benchmark.Part(name, lambda job: {"value": 1}, seconds) for name, seconds in (("short", 1), ("long", 100))]
+    monkeypatch.setattr(benchmark, "parts", lambda plan: iter(made))
+    assert gpu(tmp_path, minutes=1) is False
+    found = json.loads((tmp_path / "gpu.json").read_text())
+    assert set(found["parts"]) == {"short"} and found["waiting"] == ["long"]
 
 
 def test_the_real_thing_covers_what_is_asked() -> None:

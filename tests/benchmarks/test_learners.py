@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,20 +17,29 @@ pytest.importorskip("onnxruntime")
 
 from locoenvs.benchmarks import learners
 from locoenvs.panel import load_panel
+from locoenvs.run import Run
 from locoenvs.wrappers import training
 from locoenvs.wrappers.ppo import PPOConfig
 
+SMALL = PPOConfig(num_envs=8, horizon=4, updates=9, epochs=1, minibatches=1, hidden=(8,))
 
-def test_two_learners_are_compared(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
-) -> None:
-    monkeypatch.setenv("COLUMNS", "200")
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> str:
+    """A short panel of four robots, whose hash it is, and trainings of a moment."""
     panel = load_panel("flat")
     timing = dataclasses.replace(panel.task.timing, episode_length=0.2)
     short = dataclasses.replace(panel, num_robots=4, task=dataclasses.replace(panel.task, timing=timing))
     monkeypatch.setattr(learners, "load_panel", lambda name: short)
-    small = PPOConfig(num_envs=8, horizon=4, updates=9, epochs=1, minibatches=1, hidden=(8,))
-    monkeypatch.setattr(training, "config", lambda task: small)
+    monkeypatch.setattr(training, "config", lambda task: SMALL)
+    monkeypatch.setattr(learners, "config", lambda task: SMALL)
+    return short.hash
+
+
+def test_two_learners_are_compared(
+    small: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setattr(learners, "BAR", {"fall_rate": 1.0, "velocity_error": 0.0})
     out = tmp_path / "learners.json"
     learners.main(("rsl_rl", "sb3"), seeds=(1,), updates=1, folder=tmp_path / "runs", out=out)
@@ -40,8 +51,52 @@ def test_two_learners_are_compared(
     for row in report["results"]:
         assert row["wall_seconds"] > 0 and set(row["seconds"]) == {"environment", "inference", "learning"}
         value, low, high = row["metrics"]["fall_rate"]
-        assert 0 <= low <= value <= high <= 1 and row["panel_hash"] == short.hash and row["meets_the_bar"] is False
+        assert 0 <= low <= value <= high <= 1 and row["panel_hash"] == small and row["meets_the_bar"] is False
     assert "0 of 1" in capsys.readouterr().out
     monkeypatch.setattr(learners.known, "train", lambda *_, **__: pytest.fail("it was done already"))
     learners.main(("rsl_rl", "sb3"), seeds=(1,), updates=1, folder=tmp_path / "runs", out=out)
     assert json.loads(out.read_text())["results"] == report["results"]
+    others = [{"updates": 2}, {"updates": None}, {"updates": 1, "minutes": 5.0}, {"updates": 1, "recipe": "paper"}]
+    for other in others:
+        with pytest.raises(SystemExit, match=r"rsl_rl-1 has .*Choose another --folder"):
+            learners.main(("rsl_rl", "sb3"), seeds=(1,), folder=tmp_path / "runs", out=out, **other)
+
+
+def test_an_interrupted_training_is_no_result_and_is_gone_on_with(
+    small: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    update = training.Training._update
+
+    def interrupted(self: training.Training) -> dict[str, Any]:
+        signal.raise_signal(signal.SIGINT)
+        return update(self)
+
+    settings: dict[str, Any] = {"updates": 3, "folder": tmp_path / "runs", "out": tmp_path / "learners.json"}
+    with monkeypatch.context() as patched:
+        patched.setattr(training.Training, "_update", interrupted)
+        with pytest.raises(SystemExit, match="rsl_rl-0 has 1 of 3 updates. Call again"):
+            learners.main(("rsl_rl", "sb3"), (0,), **settings)
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["rsl_rl-0"]
+    assert not (tmp_path / "runs" / "rsl_rl-0" / "result.json").exists()
+    learners.main(("rsl_rl",), (0,), **settings)
+    (result,) = json.loads((tmp_path / "learners.json").read_text())["results"]
+    assert result["samples"] == 3 * SMALL.samples_per_update
+
+
+def test_a_training_whose_minutes_are_over_is_a_result(small: str, tmp_path: Path) -> None:
+    out = tmp_path / "learners.json"
+    learners.main(("rsl_rl",), (0,), minutes=1e-6, folder=tmp_path / "runs", out=out)
+    (result,) = json.loads(out.read_text())["results"]
+    assert result["samples"] == SMALL.samples_per_update
+    assert Run.open(tmp_path / "runs" / "rsl_rl-0").recipe()["minutes"] == 1e-6
+
+
+def test_a_learner_that_cannot_train_is_told_before_any_other_trains(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(learners.known, "train", lambda *_, **__: pytest.fail("it was not told first"))
+    with pytest.raises(SystemExit, match="unknown learner 'sb33'; did you mean 'sb3'"):
+        learners.main(("rsl_rl", "sb33"), folder=tmp_path)
+    monkeypatch.setattr(learners.known, "missing", lambda name: "brax" if name == "brax" else None)
+    with pytest.raises(SystemExit, match=r"learner 'brax' needs brax: pip install \"locoenvs\[brax\]\""):
+        learners.main(("rsl_rl", "brax"), folder=tmp_path)

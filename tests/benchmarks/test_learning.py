@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +18,7 @@ from locoenvs.benchmarks import learning
 from locoenvs.panel import Panel, load_panel
 from locoenvs.task import Task
 from locoenvs.wrappers.ppo import PPOConfig
+from locoenvs.wrappers.training import Training
 
 
 def small_panel(name: str) -> Panel:
@@ -24,26 +27,47 @@ def small_panel(name: str) -> Panel:
     return dataclasses.replace(panel, num_robots=4, task=dataclasses.replace(panel.task, timing=timing))
 
 
+def tiny() -> tuple[Task, PPOConfig]:
+    task, ppo = learning.walk()
+    return task, dataclasses.replace(ppo, num_envs=4, horizon=4, hidden=(8,))
+
+
 def test_it_judges_each_variant_and_seed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    trained = []
-
-    def tiny() -> tuple[Task, PPOConfig]:
-        task, ppo = learning.walk()
-        trained.append(task.hash)
-        return task, dataclasses.replace(ppo, num_envs=4, horizon=4, hidden=(8,))
-
     monkeypatch.setattr(learning, "VARIANTS", {"tiny": tiny})
     monkeypatch.setattr(learning, "load_panel", small_panel)
     out = tmp_path / "results" / "learning.json"
-    for _ in range(2):
-        learning.main(("tiny",), (0, 1), 32, tmp_path / "runs", out)
-    assert len(trained) == 2  # the second call found both done
+    learning.main(("tiny",), (0, 1), 32, tmp_path / "runs", out)
+    monkeypatch.setattr(learning, "train", lambda *_: pytest.fail("it was done already"))
+    learning.main(("tiny",), (0, 1), 34, tmp_path / "runs", out)  # as many updates
     results = json.loads(out.read_text())["results"]
     assert [(result["variant"], result["seed"], result["samples"]) for result in results] == [
         ("tiny", 0, 32),
         ("tiny", 1, 32),
     ]
     assert results[0]["velocity_error"] != results[1]["velocity_error"]  # two seeds, two policies
+    with pytest.raises(
+        SystemExit, match="samples=64: the result in .*tiny-0 is of 32, not of 64. Choose another --folder"
+    ):
+        learning.main(("tiny",), (0, 1), 64, tmp_path / "runs", out)
+
+
+def test_an_interrupted_training_goes_on_to_the_samples_that_are_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    update = Training._update
+
+    def interrupted(self: Training) -> dict[str, Any]:
+        signal.raise_signal(signal.SIGINT)
+        return update(self)
+
+    monkeypatch.setattr(learning, "VARIANTS", {"tiny": tiny})
+    monkeypatch.setattr(learning, "load_panel", small_panel)
+    with monkeypatch.context() as patched:
+        patched.setattr(Training, "_update", interrupted)
+        with pytest.raises(SystemExit, match="tiny-0 has 1 of 2 updates. Call again"):
+            learning.run("tiny", 0, 32, tmp_path)
+    assert not (tmp_path / "tiny-0" / "result.json").exists()
+    assert learning.run("tiny", 0, 64, tmp_path)["samples"] == 64
 
 
 def test_many_robots_keep_the_samples_of_the_schedule() -> None:

@@ -16,7 +16,7 @@ from locoenvs.registration import task as task_of
 from locoenvs.robot import Robot
 from locoenvs.rotation import from_heading
 from locoenvs.state import Readout
-from locoenvs.symmetry import Mirror, mirror
+from locoenvs.symmetry import Mirror, images, mirror
 from locoenvs.task import Commands, Curriculum, Randomization, Start, Task, Terrain
 from locoenvs.terrain import HeightMap, build
 from locoenvs.vector import LocoVectorEnv
@@ -57,6 +57,16 @@ def test_left_legs_become_right_legs() -> None:
 def test_a_robot_that_names_no_mirror_image_is_refused() -> None:
     with pytest.raises(ValueError, match="'fake'.*Robot.mirror"):
         mirror(Task(dataclasses.replace(BIPED, mirror=()), terrain=Terrain(kind="plane")))
+
+
+def test_hidden_layers_that_cannot_be_halved_are_refused() -> None:
+    image = mirror(task_of(FLAT))
+    for index, sign in images(image, (6, 4), 12):
+        assert np.array_equal(index[index], np.arange(len(index))) and np.array_equal(
+            sign * sign[index], np.ones(len(sign))
+        )
+    with pytest.raises(ValueError, match="a hidden layer of 5 units .*make its width even"):
+        images(image, (6, 5), 12)
 
 
 def even(robot: Robot) -> Robot:

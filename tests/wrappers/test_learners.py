@@ -23,6 +23,7 @@ pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
 import torch
+from runs import MEASURED, same
 
 from locoenvs import cli, learners
 from locoenvs.policy import load_policy
@@ -42,8 +43,6 @@ LIBRARIES = {
     "rl_games": "rl_games",
     "brax": "brax",
 }
-MEASURED = ("seconds", "elapsed_seconds", "samples_per_second", "memory_mb")
-"""What differs from one run of the same thing to the next."""
 
 
 @pytest.fixture(scope="module", params=list(LIBRARIES))
@@ -88,15 +87,6 @@ def updates(run: Run) -> list[dict[str, Any]]:
     return [line for line in run.records() if line["kind"] == "update"]
 
 
-def same(a: Any, b: Any) -> bool:
-    """Whether two trees of tensors and values are equal bit by bit."""
-    if isinstance(a, dict):
-        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
-    if isinstance(a, list | tuple):
-        return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b))
-    return torch.equal(a, b) if isinstance(a, torch.Tensor) else a == b
-
-
 def test_the_ledger_says_the_same_of_every_learner(run: Run, learner: str) -> None:
     first, second = updates(run)
     assert first["samples"] == 64 and second["samples"] == 128
@@ -106,7 +96,11 @@ def test_the_ledger_says_the_same_of_every_learner(run: Run, learner: str) -> No
     assert set(first["resets"]) == {"time_limit", "base_contact", "broken_physics"}
     total = sum(first["terms_per_second"].values())
     assert first["reward_per_second"] >= total - 1e-6 and "linear_velocity_tracking" in first["terms_per_second"]
-    assert {"value", "surrogate"} <= set(first["losses"]) and np.isfinite(list(first["losses"].values())).all()
+    losses = first["losses"]
+    assert {"value", "surrogate", "entropy"} <= set(losses) and np.isfinite(list(losses.values())).all()
+    assert losses["value"] > 0
+    one_joint = np.log(first["action_std"] * np.sqrt(2 * np.pi * np.e))  # the entropy of a Gaussian
+    assert losses["entropy"] == pytest.approx(12 * one_joint, rel=0.05)
     assert first["action_std"] == pytest.approx(1.0, abs=0.1) and 1e-5 <= first["learning_rate"] <= 1e-2
     assert first["reward_per_second"] != second["reward_per_second"]
     assert run.recipe()["learner"] == learner == load_policy(run.policy).provenance["learner"]

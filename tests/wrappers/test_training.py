@@ -26,6 +26,7 @@ pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
 import torch
+from runs import MEASURED, same
 
 from locoenvs import cli
 from locoenvs.policy import load_policy, save_policy
@@ -37,8 +38,6 @@ from locoenvs.wrappers.rsl_rl import train
 
 FLAT, ROUGH = "Loco/AnymalC-Flat-v0", "Loco/AnymalC-Rough-v0"
 SHIPPED = cli.POLICIES / "anymal_c_flat"
-MEASURED = ("seconds", "elapsed_seconds", "samples_per_second", "memory_mb")
-"""What differs from one run of the same thing to the next."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -70,15 +69,6 @@ def updates(run: Run) -> list[dict[str, Any]]:
     """The ledger's lines of updates, without what is measured."""
     lines = [line for line in run.records() if line["kind"] == "update"]
     return [{name: value for name, value in line.items() if name not in MEASURED} for line in lines]
-
-
-def same(a: Any, b: Any) -> bool:
-    """Whether two trees of tensors and values are equal bit by bit."""
-    if isinstance(a, dict):
-        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
-    if isinstance(a, list | tuple):
-        return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b))
-    return torch.equal(a, b) if isinstance(a, torch.Tensor) else a == b
 
 
 @pytest.fixture(scope="module")

@@ -52,6 +52,8 @@ class BraxLearner:
         )
         self.optimizing = self.optimizer.init(self.parameters)
         self.state = jax.jit(self.env.reset)(self.key)
+        if self.env.pure is not None:
+            env.state = self.state.pipeline_state
         self._rollout, self._learn = jax.jit(self._rollout_of), jax.jit(self._learned)
 
     def update(self) -> training.Update:
@@ -66,10 +68,13 @@ class BraxLearner:
         learned = self._learn(self.parameters, self.optimizing, data, learning)
         self.parameters, self.optimizing, metrics = jax.block_until_ready(learned)
         spent = time.perf_counter() - begun
-        parts = {"surrogate": "policy_loss", "value": "v_loss", "entropy": "entropy_loss", "kl": "kl_mean"}
+        parts = {"surrogate": "policy_loss", "value": "v_loss", "kl": "kl_mean"}
+        losses = {name: float(metrics[theirs]) for name, theirs in parts.items()}
+        if self.ppo.entropy:
+            losses["entropy"] = -float(metrics["entropy_loss"]) / self.ppo.entropy
         return training.Update(
             learning_seconds=spent,
-            losses={name: float(metrics[theirs]) for name, theirs in parts.items()},
+            losses=losses,
             learning_rate=float(self.optimizing[-1].hyperparams["learning_rate"]),
             action_std=float(np.exp(self._policy["log_std"]).mean()),
         )

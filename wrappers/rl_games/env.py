@@ -93,7 +93,7 @@ def _register_ids() -> None:
     def made(env_id: str, num_actors: int, seed: int | None = None, **options: Any) -> RlGamesVecEnv:
         return RlGamesVecEnv(make_vector(env_id, num_actors, **{"array": "torch", **options}), seed)
 
-    vecenv.register("LOCOENVS", lambda env_id, num_actors, **options: made(env_id, num_actors, **options))
+    vecenv.register("LOCOENVS", made)
     for env_id in IDS:
         env_configurations.register(env_id, {"vecenv_type": "LOCOENVS", "env_creator": None})
 

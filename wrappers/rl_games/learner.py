@@ -43,6 +43,7 @@ class RlGamesLearner:
         _, _, seconds, _, surrogate, value, _, entropy, kl, rate, _ = agent.train_epoch()
         agent.dataset.update_values_dict(None)
         agent.frame += agent.curr_frames
+        value = [agent.central_loss] if agent.has_central_value else value
         parts = {"surrogate": surrogate, "value": value, "entropy": entropy, "kl": kl}
         return training.Update(
             learning_seconds=seconds,

@@ -54,13 +54,13 @@ class TimeoutA2CAgent(A2CAgent):
         if not self.value_bootstrap:
             return obs, rewards, dones, infos
         if time_outs.device.type != "cpu":  # all of them: to ask how many are due would wait for the accelerator
-            values = self._values(final, torch.ones_like(time_outs))
+            values = self._values(final, slice(None))
             self._bootstrap = self.gamma * torch.where(time_outs[:, None], values, torch.zeros_like(values))
         elif time_outs.any():
             self._bootstrap[time_outs] = self.gamma * self._values(final, time_outs)
         return obs, rewards, dones, infos
 
-    def _values(self, obs: dict[str, torch.Tensor], rows: torch.Tensor) -> torch.Tensor:
+    def _values(self, obs: dict[str, torch.Tensor], rows: Any) -> torch.Tensor:
         """The critic's values of those rows, (rows, 1). A recurrent critic's memory is left as it is."""
         critic = getattr(self, "central_value_net", None)
         if not self.is_rnn and (critic is None or not critic.is_rnn):
@@ -70,6 +70,11 @@ class TimeoutA2CAgent(A2CAgent):
         if critic is not None:
             critic.rnn_states = memory
         return values[rows]
+
+    def train_central_value(self) -> float:
+        """Train a privileged critic; ``central_loss`` is its loss, for which rl_games reports 0."""
+        self.central_loss = super().train_central_value()
+        return self.central_loss
 
     def _shaped(self, rewards: torch.Tensor) -> torch.Tensor:
         return self._shaper(rewards) + self._bootstrap
@@ -98,14 +103,17 @@ model_builder.register_network("loco_actor_critic", LocoBuilder)
 def make_runner(observer: Any = None) -> Runner:
     """rl_games' Runner whose algorithm "a2c_continuous" is :class:`TimeoutA2CAgent`."""
     runner = Runner(observer)
-    runner.algo_factory.register_builder("a2c_continuous", lambda **kwargs: TimeoutA2CAgent(**kwargs))
+    runner.algo_factory.register_builder("a2c_continuous", TimeoutA2CAgent)
     return runner
 
 
 def rl_games_config(
     ppo: PPOConfig, env_name: str, mirror: Mirror | None = None, device: str = "cpu", seed: int = 0
 ) -> dict[str, Any]:
-    """``ppo`` as the dictionary that rl_games reads from YAML; ``env_name`` is an id or a registered name."""
+    """``ppo`` as the dictionary that rl_games reads from YAML; ``env_name`` is an id or a registered name.
+
+    ``env_config`` has the robots' seed: rl_games' Runner takes a seed of 0 for none and does not hand it on.
+    """
     mlp = {
         "units": list(ppo.hidden),
         "activation": ppo.activation,
@@ -140,6 +148,7 @@ def rl_games_config(
     config: dict[str, Any] = {
         "name": "locoenvs",
         "env_name": env_name,
+        "env_config": {"seed": seed},
         "device": device,
         "num_actors": ppo.num_envs,
         "horizon_length": ppo.horizon,

@@ -21,12 +21,19 @@ class RslRlVecEnv(VecEnv):
     "time_outs" and "final_observations" (a TensorDict, valid where done), which
     :class:`~locoenvs.wrappers.rsl_rl.ppo.TimeoutPPO` needs for the right value target.
 
+    Args:
+        env: the environment.
+        seed: of the first episodes.
+        log: tell RSL-RL's runner about the episodes that ended, as ``extras["log"]``. That waits for an accelerator at
+            every step.
+
     Raises:
         TypeError: for anything but a bare :class:`LocoVectorEnv` that resets in the same step.
     """
 
-    def __init__(self, env: LocoVectorEnv, seed: int | None = None) -> None:
+    def __init__(self, env: LocoVectorEnv, seed: int | None = None, log: bool = True) -> None:
         self.env = env = bare(env, "RslRlVecEnv")
+        self.log = log
         self.num_envs = env.num_envs
         self.num_actions = env.mdp.num_joints
         self.max_episode_length = env.task.timing.max_episode_steps
@@ -66,10 +73,11 @@ class RslRlVecEnv(VecEnv):
             "reset_reason": info["reset_reason"],
             "reward_terms": info["reward_terms"],
         }
-        values = torch.stack([self._tensor(value) for value in info["log"].values()]).tolist()  # one wait, not many
-        log = dict(zip(info["log"], values))
-        if log["episodes"]:  # RSL-RL averages over the steps that have a log
-            extras["log"] = log
+        if self.log:
+            values = torch.stack([self._tensor(value) for value in info["log"].values()]).tolist()  # one wait, not many
+            log = dict(zip(info["log"], values))
+            if log["episodes"]:  # RSL-RL averages over the steps that have a log
+                extras["log"] = log
         done = self._tensor(terminated) | self._tensor(truncated)
         return self._observation, self._tensor(reward), done.to(torch.long), extras
 

@@ -32,7 +32,7 @@ class RslRlLearner:
 
     def __init__(self, env: LocoVectorEnv, ppo: PPOConfig, mirror: Mirror | None, seed: int) -> None:
         self.ppo = ppo
-        self.env = RslRlVecEnv(env, seed=seed)
+        self.env = RslRlVecEnv(env, seed=seed, log=False)
         settings = rsl_rl_config(ppo, mirror)
         with contextlib.redirect_stdout(io.StringIO()):  # it prints the networks
             made = TimeoutPPO.construct_algorithm(self.env.get_observations(), self.env, settings, str(self.env.device))

@@ -41,10 +41,13 @@ class Sb3Learner:
         model.train()
         spent = time.perf_counter() - begun
         seen = model.logger.name_to_value
-        losses = {"value": "value_loss", "surrogate": "policy_gradient_loss", "entropy": "entropy_loss"}
         return training.Update(
             learning_seconds=spent,
-            losses={name: float(seen[f"train/{theirs}"]) for name, theirs in losses.items()},
+            losses={
+                "value": float(seen["train/value_loss"]),
+                "surrogate": float(seen["train/policy_gradient_loss"]),
+                "entropy": -float(seen["train/entropy_loss"]),
+            },
             learning_rate=float(model.policy.optimizer.param_groups[0]["lr"]),
             action_std=float(model.policy.log_std.detach().exp().mean()),
         )

@@ -23,7 +23,7 @@ from locoenvs.wrappers.ppo import PPOConfig
 class BatchedBootstrap(BaseCallback):
     """Adds gamma V(final observation) to the rewards of the robots whose time ran out, all in one call of the critic.
 
-    Stable-Baselines3 does the same robot by robot, at 0.07 ms each. What is done here it leaves alone: the robots'
+    Stable-Baselines3 does the same robot by robot. What is done here it leaves alone: the robots'
     "TimeLimit.truncated" is False afterwards, so let callbacks that read it come before this one.
     """
 

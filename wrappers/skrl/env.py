@@ -18,14 +18,21 @@ class SkrlEnv(Face, Wrapper):
 
     The critic's group of a privileged environment is SKRL's state. ``infos`` holds "final_observations" and, if
     privileged, "final_states", valid where done, which :class:`~locoenvs.wrappers.skrl.ppo.TimeoutPPO` needs for the
-    right value target; and "log", scalars that a trainer with ``environment_info="log"`` writes.
+    right value target.
+
+    Args:
+        env: the environment.
+        seed: of the first episodes.
+        log: tell a trainer with ``environment_info="log"`` about the episodes that ended, as ``infos["log"]``. That waits
+            for an accelerator at every step.
 
     Raises:
         TypeError: for anything but a bare :class:`LocoVectorEnv` that resets in the same step.
     """
 
-    def __init__(self, env: LocoVectorEnv, seed: int | None = None) -> None:
+    def __init__(self, env: LocoVectorEnv, seed: int | None = None, log: bool = True) -> None:
         super().__init__(bare(env, "SkrlEnv"))
+        self.log = log
         observation, _ = env.reset(seed=seed)
         self._device = torch_device(env, observation)
         self.resume(observation)
@@ -38,9 +45,10 @@ class SkrlEnv(Face, Wrapper):
         observation, reward, terminated, truncated, info = self._env.step(given)
         self.resume(observation)
         infos = self._infos(info)
-        log = {name: self._array(value) for name, value in info["log"].items()}
-        if float(log["episodes"]):
-            infos["log"] = log
+        if self.log:
+            log = {name: self._array(value) for name, value in info["log"].items()}
+            if float(log["episodes"]):
+                infos["log"] = log
         # SKRL's agents add to the rewards in place, so they get a copy
         columns = (self._array(value).reshape(-1, 1) for value in (reward, terminated, truncated))
         reward, terminated, truncated = columns

@@ -32,7 +32,7 @@ class SkrlLearner:
 
     def __init__(self, env: LocoVectorEnv, ppo: PPOConfig, mirror: Mirror | None, seed: int) -> None:
         self.ppo = ppo
-        self.env = SkrlEnv(env, seed=seed)
+        self.env = SkrlEnv(env, seed=seed, log=False)
         self.agent = TimeoutPPO(
             models={"policy": Actor(self.env, ppo, mirror), "value": Critic(self.env, ppo, mirror)},
             memory=RandomMemory(
@@ -105,12 +105,13 @@ def rollout(env: Any, agent: Any, steps: int) -> float:
 
 def losses(agent: Any) -> dict[str, float]:
     """What the agent says of its last update."""
-    seen = agent.tracking_data
+    seen, weight = agent.tracking_data, agent.cfg.entropy_loss_scale
     found = {
         name: float(seen[f"Loss / {theirs} loss"][-1])
-        for name, theirs in {"value": "Value", "surrogate": "Policy", "entropy": "Entropy"}.items()
-        if f"Loss / {theirs} loss" in seen
+        for name, theirs in {"value": "Value", "surrogate": "Policy"}.items()
     }
+    if weight:
+        found["entropy"] = -float(seen["Loss / Entropy loss"][-1]) / weight
     seen.clear()
     return found
 

@@ -14,7 +14,7 @@ pytest.importorskip("brax")
 import jax
 import jax.numpy as jnp
 
-from circle import PHASES, REWARDS, ROBOTS, STEPS, Circle
+from circle import PHASES, ROBOTS, STEPS, Circle
 from locoenvs.wrappers.brax import BraxEnv
 
 
@@ -40,7 +40,7 @@ def test_steps_under_jit_are_the_steps_of_the_environment() -> None:
     lengths, ended = states.info["episode_metrics"]["length"], np.asarray(states.done, dtype=bool)
     assert set(np.unique(np.asarray(lengths)[STEPS:][ended[STEPS:]])) == {STEPS}
     sums = np.asarray(states.info["episode_metrics"]["sum_reward"])[STEPS:][ended[STEPS:]]
-    assert set(np.round(np.unique(sums), 2)) <= {np.float32(1.2), np.float32(0.3)} and REWARDS.sum() > 1
+    assert set(np.round(np.unique(sums), 2)) <= {np.float32(1.2), np.float32(0.3)}
 
 
 def test_a_second_reset_before_a_step_is_the_same_beginning() -> None:

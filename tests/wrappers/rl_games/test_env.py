@@ -12,6 +12,7 @@ pytest.importorskip("rl_games")
 
 import torch
 import yaml
+from rl_games.common import vecenv
 
 from circle import Circle
 from locoenvs.registration import make_vector
@@ -37,13 +38,23 @@ def test_observations_states_and_ends_are_tensors() -> None:
 def test_rl_games_own_runner_trains_an_id_from_yaml(tmp_path: Path, monkeypatch: Any, privileged: bool) -> None:
     monkeypatch.chdir(tmp_path)
     config = rl_games_config(PPOConfig(**{**vars(SMALL), "privileged": privileged}), FLAT, seed=3)
-    config["params"]["config"]["env_config"] = {"privileged": privileged, "options": {"threads": 1}}
+    config["params"]["config"]["env_config"] |= {"privileged": privileged, "options": {"threads": 1}}
     Path("walk.yaml").write_text(yaml.safe_dump(config))
     runner = make_runner()
     runner.load(yaml.safe_load(Path("walk.yaml").read_text()))
     runner.run({"train": True})
     checkpoints = list(Path("runs").rglob("*.pth"))
     assert len(checkpoints) == 1 and "ep_2" in checkpoints[0].name
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+def test_rl_games_own_runner_seeds_the_robots(seed: int) -> None:
+    runner = make_runner()
+    runner.load(rl_games_config(SMALL, FLAT, seed=seed))
+    options = {**runner.params["config"]["env_config"], "options": {"threads": 1}}
+    seen = vecenv.create_vec_env(FLAT, 4, **options).reset()
+    expected, _ = make_vector(FLAT, 4, array="torch", options={"threads": 1}).reset(seed=seed)
+    assert torch.equal(seen, expected)
 
 
 def test_an_environment_of_ones_own_is_injected_by_name(tmp_path: Path, monkeypatch: Any) -> None:

@@ -66,6 +66,12 @@ def test_a_time_out_is_marked_and_its_final_observation_is_of_the_episode_that_e
     assert env.episode_length_buf.tolist() == [0, 0, 0, 0]
 
 
+def test_without_a_log_nothing_waits_for_it() -> None:
+    env = RslRlVecEnv(made(episode_length=0.1, stagger=False), seed=0, log=False)
+    steps = [env.step(torch.zeros(4, 12)) for _ in range(5)]
+    assert bool((steps[-1][2] == 1).all()) and all("log" not in extras for *_, extras in steps)
+
+
 def test_a_privileged_critic_sees_without_noise() -> None:
     env = RslRlVecEnv(made(privileged=True), seed=0)
     _, _, _, extras = env.step(torch.zeros(4, 12))

@@ -90,6 +90,7 @@ def test_their_wrappers_still_work(wrapper: Any) -> None:
     model = built(TimeoutPPO, env)
     model.learn(UPDATES * HORIZON * ROBOTS)
     if wrapper is VecMonitor:
+        assert model.ep_info_buffer
         assert {(info["l"], round(float(info["r"]), 1)) for info in model.ep_info_buffer} <= {(3, 1.2), (3, 0.3)}
         phases = np.eye(PHASES, dtype=np.float32)
     else:

@@ -95,6 +95,12 @@ def test_only_robots_whose_time_ran_out_get_the_value_of_their_final_observation
     assert torch.equal(env.reset()[0], following)  # a trainer that resets loses nothing
 
 
+@pytest.mark.parametrize("log", [False, True])
+def test_the_log_is_there_if_it_is_asked_for(log: bool) -> None:
+    *_, infos = SkrlEnv(Circle("torch"), log=log).step(torch.zeros(ROBOTS, 1))
+    assert ("log" in infos) is log
+
+
 def jax_values(time_outs: bool) -> np.ndarray:
     """The critic's value of each phase after training on JAX."""
     jax = pytest.importorskip("jax")
