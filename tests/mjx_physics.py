@@ -12,8 +12,8 @@ os.environ.setdefault("NPROC", "8")
 
 import numpy as np
 import pytest
-from anymal import ROBOT
 
+from anymal import ROBOT
 from locoenvs.recipes import task as recipe_task
 from locoenvs.state import Readout
 from locoenvs.task import Commands, Curriculum, Pushes, Randomization, Task, Terrain, Timing

@@ -23,7 +23,6 @@ pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
 import torch
-from runs import MEASURED, same
 
 from locoenvs import cli, learners
 from locoenvs.policy import load_policy
@@ -33,6 +32,7 @@ from locoenvs.symmetry import mirror
 from locoenvs.task import Task
 from locoenvs.wrappers import training
 from locoenvs.wrappers.ppo import PPOConfig
+from runs import MEASURED, same
 
 FLAT = "Loco/AnymalC-Flat-v0"
 LIBRARIES = {

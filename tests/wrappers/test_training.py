@@ -26,7 +26,6 @@ pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
 import torch
-from runs import MEASURED, same
 
 from locoenvs import cli
 from locoenvs.policy import load_policy, save_policy
@@ -35,6 +34,7 @@ from locoenvs.run import Run
 from locoenvs.settings import TrainSettings
 from locoenvs.wrappers import training
 from locoenvs.wrappers.rsl_rl import train
+from runs import MEASURED, same
 
 FLAT, ROUGH = "Loco/AnymalC-Flat-v0", "Loco/AnymalC-Rough-v0"
 SHIPPED = cli.POLICIES / "anymal_c_flat"

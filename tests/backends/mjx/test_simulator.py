@@ -11,8 +11,8 @@ pytest.importorskip("jax")
 pytest.importorskip("mujoco.mjx")
 
 import mujoco
-from anymal import DEFAULT, ROBOT, start
 
+from anymal import DEFAULT, ROBOT, start
 from locoenvs.backends.mjx.model import Payload
 from locoenvs.state import Readout
 from locoenvs.terrain import ground_height

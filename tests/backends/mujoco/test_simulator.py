@@ -10,8 +10,8 @@ import array_api_compat.numpy as xp
 import mujoco
 import numpy as np
 import pytest
-from anymal import DEFAULT, ROBOT, start
 
+from anymal import DEFAULT, ROBOT, start
 from locoenvs.actuators import PD
 from locoenvs.backends.mujoco.simulator import MujocoSimulator
 from locoenvs.observations import observe
