@@ -1,7 +1,7 @@
 """Isaac Lab's configuration of each task of the suite: ``<Name>EnvCfg`` for each of :data:`~.tasks.TASKS`.
 
-What Isaac Lab's scripts set is honored: number of robots, device, seed; and the physics as ``env.physics_name``. The MDP is the suite's task; what of it
-Isaac Lab's classes have fields for is filled in from it, and not read back.
+What Isaac Lab's scripts set is honored: number of robots, device, seed; and the physics as ``env.physics_name``. The MDP is
+the suite's task; what of it Isaac Lab's classes have fields for is filled in from it, and not read back.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ MODULES = {
     "physx": ("isaacsim",),
     "ovphysx": ("isaaclab_ovphysx", "ovphysx"),
 }
-"""What each physics needs beside Isaac Lab."""
+"""What each physics needs beside Isaac Lab: Newton's MuJoCo solver, PhysX in Isaac Sim, PhysX on its own."""
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,6 @@ from locoenvs.backends.isaaclab.requirements import Found
 from locoenvs.robot import Robot
 from locoenvs.task import Task
 
-"""The physics that Isaac Lab can run the task on: Newton's MuJoCo solver, PhysX in Isaac Sim, PhysX on its own."""
-
 
 @dataclass(frozen=True)
 class Scene:
