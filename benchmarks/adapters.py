@@ -162,7 +162,7 @@ def measure(
     for name in learners:
         make, array = ADAPTERS[name]
         timed[name] = make(Instant(robots, observations, done, array))
-    native = make_vector(ROUGH, robots, backend="mujoco")
+    native = make_vector(ROUGH, robots, actuator="pd", backend="mujoco")
     native.reset(seed=0)
     actions = np.random.default_rng(0).standard_normal((8, robots, JOINTS), dtype=np.float32)
     for step in timed.values():

@@ -50,7 +50,9 @@ def collider(
     """
     options = {contact: {"impl": "jax", "contact": contact} for contact in CONTACTS}
     envs = {
-        contact: make_vector(ENVIRONMENT, robots, backend="mjx", device=device, array="jax", options=options[contact])
+        contact: make_vector(
+            ENVIRONMENT, robots, actuator="pd", backend="mjx", device=device, array="jax", options=options[contact]
+        )
         for contact in CONTACTS
     }
     draw = np.random.default_rng(0)

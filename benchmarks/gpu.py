@@ -49,6 +49,7 @@ from locoenvs.evaluate import evaluate
 from locoenvs.machine import hardware
 from locoenvs.panel import load_panel
 from locoenvs.policy import Layer, load_policy
+from locoenvs.recipes import ActuatorKind
 from locoenvs.registration import make_vector
 from locoenvs.registration import task as task_of
 from locoenvs.rows import named_arrays
@@ -60,6 +61,7 @@ from locoenvs.vector import LocoVectorEnv
 Ground = Literal["flat", "rough"]
 
 IDS: dict[Ground, str] = {"flat": "Loco/AnymalC-Flat-v0", "rough": "Loco/AnymalC-Rough-v0"}
+ACTUATOR: ActuatorKind = "pd"
 HIDDEN = {"flat": (128, 64, 32), "rough": (512, 256, 128)}
 """The networks of the paper, whose inference is measured."""
 SPARE = 75.0
@@ -164,7 +166,7 @@ def check_parity(job: Job, task: Task, wanted: list[parity.Part]) -> dict[str, A
 def check_draws(job: Job) -> dict[str, Any]:
     """Which of the drawn quantities are not bit by bit those of native MuJoCo after a reset."""
     ours = environment(job, "rough", job.plan.check_robots)
-    native = make_vector(IDS["rough"], job.plan.check_robots, backend="mujoco")
+    native = make_vector(IDS["rough"], job.plan.check_robots, actuator=ACTUATOR, backend="mujoco")
     for env in (ours, native):
         env.reset(seed=3)
     a, b = (dict(named_arrays(env.state.episodes)) for env in (ours, native))
@@ -232,7 +234,9 @@ def check_memory(job: Job) -> dict[str, Any]:
 
 def environment(job: Job, ground: Ground, robots: int, **options: object) -> LocoVectorEnv:
     """The environment on the device."""
-    return make_vector(IDS[ground], robots, backend="mjx", device=job.device, array="jax", options=options)
+    return make_vector(
+        IDS[ground], robots, actuator=ACTUATOR, backend="mjx", device=job.device, array="jax", options=options
+    )
 
 
 def random_actions(env: LocoVectorEnv, count: int) -> list[Any]:
@@ -303,7 +307,7 @@ def _bare(mdp: Any, simulator: Any, physics: Any, action: Any) -> Any:
 
 def networks(ground: Ground) -> dict[str, list[Layer]]:
     """Networks to act with, as layers: the paper's, untrained, and the shipped policy's if there is one."""
-    task = task_of(IDS[ground])
+    task = task_of(IDS[ground], actuator=ACTUATOR)
     draw = np.random.default_rng(0)
     sizes = (48 if ground == "flat" else 48 + task.observations.heights.size, *HIDDEN[ground], 12)  # type: ignore[union-attr]
     untrained = [
@@ -382,6 +386,7 @@ def learning(job: Job, ground: Ground, robots: int) -> dict[str, Any]:
     shutil.rmtree(folder, ignore_errors=True)
     settings = TrainSettings(
         IDS[ground],
+        actuator=ACTUATOR,
         backend="mjx",
         num_envs=robots,
         updates=job.plan.learning_updates,
@@ -407,6 +412,7 @@ def training(job: Job, ground: Ground, updates: int) -> dict[str, Any] | None:
     spent = lines[-1]["elapsed_seconds"] if lines else 0.0
     settings = TrainSettings(
         IDS[ground],
+        actuator=ACTUATOR,
         backend="mjx",
         num_envs=None if resume else job.plan.train_robots,
         updates=updates,
@@ -547,7 +553,7 @@ def document(work: Path, plan: Plan, waiting: list[str]) -> dict[str, Any]:
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "hardware": {**hardware(), **_gpu()},
         "versions": {**parity.versions(), **_torch()},
-        "task_hashes": {ground: task_of(env_id).hash for ground, env_id in IDS.items()},
+        "task_hashes": {ground: task_of(env_id, actuator=ACTUATOR).hash for ground, env_id in IDS.items()},
         "plan": dataclasses.asdict(plan),
         "waiting": waiting,
         "errors": _read(work / "errors.json"),

@@ -49,7 +49,9 @@ def run(
         check_settings(place, recipe, updates, minutes)
     if not (place / "result.json").exists():
         where = {"resume": str(place)} if begun else {"run": str(place)}
-        known.train(ENVIRONMENT, learner, recipe=recipe, updates=updates, minutes=minutes, seed=seed, **where)
+        known.train(
+            ENVIRONMENT, learner, recipe=recipe, actuator="pd", updates=updates, minutes=minutes, seed=seed, **where
+        )
         lines = finished(place)
         result = evaluate(load_policy(place / "policy"), load_panel("flat"))
         made = Run.open(place)

@@ -41,7 +41,7 @@ Variant = Callable[[], tuple[Task, PPOConfig]]
 
 def walk() -> tuple[Task, PPOConfig]:
     """The recipe as it is."""
-    task = task_of(ENVIRONMENT, "walk")
+    task = task_of(ENVIRONMENT, "walk", "pd")
     return task, config(task)
 
 
@@ -76,7 +76,7 @@ def many_robots() -> tuple[Task, PPOConfig]:
 
 def paper() -> tuple[Task, PPOConfig]:
     """The paper's task and its PPO, commands every 5 s as in the panel."""
-    task = task_of(ENVIRONMENT, "paper")
+    task = task_of(ENVIRONMENT, "paper", "pd")
     task = dataclasses.replace(task, commands=dataclasses.replace(task.commands, resample_every=5.0))
     return task, config(task)
 

@@ -56,9 +56,9 @@ BACKENDS: dict[str, tuple[str, dict[str, object]]] = {
 }
 """Name -> backend and its options."""
 
-FLAT = task_of("Loco/AnymalC-Flat-v0")
+FLAT = task_of("Loco/AnymalC-Flat-v0", actuator="pd")
 STAIRS = dataclasses.replace(
-    task_of("Loco/AnymalC-Rough-v0"),
+    task_of("Loco/AnymalC-Rough-v0", actuator="pd"),
     terrain=Terrain(
         levels=4, columns=2, border=4.0, shares=(TileShare("stairs_up", 0.5), TileShare("stairs_down", 0.5))
     ),

@@ -44,6 +44,7 @@ from locoenvs.backends.mujoco.simulator import MujocoSimulator
 from locoenvs.cli import POLICIES
 from locoenvs.machine import cores, hardware
 from locoenvs.policy import load_policy
+from locoenvs.recipes import ActuatorKind
 from locoenvs.registration import make_vector
 from locoenvs.registration import task as task_of
 from locoenvs.run import write_atomically
@@ -52,6 +53,8 @@ Ground = Literal["flat", "rough"]
 Act = Callable[[np.ndarray], np.ndarray]
 
 IDS = {"flat": "Loco/AnymalC-Flat-v0", "rough": "Loco/AnymalC-Rough-v0"}
+ACTUATOR: ActuatorKind = "pd"
+"""The drives of both, so that bare physics is all of the engine's work; `.actuators` compares the kinds."""
 TURN = 8
 """Control steps until it is the other's turn."""
 SETTLE = 50
@@ -86,7 +89,7 @@ class Contest:
     """The environment and bare physics, taking turns on the same states and actions."""
 
     def __init__(self, env_id: str, robots: int, act: Act) -> None:
-        env = make_vector(env_id, robots, backend="mujoco", options={"threads": cores()})
+        env = make_vector(env_id, robots, actuator=ACTUATOR, backend="mujoco", options={"threads": cores()})
         self.observation, _ = env.reset(seed=0)
         simulator: object = env.simulator
         assert isinstance(simulator, MujocoSimulator)
@@ -193,7 +196,13 @@ class Separate:
 
     def __init__(self, env_id: str, robots: int, mode: Literal["sync", "async"]) -> None:
         self.env = gymnasium.make_vec(
-            env_id, robots, vectorization_mode=mode, backend="mujoco", stagger=True, options={"threads": 1}
+            env_id,
+            robots,
+            vectorization_mode=mode,
+            actuator=ACTUATOR,
+            backend="mujoco",
+            stagger=True,
+            options={"threads": 1},
         )
         self.env.reset(seed=0)
         self.act = _random(robots, 12)
@@ -261,7 +270,7 @@ def cost(env_id: str, robots: int) -> dict[str, float]:
         "import json, time, gymnasium, numpy, locoenvs\n"
         "from locoenvs.machine import memory\n"
         "start = time.perf_counter()\n"
-        f"env = gymnasium.make({env_id!r}, num_envs={robots}, backend='mujoco')\n"
+        f"env = gymnasium.make({env_id!r}, num_envs={robots}, actuator={ACTUATOR!r}, backend='mujoco')\n"
         "env.reset(seed=0)\n"
         "made = time.perf_counter() - start\n"
         "for _ in range(3): env.step(numpy.zeros(env.action_space.shape, 'f4'))\n"
@@ -356,7 +365,9 @@ def _document(results: list[Result], seconds: float, repeats: int) -> dict[str, 
         "versions": {name: version(name) for name in ("locoenvs", "mujoco", "gymnasium", "numpy")},
         "seconds": seconds,
         "repeats": repeats,
-        "task_hashes": {env_id: task_of(env_id).hash for env_id in dict.fromkeys(r.environment for r in results)},
+        "task_hashes": {
+            env_id: task_of(env_id, actuator=ACTUATOR).hash for env_id in dict.fromkeys(r.environment for r in results)
+        },
         "results": [dataclasses.asdict(result) for result in results],
     }
 
@@ -369,7 +380,7 @@ def _random(robots: int, joints: int) -> Act:
 
 def _policy(ground: Ground, given: Path | None) -> Act | None:
     """The policy to act with on that ground, if there is one that fits."""
-    task = task_of(IDS[ground])
+    task = task_of(IDS[ground], actuator=ACTUATOR)
     folder = given or POLICIES / f"{task.robot.name}_{ground}"
     if given is None and not folder.is_dir():
         return None

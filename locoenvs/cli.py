@@ -22,11 +22,11 @@ from rich.table import Table
 from locoenvs import cli_actuator, cli_robot, engines, learners
 from locoenvs.audit import Finding, audit_result, audit_training
 from locoenvs.evaluate import Result, evaluate, strata_table, table
-from locoenvs.panel import PANELS, Panel, load_panel, panel_for
+from locoenvs.panel import Panel, panel_of
 from locoenvs.pictures import terrain_picture
 from locoenvs.plots import learning_picture
 from locoenvs.policy import Policy, load_policy
-from locoenvs.recipes import ActuatorKind, nearest
+from locoenvs.recipes import ActuatorKind
 from locoenvs.registration import IDS
 from locoenvs.registration import task as task_of
 from locoenvs.run import Run, write_atomically
@@ -38,7 +38,7 @@ RUNS = Path("runs")
 """Where a run goes whose name is not a path."""
 
 POLICIES = Path(__file__).parent / "policies"
-"""The policies that come with the package, in folders <robot>_<ground>."""
+"""The policies that come with the package, in folders <robot>_<ground>; one more of the same adds what is its own."""
 
 WALK = "Loco/AnymalC-Flat-v0"
 
@@ -101,7 +101,7 @@ def train(
         minutes: Stop after so many minutes.
         run: Name of the run in runs/, or a path; made from the environment and the time by default.
         resume: Run to go on with, a name or a path.
-        start_from: Policy to begin with: a folder, a run, or an environment whose policy is shipped.
+        start_from: Policy to begin with: a folder, a run, an environment whose policy is shipped, or a shipped policy's name.
         recipe: Named set of the task's values: paper, legged_gym or walk.
         actuator: What drives the joints: pd, or lstm, the drives' own dynamics as a network learned them.
         device: Where to compute, such as cpu or cuda:0.
@@ -143,14 +143,14 @@ def eval_(
     """Evaluate a policy on a held-out panel.
 
     Args:
-        policy: Folder of a policy, a run, or an environment whose policy is shipped.
+        policy: Folder of a policy, a run, an environment whose policy is shipped, or a shipped policy's name.
         panel: flat or rough; the one for the policy's ground by default.
         actuator: What drives the joints, pd or lstm; what the policy was trained with by default.
         backend: Physics, as shown by list.
         out: File to write the result to, as JSON.
     """
     loaded = _policy(policy)
-    result = _evaluate(Console(), loaded, _panel(loaded, panel, actuator), backend)
+    result = _evaluate(Console(), loaded, panel_of(loaded.task, panel, actuator), backend)
     if out is not None:
         _write(out, result.to_json())
 
@@ -167,7 +167,7 @@ def play(
     """Make a video of a policy that follows a schedule of commands.
 
     Args:
-        policy: Folder of a policy, a run, or an environment whose policy is shipped.
+        policy: Folder of a policy, a run, an environment whose policy is shipped, or a shipped policy's name.
         out: Video to write (.mp4).
         seconds: Its length; once through the schedule by default.
         terrain: Kind of tile to walk on; by default the plane, or upward stairs for a policy of rough ground.
@@ -255,10 +255,11 @@ def walk(
         minutes=minutes,
         run=str(_run_folder(name)),
         recipe="walk",
+        actuator="pd",
     )
     trained = Run(_train(learner, settings))
     policy = load_policy(trained.policy)
-    result = _evaluate(console, policy, _panel(policy, "flat"), "auto")
+    result = _evaluate(console, policy, panel_of(policy.task, "flat"), "auto")
     _write(trained.folder / "evaluation.json", result.to_json())
     metrics = {name: dataclasses.asdict(estimate) for name, estimate in result.metrics.items()}
     trained.record("evaluation", panel=result.panel, panel_hash=result.panel_hash, metrics=metrics)
@@ -334,28 +335,13 @@ def _policy(name: str) -> Policy:
             raise FileNotFoundError(f"no policy is shipped for {name}: train one by locoenvs train {name}")
         return load_policy(shipped)
     folder = Path(name)
-    for place in (folder, folder / "policy", RUNS / name / "policy"):
+    for place in (folder, folder / "policy", RUNS / name / "policy", POLICIES / name):
         if place.suffix == ".onnx" or (place / "policy.json").is_file() or (place / "policy.onnx").is_file():
             return load_policy(place)
     raise FileNotFoundError(
-        f"no policy in {name}: give a folder with policy.onnx and policy.json, a run, or one of {', '.join(IDS)}"
+        f"no policy in {name}: give a folder with policy.onnx and policy.json, a run, or one of "
+        f"{', '.join(sorted(place.name for place in POLICIES.iterdir()))}"
     )
-
-
-def _panel(policy: Policy, name: str | None, actuator: ActuatorKind | None = None) -> Panel:
-    """The panel of that name, with the policy's robot; None is the one for the policy's ground and actuator."""
-    actuator = actuator or policy.task.actuator.kind
-    ground = name or ("flat" if policy.task.terrain.kind == "plane" else "rough")
-    if ground not in PANELS:
-        raise ValueError(nearest("panel", ground, list(PANELS)))
-    shipped = load_panel(ground)
-    if shipped.task.robot.name == policy.task.robot.name and actuator == "pd":
-        return shipped
-    others = [env_id for env_id, (_, kind) in IDS.items() if kind == ground]
-    fitting = [env_id for env_id in others if task_of(env_id).robot.name == policy.task.robot.name]
-    if not fitting:
-        raise ValueError(f"no panel {ground!r} for robot {policy.task.robot.name!r}: there are panels for {others}")
-    return panel_for(fitting[0], actuator)
 
 
 def _evaluate(console: Console, policy: Policy, panel: Panel, backend: str) -> Result:

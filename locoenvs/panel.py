@@ -114,6 +114,23 @@ def panel_for(env_id: str, actuator: ActuatorKind = "pd") -> Panel:
     return _BUILDERS[ground](name, dataclasses.replace(task, robot=undrawn))
 
 
+def panel_of(task: Task, ground: str | None = None, actuator: ActuatorKind | None = None) -> Panel:
+    """The panel for the robot of a task: by default that of the task's own ground and kind of actuator.
+
+    Raises ValueError for a ground without a panel, and for a robot that the suite does not have.
+    """
+    actuator = actuator or task.actuator.kind
+    ground = ground or ("flat" if task.terrain.kind == "plane" else "rough")
+    shipped = load_panel(ground)
+    if shipped.task.robot.name == task.robot.name and shipped.task.actuator.kind == actuator:
+        return shipped
+    others = [env_id for env_id, (_, kind) in IDS.items() if kind == ground]
+    fitting = [env_id for env_id in others if task_of(env_id).robot.name == task.robot.name]
+    if not fitting:
+        raise ValueError(f"no panel {ground!r} for robot {task.robot.name!r}: there are panels for {others}")
+    return panel_for(fitting[0], actuator)
+
+
 _FRICTION = Stratum("friction", (Group("low", None, 0.75), Group("middle", 0.75, 1.0), Group("high", 1.0, None)))
 _PUSHED = Stratum("since_push", (Group("within 2 s of a push", 0.0, 2.0), Group("undisturbed", 2.0, None)))
 

@@ -10,6 +10,7 @@ from locoenvs import engines, rng
 from locoenvs.arrays import is_traced, library
 from locoenvs.mdp import Mdp, prepare
 from locoenvs.observations import observe
+from locoenvs.recipes import ActuatorKind
 from locoenvs.registration import task as task_of
 from locoenvs.state import Array, EnvState, Observation, Simulator, Transition
 from locoenvs.step import initial, step
@@ -75,15 +76,17 @@ def functional(
     *,
     backend: str = "mjx",
     recipe: str = "paper",
+    actuator: ActuatorKind | None = None,
     task: Task | None = None,
     device: str | None = None,
     split: str = "train",
     stagger: bool | None = None,
     options: Mapping[str, object] | None = None,
 ) -> Functional:
-    """The environment of that id as pure functions. The options are those of :class:`~locoenvs.vector.LocoVectorEnv`."""
+    """The environment of that id as pure functions. The options are those of :class:`~locoenvs.vector.LocoVectorEnv`;
+    ``recipe`` and ``actuator`` ("pd" or "lstm"), or ``task``, say what robots do."""
     library("jax")
-    task = task or task_of(env_id, recipe)
+    task = task or task_of(env_id, recipe, actuator)
     height_map = build(task.terrain)
     simulator: Any = engines.build(backend, task, height_map, num_envs, device, options or {})
     if not hasattr(simulator, "compile"):

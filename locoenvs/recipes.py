@@ -34,8 +34,8 @@ ActuatorKind = Literal["pd", "lstm"]
 
 ACTUATORS: tuple[ActuatorKind, ...] = get_args(ActuatorKind)
 
-DEFAULT_ACTUATOR: ActuatorKind = "pd"
-"""What robots whose drives have a network use unless told otherwise; the others have the PD law."""
+DEFAULT_ACTUATOR: ActuatorKind = "lstm"
+"""What robots whose drives have a network use unless told otherwise, as in the paper; the others have the PD law."""
 
 _FLAT_WEIGHTS = {"joint_torques": -2.5e-5, "feet_air_time": 2.0, "orientation": -5.0}
 """What flat ground changes of the reward weights, for a robot that does not say otherwise."""

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from locoenvs import cli, learners
+from locoenvs import panel as panels
 from locoenvs.panel import load_panel
 from locoenvs.policy import load_policy, save_policy
 from locoenvs.registration import task
@@ -33,7 +34,7 @@ def short_panels(monkeypatch: pytest.MonkeyPatch) -> None:
         timing = dataclasses.replace(panel.task.timing, episode_length=0.4)
         return dataclasses.replace(panel, num_robots=4, task=dataclasses.replace(panel.task, timing=timing))
 
-    monkeypatch.setattr(cli, "load_panel", short)
+    monkeypatch.setattr(panels, "load_panel", short)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 
 import locoenvs
 from locoenvs.evaluate import Result
-from locoenvs.panel import load_panel
+from locoenvs.panel import panel_of
 from locoenvs.policy import load_policy
 from locoenvs.vector import LocoVectorEnv
 
@@ -22,7 +22,7 @@ FOLDERS = sorted((Path(locoenvs.__file__).parent / "policies").glob("*_*"))
 def test_its_evaluation_is_of_this_policy_on_the_panel_of_today(folder: Path) -> None:
     result = Result.from_json((folder / "evaluation.json").read_text())
     assert result.policy_sha256 == load_policy(folder).sha256
-    assert result.panel_hash == load_panel(folder.name.rpartition("_")[2]).hash
+    assert result.panel_hash == panel_of(load_policy(folder).task).hash
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
