@@ -228,6 +228,7 @@ def terrain(env_id: Text, out: Path = Path("terrain.png"), recipe: str = "paper"
 def walk(
     run: OptionalText = None,
     learner: str = "rsl_rl",
+    actuator: ActuatorKind = "pd",
     seed: int = 0,
     minutes: OptionalFloat = None,
     updates: OptionalInt = None,
@@ -239,6 +240,7 @@ def walk(
     Args:
         run: Name of the run in runs/, or a path.
         learner: Who learns, as shown by list.
+        actuator: What drives the joints: pd, which is faster, or lstm, the environment's own.
         seed: Seed of all randomness.
         minutes: Stop training after so many minutes.
         updates: Updates to do.
@@ -255,8 +257,10 @@ def walk(
         minutes=minutes,
         run=str(_run_folder(name)),
         recipe="walk",
-        actuator="pd",
+        actuator=actuator,
     )
+    drives = {"pd": "the PD law; --actuator lstm takes the learned drive", "lstm": "the learned drive"}
+    console.print(f"joints driven by {drives[actuator]}", highlight=False)
     trained = Run(_train(learner, settings))
     policy = load_policy(trained.policy)
     result = _evaluate(console, policy, panel_of(policy.task, "flat"), "auto")

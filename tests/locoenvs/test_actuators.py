@@ -180,7 +180,7 @@ def test_a_network_of_wrong_shapes_is_refused() -> None:
 def test_the_task_names_its_drive(tmp_path: Path) -> None:
     path = tmp_path / "drive.json"
     network().save(path)
-    task = task_of("Loco/AnymalC-Flat-v0")
+    task = task_of("Loco/AnymalC-Flat-v0", actuator="pd")
     driven = dataclasses.replace(task, actuator=LSTMActuator(str(path), network().hash))
     assert isinstance(actuator_of(task), PD) and isinstance(actuator_of(driven), LSTM)
     assert driven.hash != task.hash

@@ -24,7 +24,7 @@ def zero_policy(folder: Path) -> None:
     pytest.importorskip("onnx")
     pytest.importorskip("onnxruntime")
     layers = [(np.zeros((12, 48)), np.zeros(12))]
-    save_policy(folder, task(FLAT), layers, provenance={"environment": FLAT})
+    save_policy(folder, task(FLAT, actuator="pd"), layers, provenance={"environment": FLAT})
 
 
 @pytest.fixture
@@ -151,12 +151,17 @@ def test_a_policy_that_does_not_fit_the_panel_is_refused(
 
 
 def test_walk_trains_evaluates_and_draws(
-    short_panels: None, learner: list[TrainSettings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    short_panels: None,
+    learner: list[TrainSettings],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     pytest.importorskip("matplotlib")
     monkeypatch.chdir(tmp_path)
     cli.main(["walk", "--run", "first", "--learner", "still", "--no-video"])
-    assert learner[0].recipe == "walk" and learner[0].env_id == FLAT
+    assert (learner[0].recipe, learner[0].env_id, learner[0].actuator) == ("walk", FLAT, "pd")
+    assert "joints driven by the PD law" in capsys.readouterr().out
     run = Run.open(tmp_path / "runs/first")
     assert json.loads((run.folder / "evaluation.json").read_text())["reset_reasons"]["time_limit"] == 4
     assert run.records()[-1]["kind"] == "evaluation"
