@@ -60,7 +60,7 @@ app = tyro.extras.SubcommandApp()
 
 @app.command(name="list")
 def list_() -> None:
-    """Show the environments, and which backends and learners are installed."""
+    """Show the environments, which backends and learners are installed, and the policies that are shipped."""
     made = Table("kind", "name", "state")
     for env_id, (robot, ground) in IDS.items():
         made.add_row("environment", env_id, f"{robot} on {'a plane' if ground == 'flat' else 'rough ground'}")
@@ -69,6 +69,8 @@ def list_() -> None:
     for name in learners.installed():
         package = learners.missing(name)
         made.add_row("learner", name, "installed" if package is None else f"needs {package}")
+    for folder in sorted(POLICIES.iterdir()):
+        made.add_row("policy", folder.name, _judged(Result.from_json((folder / "evaluation.json").read_text())))
     Console().print(made)
 
 
@@ -315,6 +317,12 @@ def _train(learner: str, settings: TrainSettings) -> Path:
     engines.load(settings.backend)
     start = learners.load(learner, learners.installed())
     return start(settings.env_id, settings)
+
+
+def _judged(result: Result) -> str:
+    """How a policy did on its panel, in a line."""
+    falls, velocity = result.metrics["fall_rate"].value, result.metrics["velocity_error"].value
+    return f"{result.panel}: {falls:.1%} fall, velocity error {velocity:.2f} m/s"
 
 
 def _state(load: Callable[[], object]) -> str:

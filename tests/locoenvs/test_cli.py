@@ -106,7 +106,7 @@ def test_every_command_has_help_of_one_line_an_option(capsys: pytest.CaptureFixt
 def test_list_names_environments_backends_and_learners(capsys: pytest.CaptureFixture[str]) -> None:
     cli.main(["list"])
     shown = capsys.readouterr().out
-    for name in (FLAT, "mujoco", "rsl_rl"):
+    for name in (FLAT, "mujoco", "rsl_rl", "anymal_c_flat", "AnymalC-flat-1: 0.8% fall"):
         assert name in shown
 
 
