@@ -55,7 +55,8 @@ def actuator_of(task: Task) -> Actuator:
             f"drive {named.network!r} holds at one evaluation every {network.dt} s, timing.physics_dt is "
             f"{task.timing.physics_dt} s: set that to {network.dt}, or fit a network to a log of that rate"
         )
-    return LSTM(network, [joint.torque_limit for joint in task.robot.joints])
+    joints = task.robot.joints
+    return LSTM(network, [joint.torque_limit for joint in joints], [joint.velocity_limit for joint in joints])
 
 
 class PD:
@@ -83,7 +84,11 @@ class PD:
 
 
 class LSTM:
-    """A drive's network, shared by all joints, whose torque is clipped at each joint's limit, ``limits`` (J,) N m.
+    """A drive's network, shared by all joints, whose torque is clipped at what each joint's motor can give.
+
+    That is ``limits`` (J,) N m either way, but in the direction of motion no more than 2 (1 - |velocity| / speed) of it, with
+    ``speeds`` (J,) rad/s: all of it up to half the speed limit, nothing beyond. A network that was fitted to a drive in use knows
+    nothing of such speeds, and would push a swinging leg on and on. None: no speed limit.
 
     The memory is (2 H L, N, J): h and c of each of the L layers of H units. All gates of a layer are one matrix product
     and one tanh, as sigmoid(x) = (1 + tanh(x / 2)) / 2.
@@ -92,7 +97,7 @@ class LSTM:
     CHUNK = 1024
     """Drives that numpy works on at a time, so that what a chunk needs stays in the processor's cache."""
 
-    def __init__(self, network: Network, limits: Sequence[float]) -> None:
+    def __init__(self, network: Network, limits: Sequence[float], speeds: Sequence[float] | None = None) -> None:
         self._units = [layer.units for layer in network.layers]
         self._joints = len(limits)
         weights: list[np.ndarray] = []
@@ -109,6 +114,7 @@ class LSTM:
         weights.append(np.array([[network.output_scale * network.bias]], np.float32))
         self._weights = weights
         self._limit = np.array(limits, np.float32)
+        self._fade = 2 / np.array([np.inf] * len(limits) if speeds is None else speeds, np.float32)
         self._on_device: dict[object, list[Array]] = {}
         self._threads: ThreadPoolExecutor | None = None
 
@@ -119,7 +125,7 @@ class LSTM:
     def torque(self, memory: Array, target: Array, position: Array, velocity: Array) -> tuple[Array, Array]:
         """See :class:`Actuator`."""
         xp = array_namespace(target)
-        *weights, limit = self._arrays(xp, target)
+        *weights, limit, fade = self._arrays(xp, target)
         shape = target.shape
         inputs = xp.stack([xp.reshape(target - position, (-1,)), xp.reshape(velocity, (-1,))])
         flat = xp.reshape(memory, (memory.shape[0], -1))
@@ -127,7 +133,9 @@ class LSTM:
             after, torque = self._in_chunks(weights, flat, inputs)
         else:
             after, torque = self._evaluate(xp, weights, flat, inputs)
-        return xp.reshape(after, memory.shape), xp.reshape(torque, shape).clip(-limit, limit)
+        fading = fade * velocity
+        least, most = -limit * (2 + fading).clip(0, 1), limit * (2 - fading).clip(0, 1)
+        return xp.reshape(after, memory.shape), xp.reshape(torque, shape).clip(least, most)
 
     def clear(self, memory: Array, mask: Array) -> Array:
         """See :class:`Actuator`."""
@@ -165,8 +173,8 @@ class LSTM:
         return xp.concat(after), (_product(xp, weights[-2], x) + weights[-1])[0]
 
     def _arrays(self, xp: ModuleType, like: Array) -> list[Array]:
-        """The weights and the limits where ``like`` lives. Under jax they are constants of the program."""
-        own = [*self._weights, self._limit]
+        """The weights and what the limits need, where ``like`` lives. Under jax they are constants of the program."""
+        own = [*self._weights, self._limit, self._fade]
         if kind_of(xp) != "torch":
             return own if is_numpy_array(like) else [xp.asarray(array) for array in own]
         if like.device not in self._on_device:

@@ -23,13 +23,13 @@ ROBOTS_HERE = 4
 
 RANDOM = Randomization(payload=(-5.0, 5.0), pushes=Pushes(interval=0.1, mode="set"))
 FLAT = dataclasses.replace(
-    recipe_task(ROBOT, "flat"),
+    recipe_task(ROBOT, "flat", actuator="pd"),
     timing=Timing(episode_length=0.5),
     randomization=RANDOM,
     commands=Commands(resample_every=0.2),
 )
 ROUGH = dataclasses.replace(
-    recipe_task(ROBOT, "rough"),
+    recipe_task(ROBOT, "rough", actuator="pd"),
     timing=Timing(episode_length=0.5),
     terrain=Terrain(levels=3, columns=7, border=2.0),
     curriculum=Curriculum(initial_level=2),

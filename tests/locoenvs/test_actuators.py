@@ -177,6 +177,19 @@ def test_a_network_of_wrong_shapes_is_refused() -> None:
         dataclasses.replace(given, weight=np.full(8, np.nan, np.float32))
 
 
+@pytest.mark.parametrize("name", NAMESPACES)
+def test_no_drive_pushes_a_joint_beyond_its_speed_limit(name: str) -> None:
+    """In the direction of motion: all of its torque up to half the speed limit, half at three quarters, then none."""
+    xp, still = NAMESPACES[name], network()
+    velocity = np.array([[-30.0, 0.0, 9.9, 15.0, 20.0, 30.0]], np.float32)
+    for sign, expected in ((1, [50, 50, 50, 25, 0, 0]), (-1, [0, -50, -50, -50, -50, -50])):
+        pushing = dataclasses.replace(still, weight=np.zeros(8, np.float32), bias=100.0 * sign)
+        actuator = LSTM(pushing, [50.0] * 6, [20.0] * 6)
+        zero = xp.asarray(np.zeros((1, 6), np.float32))
+        _, torque = actuator.torque(actuator.initial(1, xp), zero, zero, xp.asarray(velocity))
+        np.testing.assert_allclose(np.asarray(torque)[0], expected, atol=1e-4)
+
+
 def test_the_task_names_its_drive(tmp_path: Path) -> None:
     path = tmp_path / "drive.json"
     network().save(path)

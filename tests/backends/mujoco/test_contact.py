@@ -16,7 +16,7 @@ from locoenvs.registration import task as task_of
 from locoenvs.task import Task, TileShare
 from locoenvs.vector import LocoVectorEnv
 
-PLANE = task_of("Loco/AnymalC-Flat-v0")
+PLANE = task_of("Loco/AnymalC-Flat-v0", actuator="pd")
 GRID = dataclasses.replace(
     PLANE,
     terrain=dataclasses.replace(

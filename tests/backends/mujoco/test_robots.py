@@ -18,8 +18,8 @@ QUADRUPEDS = ["AnymalB", "AnymalC", "AnymalCArm", "A1"]
 
 
 def quiet(name: str, **randomization: object) -> Task:
-    """On a plane, friction 1, without chance, commands or pushes."""
-    task = recipe_task(ROBOTS[name], "flat")
+    """On a plane, friction 1, driven by the PD law, without chance, commands or pushes."""
+    task = recipe_task(ROBOTS[name], "flat", actuator="pd")
     start = Start(position=0.0, joint_scale=(1.0, 1.0), velocity=0.0, random_heading=False)
     return dataclasses.replace(
         task,
