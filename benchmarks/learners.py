@@ -4,7 +4,8 @@
 
     python -m locoenvs.benchmarks.learners --seeds 0 1 2
 
-What is done already is not done again, so that it can be interrupted and gone on with.
+What is done already is not done again, so that it can be interrupted and gone on with; a training of fewer updates goes on
+if more are asked for, and its result says how it was judged before.
 """
 
 from __future__ import annotations
@@ -44,13 +45,15 @@ def run(
 ) -> dict[str, object]:
     """Train with one learner and one seed, or go on with it, and evaluate it."""
     place = folder / f"{learner}-{seed}"
-    begun = (place / "recipe.json").exists()
+    begun, judged = (place / "recipe.json").exists(), (place / "result.json").exists()
+    wanted = config(task_of(ENVIRONMENT, recipe)).updates if updates is None else updates
     if begun:
-        check_settings(place, recipe, updates, minutes)
-    if not (place / "result.json").exists():
+        check_settings(place, recipe, wanted, minutes)
+    before = json.loads((place / "result.json").read_text()) if judged else None
+    if before is None or before["ppo"]["updates"] < wanted:
         where = {"resume": str(place)} if begun else {"run": str(place)}
         known.train(
-            ENVIRONMENT, learner, recipe=recipe, actuator="pd", updates=updates, minutes=minutes, seed=seed, **where
+            ENVIRONMENT, learner, recipe=recipe, actuator="pd", updates=wanted, minutes=minutes, seed=seed, **where
         )
         lines = finished(place)
         result = evaluate(load_policy(place / "policy"), load_panel("flat"))
@@ -68,6 +71,9 @@ def run(
             },
             "meets_the_bar": all(metrics[name].value <= limit for name, limit in BAR.items()),
             "metrics": {name: [value.value, value.low, value.high] for name, value in metrics.items()},
+            "judged_before": []
+            if before is None
+            else [*before.get("judged_before", []), {name: before[name] for name in ("samples", "metrics")}],
             "panel_hash": result.panel_hash,
             "task_hash": made.recipe()["task_hash"],
             "ppo": made.recipe()["ppo"],
@@ -81,17 +87,16 @@ def run(
     return json.loads((place / "result.json").read_text())
 
 
-def check_settings(place: Path, recipe: str, updates: int | None, minutes: float | None) -> None:
-    """End the program if the training that is there has other settings."""
+def check_settings(place: Path, recipe: str, updates: int, minutes: float | None) -> None:
+    """End the program if the training that is there has other settings, but that it may go on for more updates."""
     made = Run.open(place).recipe()
-    wanted = config(task_of(ENVIRONMENT, recipe)).updates if updates is None else updates
     settings = {
         "recipe": (made["task"]["recipe"], recipe),
-        "updates": (made["ppo"]["updates"], wanted),
+        "updates": (made["ppo"]["updates"], updates),
         "minutes": (made["minutes"], minutes),
     }
     for name, (given, asked) in settings.items():
-        if given != asked:
+        if given != asked and not (name == "updates" and given < asked):
             raise SystemExit(
                 f"{name}={asked!r}: the training in {place} has {given!r}. Choose another --folder, or remove that one"
             )

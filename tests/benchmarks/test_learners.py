@@ -56,7 +56,7 @@ def test_two_learners_are_compared(
     monkeypatch.setattr(learners.known, "train", lambda *_, **__: pytest.fail("it was done already"))
     learners.main(("rsl_rl", "sb3"), seeds=(1,), updates=1, folder=tmp_path / "runs", out=out)
     assert json.loads(out.read_text())["results"] == report["results"]
-    others = [{"updates": 2}, {"updates": None}, {"updates": 1, "minutes": 5.0}, {"updates": 1, "recipe": "paper"}]
+    others = [{"updates": 0}, {"updates": 1, "minutes": 5.0}, {"updates": 1, "recipe": "paper"}]
     for other in others:
         with pytest.raises(SystemExit, match=r"rsl_rl-1 has .*Choose another --folder"):
             learners.main(("rsl_rl", "sb3"), seeds=(1,), folder=tmp_path / "runs", out=out, **other)
@@ -81,6 +81,20 @@ def test_an_interrupted_training_is_no_result_and_is_gone_on_with(
     learners.main(("rsl_rl",), (0,), **settings)
     (result,) = json.loads((tmp_path / "learners.json").read_text())["results"]
     assert result["samples"] == 3 * SMALL.samples_per_update
+
+
+def test_a_training_goes_on_for_more_updates_and_tells_how_it_was_judged_before(small: str, tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"folder": tmp_path / "runs", "out": tmp_path / "learners.json"}
+    found = []
+    for updates in (1, 3, None):
+        learners.main(("rsl_rl",), (0,), updates=updates, **settings)
+        (result,) = json.loads((tmp_path / "learners.json").read_text())["results"]
+        found.append(result)
+    samples = [updates * SMALL.samples_per_update for updates in (1, 3, SMALL.updates)]
+    assert [result["samples"] for result in found] == samples
+    for count, result in enumerate(found):
+        assert [before["samples"] for before in result["judged_before"]] == samples[:count]
+    assert found[2]["judged_before"][1]["metrics"] == found[1]["metrics"]
 
 
 def test_a_training_whose_minutes_are_over_is_a_result(small: str, tmp_path: Path) -> None:
