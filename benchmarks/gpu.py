@@ -62,6 +62,7 @@ Ground = Literal["flat", "rough"]
 
 IDS: dict[Ground, str] = {"flat": "Loco/AnymalC-Flat-v0", "rough": "Loco/AnymalC-Rough-v0"}
 ACTUATOR: ActuatorKind = "pd"
+"""What drives the joints, so that bare physics is the same; the paper's own is the learned drive."""
 HIDDEN = {"flat": (128, 64, 32), "rough": (512, 256, 128)}
 """The networks of the paper, whose inference is measured."""
 SPARE = 75.0
