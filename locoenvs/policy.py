@@ -80,15 +80,16 @@ class Policy:
             layers[0] = weight, bias - weight @ values["mean"]
         return layers
 
-    def check(self, task: Task, observations: bool = True) -> None:
+    def check(self, task: Task, start: bool = False) -> None:
         """Raise ValueError, naming both sides of every difference, if this policy cannot control ``task``.
 
-        Compared is what the network's inputs and outputs mean: joints, gains, pose, scales, control step and, with
-        ``observations``, the observation's layout. Ground, commands, rewards, noise and randomization may differ.
+        Compared is what the network's inputs and outputs mean: robot, joints, gains, pose, scales, control step and the
+        observation's layout. Ground, commands, rewards, noise and randomization may differ. For a training that only
+        ``start``s with the policy the observation may too, and so may a robot whose joints are the same.
         """
         own, other = _interface(self.task), _interface(task)
-        if not observations:
-            for name in ("observation", "height samples"):
+        if start:
+            for name in ("robot", "observation", "height samples"):
                 own.pop(name)
         different = [
             f"{name}: the policy has {own[name]}, the task {other[name]}" for name in own if own[name] != other[name]

@@ -1,4 +1,4 @@
-"""The network of a trained policy, widened or reordered for the observations of another task of the same robot."""
+"""The network of a trained policy, widened or reordered for the observations of another task of a robot with the same joints."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def layers_for(policy: Policy, task: Task) -> list[Layer]:
     A trained normalization becomes part of the first layer. Raises ValueError, naming both sides of every difference, if
     the policy's actions mean something else, or if it needs an observation that the task does not have.
     """
-    policy.check(task, observations=False)
+    policy.check(task, start=True)
     layers = policy.layers()
     weight, bias = layers[0]
     columns = {slot.name: slot for slot in layout(policy.task)}

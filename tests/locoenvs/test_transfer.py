@@ -56,3 +56,14 @@ def test_scales_must_be_the_same(tmp_path: Path) -> None:
         ValueError, match="'base_linear_velocity': the policy of .* has 3 values times 2.0, the task 3 times 1"
     ):
         layers_for(load_policy(saved(tmp_path)), other)
+
+
+def test_a_robot_with_the_same_joints_may_begin_with_anothers_policy(tmp_path: Path) -> None:
+    policy, arm = load_policy(saved(tmp_path)), task_of("Loco/AnymalCArm-Flat-v0")
+    assert all(
+        np.array_equal(a, b) for ours, own in zip(layers_for(policy, arm), policy.layers()) for a, b in zip(ours, own)
+    )
+    with pytest.raises(ValueError, match="robot: the policy has anymal_c, the task anymal_c_arm"):
+        policy.check(arm)
+    with pytest.raises(ValueError, match="joints: the policy has .*'LF_HAA'.*, the task .*'FL_hip_joint'"):
+        layers_for(policy, task_of("Loco/A1-Flat-v0"))
