@@ -21,7 +21,7 @@ from locoenvs.task import Pushes, Randomization, Start, Task, Terrain, Timing
 from locoenvs.terrain import build
 from locoenvs.vector import LocoVectorEnv
 
-FLAT = recipe_task(ROBOT, "flat")
+FLAT = recipe_task(ROBOT, "flat", actuator="pd")
 YAWED_120 = (0.5, 0.0, 0.0, 0.8660254)
 
 
