@@ -35,7 +35,13 @@ from locoenvs.wrappers.ppo import config
 
 ENVIRONMENT = "Loco/AnymalC-Flat-v0"
 LEARNERS = ("rsl_rl", "skrl", "sb3", "rl_games", "brax")
-METRICS = ("fall_rate", "velocity_error", "yaw_rate_error", "cost_of_transport")
+METRICS = {
+    "fall_rate": ("falls %", 100, 1),
+    "velocity_error": ("v m/s", 1, 3),
+    "yaw_rate_error": ("yaw rad/s", 1, 3),
+    "cost_of_transport": ("CoT", 1, 2),
+}
+"""What a result has of the panel's metrics: how it is headed in the table, times what, with how many digits."""
 BAR = {"fall_rate": 0.01, "velocity_error": 0.2}
 """What a flat policy must not exceed: the share that falls, and m/s."""
 
@@ -128,16 +134,19 @@ def check_learners(names: Sequence[str]) -> None:
 
 def table(results: list[dict[str, object]]) -> Table:
     """The results for reading: medians over the seeds, and the worst."""
-    made = Table("learner", "seeds", "M samples", "minutes", "k samples/s", *METRICS, "meets the bar")
-    made.title = "held-out flat panel: median (worst)"
+    made = Table(
+        "learner", "seeds", "M samples", "min", "k/s", *(head for head, *_ in METRICS.values()), "bar", box=None
+    )
+    made.title = "held-out flat panel, falls and errors: median (worst)"
     for learner in dict.fromkeys(str(result["learner"]) for result in results):
         rows: list[dict] = [result for result in results if result["learner"] == learner]
         middle = {name: statistics.median(row[name] for row in rows) for name in ("samples", "wall_seconds")}
         cells = [f"{middle['samples'] / 1e6:.2f}", f"{middle['wall_seconds'] / 60:.1f}"]
         cells.append(f"{statistics.median(row['samples_per_second'] for row in rows) / 1000:.1f}")
-        for metric in METRICS:
-            values = [row["metrics"][metric][0] for row in rows]
-            cells.append(f"{statistics.median(values):.3f} ({max(values):.3f})")
+        for metric, (_, factor, digits) in METRICS.items():
+            values = [factor * row["metrics"][metric][0] for row in rows]
+            worst = f" ({max(values):.{digits}f})" if len(rows) > 1 else ""
+            cells.append(f"{statistics.median(values):.{digits}f}{worst}")
         passed = sum(row["meets_the_bar"] for row in rows)
         made.add_row(learner, ", ".join(str(row["seed"]) for row in rows), *cells, f"{passed} of {len(rows)}")
     return made
