@@ -35,7 +35,11 @@ ROUGH = dataclasses.replace(
     curriculum=Curriculum(initial_level=2),
     randomization=RANDOM,
 )
-TASKS = {"flat": FLAT, "rough": dataclasses.replace(ROUGH, timing=Timing(decimation=1))}
+TASKS = {
+    "flat": FLAT,
+    "learned drive": dataclasses.replace(FLAT, actuator=recipe_task(ROBOT, "flat", actuator="lstm").actuator),
+    "rough": dataclasses.replace(ROUGH, timing=Timing(decimation=1)),
+}
 """What :func:`physics` simulates; on rough ground by single physics steps, since what touches differs after one that did."""
 
 

@@ -25,6 +25,20 @@ def test_its_evaluation_is_of_this_policy_on_the_panel_of_today(folder: Path) ->
     assert result.panel_hash == panel_of(load_policy(folder).task).hash
 
 
+@pytest.mark.parametrize(
+    "folder", [folder for folder in FOLDERS if "_flat" in folder.name], ids=lambda folder: folder.name
+)
+def test_the_readme_says_of_it_what_its_evaluation_does(folder: Path) -> None:
+    metrics = Result.from_json((folder / "evaluation.json").read_text()).metrics
+    falls, errors = metrics["fall_rate"], [metrics[name] for name in ("velocity_error", "yaw_rate_error")]
+    cells = [f"{falls.value:.1%} ({falls.low:.1%} to {falls.high:.1%})".replace("%", "")]
+    cells += [f"{each.value:.3f} ({each.low:.3f} to {each.high:.3f})" for each in errors]
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    assert any(
+        line.startswith(f"| `{folder.name}` |") and all(cell in line for cell in cells) for line in readme.splitlines()
+    )
+
+
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 def test_its_ledger_is_of_the_run_that_made_it(folder: Path) -> None:
     policy = load_policy(folder)

@@ -263,3 +263,15 @@ def test_a_drive_between_physics_steps_is_the_engines_own_pd_law(impl: str) -> N
     assert simulator.save(driven.physics)["memory"].shape == (1, ROBOTS_HERE)
     mask = jnp.asarray(np.array([True, False, True, False]))
     np.testing.assert_array_equal(simulator.place(driven.physics, mask, begin).memory, [[0.0, 40.0, 0.0, 40.0]])
+
+
+def test_the_learned_drive_is_native_mujocos(impl: str) -> None:
+    """Joints that swing in the air by it, whose memory goes along with the physics."""
+    begin = start(base_position=(0, 0, 100), base_angular_velocity=(0.5, -0.4, 0.3))
+    ours, native = physics("learned drive", impl), physics("learned drive", "native")
+    for each in (ours, native):
+        each.place(begin)
+    for t in range(15):
+        a, b = ours.advance(swinging(t)), native.advance(swinging(t))
+        np.testing.assert_allclose(a.joint_position, b.joint_position, atol=1e-3)
+    assert np.abs(b.joint_torque).max() > 10 and np.abs(b.joint_position - DEFAULT).max() > 0.3
