@@ -59,12 +59,19 @@ def test_triangles_near_a_sphere_are_counted_generously() -> None:
 
 @needs_isaac_lab
 def test_gymnasium_makes_it_bare_in_numpy() -> None:
+    """With the learned drive, whose memory goes along with the physics and is cleared where an episode begins."""
     made: Any = gymnasium.make("Loco/AnymalC-Flat-v0", num_envs=2, backend="isaaclab", device="cpu")
     try:
         assert type(made) is LocoVectorEnv
         observation, _ = made.reset(seed=0)
         observation, reward, *_ = made.step(np.zeros((2, 12), np.float32))
         assert isinstance(observation, np.ndarray) and observation.shape == (2, 48) and reward.shape == (2,)
+        assert (
+            made.task.actuator.kind == "lstm"
+            and (np.asarray(made.save()["physics.actuator"]) != 0).all(axis=(1, 2)).any()
+        )
+        made.reset(seed=0)
+        assert not np.asarray(made.save()["physics.actuator"]).any()
     finally:
         made.close()
 
