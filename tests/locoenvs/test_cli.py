@@ -110,6 +110,13 @@ def test_list_names_environments_backends_and_learners(capsys: pytest.CaptureFix
         assert name in shown
 
 
+def test_a_shipped_policy_goes_by_its_name_too(learner: list[TrainSettings], tmp_path: Path) -> None:
+    for run, name in (("one", "a1_flat"), ("two", "Loco/A1-Flat-v0")):
+        into = ["--run", str(tmp_path / run)]
+        cli.main(["train", "Loco/A1-Rough-v0", "--learner", "still", "--start-from", name, *into])
+        assert learner[-1].start_from == str(cli.POLICIES / "a1_flat")
+
+
 def test_train_hands_the_settings_to_the_learner(
     learner: list[TrainSettings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

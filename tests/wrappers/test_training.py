@@ -324,8 +324,9 @@ def test_weights_and_biases_that_cannot_be_used_says_why_and_leaves_no_run(
     assert len(updates(trained(tmp_path / "run", 1))) == 1
 
 
-def test_the_command_starts_from_the_shipped_policy(tmp_path: Path) -> None:
-    command = ["train", ROUGH, "--recipe", "walk", "--start-from", FLAT]
+@pytest.mark.parametrize("env_id", [ROUGH, "Loco/AnymalB-Flat-v0"])
+def test_the_command_starts_from_the_shipped_policy(env_id: str, tmp_path: Path) -> None:
+    command = ["train", env_id, "--recipe", "walk", "--start-from", FLAT]
     cli.main([*command, "--num-envs", "4", "--updates", "1", "--run", str(tmp_path / "run")])
     assert Run.open(tmp_path / "run").recipe()["start_from"]["sha256"] == load_policy(SHIPPED).sha256
 
