@@ -292,7 +292,12 @@ def rough(where: Where, robots: int, steps: int) -> dict[str, Any]:
     import locoenvs  # noqa: F401  registers the ids
 
     env: Any = gymnasium.make(
-        ROUGH, num_envs=robots, backend="isaaclab", device=where.device, options={"physics": where.physics}
+        ROUGH,
+        num_envs=robots,
+        actuator="pd",
+        backend="isaaclab",
+        device=where.device,
+        options={"physics": where.physics},
     )
     problems: list[str] = []
     try:
@@ -364,7 +369,13 @@ def learn(where: Where, robots: int) -> dict[str, Any]:
 
     with tempfile.TemporaryDirectory() as folder:
         settings = TrainSettings(
-            ROUGH, backend="isaaclab", device=where.device, num_envs=robots, updates=2, run=f"{folder}/run"
+            ROUGH,
+            actuator="pd",
+            backend="isaaclab",
+            device=where.device,
+            num_envs=robots,
+            updates=2,
+            run=f"{folder}/run",
         )
         updates = [line for line in Run.open(train(ROUGH, settings)).records() if line["kind"] == "update"]
     losses = [line["losses"] for line in updates]
