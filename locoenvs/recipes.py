@@ -106,27 +106,25 @@ def legged_gym(robot: Robot, ground: Ground) -> Task:
 def walk(robot: Robot, ground: Ground) -> Task:
     """The paper's task with what makes it learn within minutes on a CPU.
 
-    All penalties grow to their weight over the training, and leaning on the joints' end stops costs. On flat ground pushes
-    come every 2.5 s, half as strong again, commands change at and between them, half of the times, and all of it grows with
-    the penalties; once they are grown, a fall costs too. Rough ground is for a policy that walks on flat ground already.
+    All penalties grow to their weight over the training, and leaning on the joints' end stops costs; once they are grown, a
+    fall costs too. On flat ground pushes come every 2.5 s, half as strong again, commands change at and between them, half
+    of the times, and all of it grows with the penalties. Rough ground is for a policy that walks on flat ground already.
     """
     task, flat = paper(robot, ground), ground == "flat"
     own = task.rewards
-    weights = dataclasses.replace(own.weights, joint_limits=min(own.weights.joint_limits, -2.0))
+    weights = dataclasses.replace(own.weights, joint_limits=min(own.weights.joint_limits, -2.0), termination=-200.0)
     soft_limit = min(own.soft_limit, 0.9)
+    schedule = (
+        PenaltySchedule(start=0.05, control_steps=9600, disturbances=True, termination_last=True)
+        if flat
+        else PenaltySchedule(start=0.3, control_steps=4800, termination_last=True)
+    )
+    rewards = dataclasses.replace(own, weights=weights, soft_limit=soft_limit, penalty_schedule=schedule)
+    task = dataclasses.replace(task, recipe="walk", rewards=rewards)
     if not flat:
-        schedule = PenaltySchedule(start=0.3, control_steps=4800)
-        rewards = dataclasses.replace(own, weights=weights, soft_limit=soft_limit, penalty_schedule=schedule)
-        return dataclasses.replace(task, recipe="walk", rewards=rewards)
+        return task
     return dataclasses.replace(
         task,
-        recipe="walk",
-        rewards=dataclasses.replace(
-            own,
-            weights=dataclasses.replace(weights, termination=-200.0),
-            soft_limit=soft_limit,
-            penalty_schedule=PenaltySchedule(start=0.05, control_steps=9600, disturbances=True, termination_last=True),
-        ),
         commands=dataclasses.replace(task.commands, resample_every=1.25, resample_chance=0.5),
         randomization=dataclasses.replace(task.randomization, pushes=Pushes(interval=2.5, velocity=1.5)),
     )
