@@ -7,7 +7,10 @@
 It does one part after another, writes each when it is finished and everything so far to ``<work>/gpu.json``, and stops
 before its minutes are over. The same command goes on where it stopped, trainings from their last checkpoint, until it
 says that all is done. A part that fails twice is left out, with its error. Compiled programs are kept in the work folder
-too. Nothing is downloaded.
+too. Nothing is downloaded. What ``--known`` has of an earlier call, perhaps on another machine, is not done again but stays
+in the result, where every part names its GPU::
+
+    python -m locoenvs.benchmarks.gpu --minutes 7 --only checks speed train/flat panel/flat --known benchmarks/results/gpu.json
 
 - checks: robots in the air, on a plane, standing and on stairs against native MuJoCo; draws bit by bit; torch's path
   against jax's; memory over many steps.
@@ -16,7 +19,7 @@ too. Nothing is downloaded.
   in turns. A control step is one step of one robot. All parts of a call share one process, so the peak of its memory is
   that of the largest part so far.
 - learning: a few updates of RSL-RL's PPO, as they are in training.
-- train: the paper's task with the paper's PPO, and the held-out panel at the end, on this backend and on native MuJoCo.
+- train: the paper's task with the paper's PPO, and the held-out panels at the end, on this backend and on native MuJoCo.
 """
 
 from __future__ import annotations
@@ -65,6 +68,8 @@ ACTUATOR: ActuatorKind = "pd"
 """What drives the joints, so that bare physics is the same; the paper's own is the learned drive."""
 HIDDEN = {"flat": (128, 64, 32), "rough": (512, 256, 128)}
 """The networks of the paper, whose inference is measured."""
+PANELS: dict[Ground, tuple[str, ...]] = {"flat": ("flat",), "rough": ("rough", "crossing")}
+"""What a trained policy is judged on."""
 SPARE = 75.0
 """Seconds that a training leaves for its start, its last checkpoint, its export and the end of the command."""
 TRIES = 2
@@ -134,7 +139,8 @@ def parts(plan: Plan) -> Iterator[Part]:
     for ground, updates in plan.updates:
         yield Part(f"train/{ground}", partial(training, ground=ground, updates=updates), 120)
     for ground, _ in plan.updates:
-        yield Part(f"panel/{ground}", partial(panel, ground=ground), 150)
+        for name in PANELS[ground]:
+            yield Part(f"panel/{name}", partial(panel, ground=ground, name=name), 150)
     for ground, robots in ((ground, robots) for robots in plan.robots for ground in grounds if robots not in first):
         yield Part(f"speed/{ground}/{robots}", partial(speed, ground=ground, robots=robots), 120)
     yield Part("checks/memory", check_memory, 150)
@@ -454,21 +460,21 @@ def training(job: Job, ground: Ground, updates: int) -> dict[str, Any] | None:
     }
 
 
-def panel(job: Job, ground: Ground) -> dict[str, Any] | None:
-    """The trained policy on the held-out panel of its ground: on this backend, and carried over to native MuJoCo."""
+def panel(job: Job, ground: Ground, name: str) -> dict[str, Any] | None:
+    """The trained policy on a held-out panel for its ground: on this backend, and carried over to native MuJoCo."""
     folder = job.work / "train" / ground
     if not (job.work / "parts" / f"train-{ground}.json").exists():
         errors = _read(job.work / "errors.json").get(f"train/{ground}", [])
         if len(errors) >= TRIES:
             raise RuntimeError(f"train/{ground} failed {len(errors)} times, so there is no policy: {errors[-1]}")
         return None
-    policy, held_out = load_policy(folder / "policy"), load_panel(ground)
+    policy, held_out = load_policy(folder / "policy"), load_panel(name)
     if job.plan.panel_robots is not None:
         held_out = dataclasses.replace(held_out, num_robots=job.plan.panel_robots)
     found = {}
     for backend, device in (("mjx", job.device), ("mujoco", None)):
         result = evaluate(policy, held_out, backend, device=device)
-        (folder / f"evaluation-{backend}.json").write_text(result.to_json())
+        (folder / f"{name}-{backend}.json").write_text(result.to_json())
         metrics = {name: dataclasses.asdict(estimate) for name, estimate in result.metrics.items()}
         strata = {
             quantity: {
@@ -493,6 +499,7 @@ def gpu(
     minutes: float = 9.0,
     device: str | None = None,
     only: tuple[str, ...] = (),
+    known: Path | None = None,
     small: bool = False,
 ) -> bool:
     """Do what is left to do.
@@ -502,6 +509,7 @@ def gpu(
         minutes: Begin nothing that would take longer than this, from now; call again to go on.
         device: Where the robots live; the GPU if there is one by default.
         only: Parts to do, by the beginning of their names: checks speed train panel learning.
+        known: Result of an earlier call in another work folder. Its parts are not done again.
         small: A few robots and steps, to try the command itself, on a CPU too; in <work>/small.
     """
     console, plan = Console(), SMALL if small else Plan()
@@ -510,6 +518,8 @@ def gpu(
     (work / "parts").mkdir(exist_ok=True)
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str((work / "cache" / "jax").resolve()))
     os.environ.setdefault("WARP_CACHE_PATH", str((work / "cache" / "warp").resolve()))
+    if known is not None:
+        take_over(known, plan, work)
     job = Job(plan, work, device, time.monotonic() + 60 * minutes)
     waiting = []
     for part in parts(plan):
@@ -535,7 +545,8 @@ def gpu(
             waiting.append(part.name)
         gc.collect()
         if found is not None:
-            _write(path, {**found, "part_seconds": round(time.monotonic() - begun, 1)})
+            on = _gpu().get("gpu", hardware()["processor"])
+            _write(path, {**found, "part_seconds": round(time.monotonic() - begun, 1), "on": on})
         _write(work / "gpu.json", document(work, plan, waiting))
     _write(work / "gpu.json", document(work, plan, waiting))
     for table in tables(_read(work / "gpu.json").get("parts", {})):
@@ -543,6 +554,22 @@ def gpu(
     left = f"left to do: {', '.join(waiting)}. Call this command again" if waiting else "all is done"
     console.print(f"{work / 'gpu.json'}: {left}", highlight=False)
     return not waiting
+
+
+def take_over(known: Path, plan: Plan, work: Path) -> None:
+    """Write the parts of an earlier result that this work folder does not have.
+
+    A training that was not judged to the end is left out: its policy is not here.
+    """
+    if not known.is_file():
+        raise SystemExit(f"--known {known}: there is no such file. Leave it out to begin with nothing")
+    earlier = _read(known)["parts"]
+    for part in parts(plan):
+        ground: Any = part.name.removeprefix("train/")
+        judged = not part.name.startswith("train/") or all(f"panel/{name}" in earlier for name in PANELS[ground])
+        path = work / "parts" / f"{part.name.replace('/', '-')}.json"
+        if part.name in earlier and judged and not path.exists():
+            _write(path, earlier[part.name])
 
 
 def document(work: Path, plan: Plan, waiting: list[str]) -> dict[str, Any]:

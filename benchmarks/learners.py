@@ -5,12 +5,14 @@
     python -m locoenvs.benchmarks.learners --seeds 0 1 2
 
 What is done already is not done again, so that it can be interrupted and gone on with; a training of fewer updates goes on
-if more are asked for, and its result says how it was judged before.
+if more are asked for, and its result says how it was judged before. Recipe, ledger and evaluation of each are kept in a
+folder beside the result.
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 import statistics
 import sys
 import time
@@ -63,6 +65,7 @@ def run(
         )
         lines = finished(place)
         result = evaluate(load_policy(place / "policy"), load_panel("flat"))
+        write_atomically(place / "evaluation.json", lambda file: file.write(result.to_json().encode()))
         made = Run.open(place)
         metrics = {name: result.metrics[name] for name in METRICS}
         summary = {
@@ -79,7 +82,7 @@ def run(
             "metrics": {name: [value.value, value.low, value.high] for name, value in metrics.items()},
             "judged_before": []
             if before is None
-            else [*before.get("judged_before", []), {name: before[name] for name in ("samples", "metrics")}],
+            else [*before["judged_before"], {name: before[name] for name in ("samples", "metrics")}],
             "panel_hash": result.panel_hash,
             "task_hash": made.recipe()["task_hash"],
             "ppo": made.recipe()["ppo"],
@@ -119,6 +122,13 @@ def finished(place: Path) -> list[dict[str, Any]]:
             f"interrupted: {place} has {done} of {recipe['ppo']['updates']} updates. Call again to go on with it"
         )
     return lines
+
+
+def keep(folder: Path, evidence: Path, run: str) -> None:
+    """Copy what tells how a run's result came about."""
+    (evidence / run).mkdir(parents=True, exist_ok=True)
+    for name in ("recipe.json", "ledger.jsonl", "evaluation.json"):
+        shutil.copyfile(folder / run / name, evidence / run / name)
 
 
 def check_learners(names: Sequence[str]) -> None:
@@ -170,7 +180,7 @@ def main(
         updates: Updates of each training; the recipe's by default.
         minutes: Stop each training after so many minutes.
         folder: Where the runs go; what is done already is not done again.
-        out: Where the result goes, as JSON.
+        out: Where the result goes, as JSON; recipes, ledgers and evaluations go into the folder of that name.
     """
     check_learners(learners)
     results = [run(name, seed, recipe, updates, minutes, folder) for seed in seeds for name in learners]
@@ -183,6 +193,8 @@ def main(
         "results": results,
     }
     out.parent.mkdir(parents=True, exist_ok=True)
+    for result in results:
+        keep(folder, out.with_suffix(""), f"{result['learner']}-{result['seed']}")
     write_atomically(out, lambda file: file.write(json.dumps(report, indent=1).encode()))
     Console().print(table(results))
 

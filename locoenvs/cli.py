@@ -24,7 +24,7 @@ from locoenvs.audit import Finding, audit_result, audit_training
 from locoenvs.evaluate import Result, evaluate, strata_table, table
 from locoenvs.panel import Panel, panel_of
 from locoenvs.pictures import terrain_picture
-from locoenvs.plots import learning_picture
+from locoenvs.plots import learning_picture, success_picture
 from locoenvs.policy import Policy, load_policy
 from locoenvs.recipes import ActuatorKind
 from locoenvs.registration import IDS
@@ -141,20 +141,27 @@ def eval_(
     actuator: OptionalActuator = None,
     backend: str = "auto",
     out: OptionalPath = None,
+    plot: OptionalPath = None,
 ) -> None:
     """Evaluate a policy on a held-out panel.
 
     Args:
         policy: Folder of a policy, a run, an environment whose policy is shipped, or a shipped policy's name.
-        panel: flat or rough; the one for the policy's ground by default.
+        panel: flat, rough or crossing (success against difficulty); the one for the policy's ground by default.
         actuator: What drives the joints, pd or lstm; what the policy was trained with by default.
         backend: Physics, as shown by list.
         out: File to write the result to, as JSON.
+        plot: Picture to write, of success against difficulty, for panels of rough ground.
     """
     loaded = _policy(policy)
-    result = _evaluate(Console(), loaded, panel_of(loaded.task, panel, actuator), backend)
+    held_out = panel_of(loaded.task, panel, actuator)
+    if plot is not None and held_out.task.terrain.kind != "tiles":
+        raise ValueError(f"--plot {plot}: panel {held_out.name!r} has no tiles; --panel rough and crossing have")
+    result = _evaluate(Console(), loaded, held_out, backend)
     if out is not None:
         _write(out, result.to_json())
+    if plot is not None:
+        success_picture(result, held_out.task.terrain, plot)
 
 
 @app.command

@@ -22,7 +22,7 @@ from locoenvs.recipes import ActuatorKind, nearest
 from locoenvs.registration import IDS
 from locoenvs.registration import task as task_of
 from locoenvs.robot import CONFIG
-from locoenvs.task import Commands, Count, Curriculum, Task
+from locoenvs.task import Commands, Count, Curriculum, Task, TileKind, TileShare
 
 FORMAT = "locoenvs.panel"
 
@@ -94,7 +94,11 @@ class Panel:
 
 _ADAPTER: TypeAdapter[Panel] = TypeAdapter(Panel)
 
-PANELS: dict[str, str] = {"flat": "Loco/AnymalC-Flat-v0", "rough": "Loco/AnymalC-Rough-v0"}
+PANELS: dict[str, str] = {
+    "flat": "Loco/AnymalC-Flat-v0",
+    "rough": "Loco/AnymalC-Rough-v0",
+    "crossing": "Loco/AnymalC-Rough-v0",
+}
 """The panels of the suite, and the environment that each is for."""
 
 
@@ -105,30 +109,30 @@ def load_panel(name: str) -> Panel:
     return Panel.from_json((resources.files("locoenvs") / "panels" / f"{name}.json").read_bytes())
 
 
-def panel_for(env_id: str, actuator: ActuatorKind = "pd") -> Panel:
-    """The panel for an environment of the suite: that of its ground, with its robot and one of its actuators."""
+def panel_for(env_id: str, actuator: ActuatorKind = "pd", name: str | None = None) -> Panel:
+    """A panel for an environment of the suite, by default that of its ground, with its robot and one of its actuators."""
     task = task_of(env_id, actuator=actuator)
     robot, ground = IDS[env_id]
     undrawn = dataclasses.replace(task.robot, visuals=())  # how a robot looks is no part of a measurement
-    name = robot if actuator == "pd" else f"{robot}-{actuator}"
-    return _BUILDERS[ground](name, dataclasses.replace(task, robot=undrawn))
+    whose = robot if actuator == "pd" else f"{robot}-{actuator}"
+    return _BUILDERS[name or ground](whose, dataclasses.replace(task, robot=undrawn))
 
 
-def panel_of(task: Task, ground: str | None = None, actuator: ActuatorKind | None = None) -> Panel:
-    """The panel for the robot of a task: by default that of the task's own ground and kind of actuator.
+def panel_of(task: Task, name: str | None = None, actuator: ActuatorKind | None = None) -> Panel:
+    """The panel of that name for the robot of a task: by default that of the task's own ground and kind of actuator.
 
-    Raises ValueError for a ground without a panel, and for a robot that the suite does not have.
+    Raises ValueError for an unknown panel, and for a robot that the suite does not have.
     """
     actuator = actuator or task.actuator.kind
-    ground = ground or ("flat" if task.terrain.kind == "plane" else "rough")
-    shipped = load_panel(ground)
+    name = name or ("flat" if task.terrain.kind == "plane" else "rough")
+    shipped = load_panel(name)
     if shipped.task.robot.name == task.robot.name and shipped.task.actuator.kind == actuator:
         return shipped
-    others = [env_id for env_id, (_, kind) in IDS.items() if kind == ground]
+    others = [env_id for env_id, (_, ground) in IDS.items() if ground == IDS[PANELS[name]][1]]
     fitting = [env_id for env_id in others if task_of(env_id).robot.name == task.robot.name]
     if not fitting:
-        raise ValueError(f"no panel {ground!r} for robot {task.robot.name!r}: there are panels for {others}")
-    return panel_for(fitting[0], actuator)
+        raise ValueError(f"no panel {name!r} for robot {task.robot.name!r}: there are panels for {others}")
+    return panel_for(fitting[0], actuator, name)
 
 
 _FRICTION = Stratum("friction", (Group("low", None, 0.75), Group("middle", 0.75, 1.0), Group("high", 1.0, None)))
@@ -156,31 +160,51 @@ def _flat(robot: str, task: Task) -> Panel:
     )
 
 
+_STRAIGHT = Commands(forward=(0.75, 0.75), sideways=(-0.1, 0.1), mode="yaw_rate", yaw_rate=(0.0, 0.0))
+"""What the robots are asked to do in the paper's section 4.2."""
+
+
 def _rough(robot: str, task: Task) -> Panel:
     # The border is as wide as a robot can walk, so that none leaves the map.
     terrain = dataclasses.replace(task.terrain, seed=1000, border=20.0)
     return Panel(
         name=f"{robot}-rough-1",
         description="Two robots on every tile of a held-out map cross it at 0.75 m/s forward, with pushes and noise.",
-        task=dataclasses.replace(
-            task,
-            terrain=terrain,
-            curriculum=Curriculum(enabled=False),
-            commands=Commands(forward=(0.75, 0.75), sideways=(-0.1, 0.1), mode="yaw_rate", yaw_rate=(0.0, 0.0)),
-        ),
+        task=dataclasses.replace(task, terrain=terrain, curriculum=Curriculum(enabled=False), commands=_STRAIGHT),
         seed=0,
         num_robots=2 * terrain.levels * terrain.columns,
         strata=(Stratum("terrain"), Stratum("level"), Stratum("terrain_and_level"), _FRICTION, _PUSHED),
     )
 
 
-_BUILDERS = {"flat": _flat, "rough": _rough}
+def _crossing(robot: str, task: Task) -> Panel:
+    """Figure 5 of the paper: success against the height of stairs and obstacles and against the slope, up and down."""
+    kinds: tuple[TileKind, ...] = ("slope_up", "slope_down", "obstacles", "stairs_up", "stairs_down")
+    shares = tuple(TileShare(kind, 1 / len(kinds)) for kind in kinds)
+    terrain = dataclasses.replace(task.terrain, seed=1001, border=20.0, shares=shares)
+    return Panel(
+        name=f"{robot}-crossing-1",
+        description="Eighty robots on each level of slopes, obstacles and stairs cross their tile at 0.75 m/s within 10 s.",
+        task=dataclasses.replace(
+            task,
+            terrain=terrain,
+            curriculum=Curriculum(enabled=False),
+            commands=_STRAIGHT,
+            timing=dataclasses.replace(task.timing, episode_length=10.0),
+        ),
+        seed=0,
+        num_robots=80 * len(kinds) * terrain.levels,
+        strata=(Stratum("terrain"), Stratum("level"), Stratum("terrain_and_level"), _FRICTION),
+    )
+
+
+_BUILDERS = {"flat": _flat, "rough": _rough, "crossing": _crossing}
 
 
 def write_manifests(folder: Path) -> None:
     """Write the manifests of the suite's panels."""
     for name, env_id in PANELS.items():
-        (folder / f"{name}.json").write_text(panel_for(env_id).to_json())
+        (folder / f"{name}.json").write_text(panel_for(env_id, name=name).to_json())
 
 
 if __name__ == "__main__":

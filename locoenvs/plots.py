@@ -1,23 +1,33 @@
-"""The course of a training run as a picture. It needs matplotlib."""
+"""The course of a training, and what an evaluation found, as pictures. They need matplotlib."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from locoenvs.evaluate import Result
+from locoenvs.task import Terrain, TileKind
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_CROSSED: dict[str, tuple[TileKind, ...]] = {
+    "height of a step, m": ("stairs_up", "stairs_down"),
+    "height of obstacles, m": ("obstacles",),
+    "slope, degrees": ("slope_up", "slope_down"),
+}
+"""What success is drawn against, and on which kinds of tiles it is that."""
 
 
 def learning_picture(records: Sequence[dict[str, Any]], path: Path) -> None:
     """Draw a ledger's updates over time: the reward, each of its terms, and how episodes ended."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError('pictures need matplotlib: pip install "locoenvs[viz]"') from error
     updates = [record for record in records if record["kind"] == "update"]
     if not updates:
         raise ValueError("the ledger has no updates: nothing to draw")
     minutes = [update["elapsed_seconds"] / 60 for update in updates]
-    figure = Figure(figsize=(14, 4), dpi=100, layout="constrained")
+    figure = _figure(14)
     total, terms, ends = figure.subplots(1, 3)
     total.plot(minutes, [update["reward_per_second"] for update in updates], color="tab:blue")
     total.set_title("reward, 1/s", loc="left")
@@ -34,5 +44,54 @@ def learning_picture(records: Sequence[dict[str, Any]], path: Path) -> None:
         axes.set_xlabel("minutes")
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
+    _save(figure, path)
+
+
+def success_picture(result: Result, terrain: Terrain, path: Path) -> None:
+    """Draw the success rate against the difficulty of each kind of tile of a panel's ``terrain``, with 95 % intervals: figure
+    5 of the paper.
+
+    Raises ValueError for a result without success by kind of tile and level.
+    """
+    rates = {name: metrics["success_rate"] for name, metrics in result.strata.get("terrain_and_level", {}).items()}
+    if not rates:
+        raise ValueError(
+            f"panel {result.panel!r} has no tiles: success against difficulty is of panels of rough ground"
+        )
+    figure = _figure(12)
+    for axes, (title, kinds) in zip(figure.subplots(1, len(_CROSSED), sharey=True), _CROSSED.items()):
+        for kind in kinds:
+            on = {level: rates[f"{kind} {level}"] for level in range(terrain.levels) if f"{kind} {level}" in rates}
+            x = [_difficulty(terrain, kind, level) for level in on]
+            (line,) = axes.plot(x, [100 * rate.value for rate in on.values()], marker="o", label=kind.replace("_", " "))
+            low, high = ([100 * (getattr(rate, end) or 0.0) for rate in on.values()] for end in ("low", "high"))
+            axes.fill_between(x, low, high, alpha=0.15, color=line.get_color(), linewidth=0)
+        axes.set(xlabel=title, ylim=(-3, 103))
+        axes.legend(fontsize=9, loc="lower left")
+        axes.grid(alpha=0.3)
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.axes[0].set_ylabel("cross their tile, %")
+    _save(figure, path)
+
+
+def _difficulty(terrain: Terrain, kind: TileKind, level: int) -> float:
+    """What a tile of that kind and level has: height of its steps or obstacles, m, or its slope, degrees."""
+    if kind.startswith("stairs"):
+        easiest, hardest = terrain.stairs_riser
+    else:
+        easiest, hardest = terrain.obstacle_height if kind == "obstacles" else terrain.slope
+    value = easiest + (hardest - easiest) * level / max(terrain.levels - 1, 1)
+    return math.degrees(math.atan(value)) if kind.startswith("slope") else value
+
+
+def _figure(width: float) -> Figure:
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError('pictures need matplotlib: pip install "locoenvs[viz]"') from error
+    return Figure(figsize=(width, 4), dpi=100, layout="constrained")
+
+
+def _save(figure: Figure, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path)

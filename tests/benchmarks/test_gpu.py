@@ -101,13 +101,39 @@ def test_a_panel_whose_training_is_left_out_is_left_out_too(tmp_path: Path, monk
     def bad(job: Job) -> dict[str, int]:
         raise RuntimeError("out of memory")
 
-    panel = functools.partial(benchmark.panel, ground="flat")
+    panel = functools.partial(benchmark.panel, ground="flat", name="flat")
     made = [benchmark.Part("train/flat", bad, 1), benchmark.Part("panel/flat", panel, 1)]
     monkeypatch.setattr(benchmark, "parts", lambda plan: iter(made))
     assert [gpu(tmp_path, minutes=1) for _ in range(4)] == [False, False, False, True]
     errors = json.loads((tmp_path / "gpu.json").read_text())["errors"]
     why = "RuntimeError: train/flat failed 2 times, so there is no policy: RuntimeError: out of memory"
     assert errors["panel/flat"] == [why] * 2
+
+
+def test_what_another_machine_has_done_stays_and_is_not_done_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+
+    def part(name: str) -> benchmark.Part:
+        return benchmark.Part(name, lambda job: done.append(name) or {"value": len(done)}, 1)
+
+    names = ("checks/a", "train/flat", "train/rough", "panel/flat", "panel/rough", "panel/crossing", "speed/b")
+    monkeypatch.setattr(benchmark, "parts", lambda plan: iter([part(name) for name in names]))
+    monkeypatch.setattr(benchmark, "tables", lambda found: [])
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert gpu(first, only=("checks", "train", "panel/flat", "panel/rough")) is True
+    before = json.loads((first / "gpu.json").read_text())["parts"]
+    assert all(found["on"] for found in before.values())
+    done.clear()
+    assert gpu(second, known=first / "gpu.json") is True
+    assert done == ["train/rough", "panel/crossing", "speed/b"], "a policy that is not here is trained again"
+    after = json.loads((second / "gpu.json").read_text())["parts"]
+    assert set(after) == set(names) and {name: after[name] for name in before if name != "train/rough"} == {
+        name: found for name, found in before.items() if name != "train/rough"
+    }
+    with pytest.raises(SystemExit, match="no such file. Leave it out to begin with nothing"):
+        gpu(tmp_path / "third", known=tmp_path / "none.json")
 
 
 def test_what_there_is_no_time_for_is_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,8 +150,7 @@ def test_the_real_thing_covers_what_is_asked() -> None:
     for ground in IDS:
         for robots in (1024, 2048, 4096, 8192, 16384, 32768):
             assert f"speed/{ground}/{robots}" in names
-        assert {f"train/{ground}", f"panel/{ground}", f"learning/{ground}/4096", f"speed-jax/{ground}/4096"} <= set(
-            names
-        )
+        panels = {f"panel/{name}" for name in benchmark.PANELS[ground]}
+        assert panels | {f"train/{ground}", f"learning/{ground}/4096", f"speed-jax/{ground}/4096"} <= set(names)
     assert dict(Plan().updates) == {"flat": 300, "rough": 1500} and Plan().train_robots == 4096
     assert Plan().steady_steps == 10_000

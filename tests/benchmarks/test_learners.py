@@ -52,6 +52,10 @@ def test_two_learners_are_compared(
         assert row["wall_seconds"] > 0 and set(row["seconds"]) == {"environment", "inference", "learning"}
         value, low, high = row["metrics"]["fall_rate"]
         assert 0 <= low <= value <= high <= 1 and row["panel_hash"] == small and row["meets_the_bar"] is False
+        kept = tmp_path / "learners" / f"{row['learner']}-1"
+        assert json.loads((kept / "evaluation.json").read_text())["metrics"]["fall_rate"]["value"] == value
+        assert json.loads((kept / "recipe.json").read_text())["seed"] == 1
+        assert Run(kept).records()[0]["samples"] == 32
     assert "0 of 1" in capsys.readouterr().out
     monkeypatch.setattr(learners.known, "train", lambda *_, **__: pytest.fail("it was done already"))
     learners.main(("rsl_rl", "sb3"), seeds=(1,), updates=1, folder=tmp_path / "runs", out=out)

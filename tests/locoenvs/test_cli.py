@@ -148,6 +148,16 @@ def test_eval_writes_a_result_of_the_panel(
     assert "success rate" in capsys.readouterr().out
 
 
+def test_success_against_difficulty_is_of_panels_of_tiles(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    zero_policy(tmp_path / "p")
+    monkeypatch.setattr(cli, "evaluate", lambda *_, **__: pytest.fail("it was not told first"))
+    with pytest.raises(SystemExit):
+        cli.main(["eval", str(tmp_path / "p"), "--plot", "success.png"])
+    assert "panel 'AnymalC-flat-1' has no tiles" in capsys.readouterr().err
+
+
 def test_a_policy_that_does_not_fit_the_panel_is_refused(
     short_panels: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

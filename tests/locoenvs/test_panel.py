@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from collections import Counter
 
 import array_api_compat.numpy as xp
 import numpy as np
@@ -18,7 +19,7 @@ from locoenvs.registration import task
 from locoenvs.task import Curriculum
 from locoenvs.terrain import HeightMap, build, ground_height
 
-HASHES = {"flat": "23bfe5f3ccdd", "rough": "fc43c8faa9c2"}
+HASHES = {"flat": "23bfe5f3ccdd", "rough": "fc43c8faa9c2", "crossing": "66e141b17e3d"}
 """A panel is never edited: one that measures something else gets another name."""
 
 
@@ -29,7 +30,7 @@ def test_panels_are_frozen(name: str) -> None:
 
 @pytest.mark.parametrize("name", PANELS)
 def test_a_manifest_holds_what_the_code_builds(name: str) -> None:
-    assert load_panel(name) == panel_for(PANELS[name]), (
+    assert load_panel(name) == panel_for(PANELS[name], name=name), (
         "the robot or the recipe changed: freeze a new panel under a new name by python -m locoenvs.panel locoenvs/panels"
     )
 
@@ -59,18 +60,28 @@ def test_a_panel_does_not_change_while_it_runs() -> None:
         dataclasses.replace(panel, task=moving)
 
 
-def test_the_rough_panel_has_two_robots_on_every_tile() -> None:
-    panel = load_panel("rough")
+@pytest.mark.parametrize(("name", "each"), [("rough", 2), ("crossing", 20)])
+def test_panels_of_tiles_have_as_many_robots_on_every_tile(name: str, each: int) -> None:
+    panel = load_panel(name)
     ground = build(panel.task.terrain)
     mdp = prepare(panel.task, ground, xp)
     robot = np.arange(panel.num_robots, dtype=np.int32)
     level, column = first_level(mdp, robot, robot), robot % panel.task.terrain.columns
     tiles, counts = np.unique(np.stack([level, column]), axis=1, return_counts=True)
-    assert tiles.shape == (2, 200) and (counts == 2).all()
+    assert tiles.shape == (2, 200) and (counts == each).all()
 
 
-def test_no_robot_of_the_rough_panel_can_walk_off_the_map() -> None:
-    task = load_panel("rough").task
+def test_the_crossing_panel_has_eighty_robots_on_each_level_of_each_kind() -> None:
+    panel = load_panel("crossing")
+    kinds = Counter(build(panel.task.terrain).kinds)
+    assert dict(kinds) == dict.fromkeys(("slope_up", "slope_down", "obstacles", "stairs_up", "stairs_down"), 4)
+    slowest = panel.task.terrain.tile / 2 / panel.task.commands.forward[0]
+    assert panel.task.timing.episode_length > 1.5 * slowest, "there is time to cross"
+
+
+@pytest.mark.parametrize("name", ["rough", "crossing"])
+def test_no_robot_of_a_panel_can_walk_off_the_map(name: str) -> None:
+    task = load_panel(name).task
     fastest = math.hypot(task.commands.forward[1], task.commands.sideways[1])
     reach = fastest * task.timing.episode_length + task.randomization.start.position
     assert reach < task.terrain.tile / 2 + task.terrain.border
@@ -85,10 +96,11 @@ def test_no_robot_in_training_has_a_stream_of_a_panel(name: str) -> None:
         assert not np.isin(held_out, rng.robot_key(seed, rng.SPLITS["train"], robots, families)).any()
 
 
-def test_the_ground_of_the_rough_panel_is_held_out() -> None:
-    panel, trained = build(load_panel("rough").task.terrain), build(task(PANELS["rough"]).terrain)
-    for level, column in ((9, 9), (9, 12)):  # rough ground and obstacles
-        there, here = (tile(ground, level, column) for ground in (panel, trained))
+@pytest.mark.parametrize("name", ["rough", "crossing"])
+def test_the_ground_of_a_panel_is_held_out(name: str) -> None:
+    panel, trained = build(load_panel(name).task.terrain), build(task(PANELS[name]).terrain)
+    for kind in {"rough", "obstacles"} & set(panel.kinds):
+        there, here = (tile(ground, 9, ground.kinds.index(kind)) for ground in (panel, trained))
         assert np.abs(there - here).max() > 0.1
 
 

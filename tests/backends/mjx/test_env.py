@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import re
 from typing import Any
 
 import numpy as np
@@ -80,6 +81,17 @@ def test_commands_levels_pushes_and_draws_are_bit_by_bit_those_of_native_mujoco(
         ours.step(action(t))
         native.step(action(t))
     assert compared > 60 and pushes > 5 and max(b["number"]) >= 1
+
+
+@pytest.mark.parametrize("impl", ["jax", "warp"])
+def test_the_step_can_be_written_for_an_nvidia_gpu_and_calls_no_python_there(impl: str) -> None:
+    env = ready("jax", impl)
+    program: Any = env._step
+    traced = program._jit.trace(program._constants, env.state, jnp.asarray(action(0)))
+    text = traced.lower(lowering_platforms=("cuda",)).as_text()
+    called = set(re.findall(r"custom_call @([\w.]+)", text)) | set(re.findall(r'call_target_name = "([^"]+)"', text))
+    assert not [name for name in called if "python" in name or "callback" in name], called
+    assert any("warp" in name or "callable" in name for name in called) == (impl == "warp"), called
 
 
 def test_the_step_is_compiled_once() -> None:

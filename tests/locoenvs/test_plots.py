@@ -1,0 +1,70 @@
+"""What an evaluation found is drawn where it belongs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+figures = pytest.importorskip("matplotlib.figure", reason="matplotlib is not installed")
+
+from locoenvs import plots
+from locoenvs.evaluate import Result, wilson
+from locoenvs.plots import success_picture
+from locoenvs.task import Terrain
+
+TERRAIN = Terrain(levels=3)
+
+
+def result(strata: dict[str, Any]) -> Result:
+    return Result(
+        panel="test",
+        panel_hash="0",
+        task_hash="0",
+        policy_sha256=None,
+        backend="mujoco",
+        num_robots=80,
+        episode_seconds=1.0,
+        metrics={},
+        reset_reasons={},
+        strata=strata,
+        versions={},
+        wall_seconds=1.0,
+    )
+
+
+def test_success_stands_at_the_difficulty_of_its_tiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[Any] = []
+    monkeypatch.setattr(plots, "_save", lambda figure, path: drawn.append(figure))
+    crossed = {
+        "stairs_up": (80, 60, 20),
+        "stairs_down": (80, 40, 0),
+        "slope_up": (80, 80, 72),
+        "obstacles": (80, 76, 8),
+    }
+    strata = {
+        f"{kind} {level}": {"success_rate": wilson(count, 80)}
+        for kind, counts in crossed.items()
+        for level, count in enumerate(counts)
+    }
+    success_picture(result({"terrain_and_level": strata}), TERRAIN, tmp_path / "success.png")
+    lines = {line.get_label(): line for axes in drawn[0].axes for line in axes.get_lines()}
+    assert set(lines) == {"stairs up", "stairs down", "slope up", "obstacles"}
+    assert lines["stairs up"].get_xdata() == pytest.approx([0.05, 0.125, 0.2])
+    assert lines["stairs up"].get_ydata() == pytest.approx([100, 75, 25])
+    assert lines["slope up"].get_xdata() == pytest.approx([0.0, 13.1, 25.0], abs=0.1)  # degrees
+    assert lines["slope up"].get_ydata() == pytest.approx([100, 100, 90])
+    assert lines["stairs up"].axes is lines["stairs down"].axes is not lines["obstacles"].axes
+
+
+def test_it_is_a_picture(tmp_path: Path) -> None:
+    strata = {"stairs_up 0": {"success_rate": wilson(3, 4)}}
+    success_picture(result({"terrain_and_level": strata}), TERRAIN, tmp_path / "new" / "success.png")
+    assert (tmp_path / "new" / "success.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_panel_without_tiles_has_no_such_picture(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="panel 'test' has no tiles"):
+        success_picture(result({}), TERRAIN, tmp_path / "success.png")
+    assert not list(tmp_path.iterdir())

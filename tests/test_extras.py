@@ -1,0 +1,80 @@
+"""Each learner's extra is enough by itself: it trains where nothing can be imported that the extra does not install."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+requirements = pytest.importorskip("packaging.requirements")
+
+from locoenvs import learners
+
+TRAIN = """
+import sys
+from importlib.machinery import PathFinder
+
+learner, folder, absent = sys.argv[1], sys.argv[2], set(sys.argv[3].split(","))
+
+
+class Installed(PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        return None if name.partition(".")[0] in absent else super().find_spec(name, path, target)
+
+
+sys.meta_path[sys.meta_path.index(PathFinder)] = Installed
+
+from locoenvs import learners
+from locoenvs.registration import task
+from locoenvs.wrappers.ppo import PPOConfig
+
+env_id = "Loco/AnymalC-Flat-v0"
+settings = PPOConfig(num_envs=4, horizon=4, epochs=1, minibatches=1, hidden=(8,), updates=1)
+learners.train(env_id, learner, task(env_id, recipe="walk", actuator="pd"), settings, run=folder)
+assert not absent & {name.partition(".")[0] for name in sys.modules}
+"""
+
+
+def installed_by(name: str, *extras: str) -> set[str]:
+    """The distributions that ``pip install name[extras]`` brings, by their normalized names."""
+    found: set[tuple[str, str]] = set()
+    wanted = [(name, extra) for extra in ("", *extras)]
+    while wanted:
+        distribution, extra = wanted.pop()
+        distribution = re.sub(r"[-_.]+", "-", distribution).lower()
+        if (distribution, extra) in found:
+            continue
+        found.add((distribution, extra))
+        for line in importlib.metadata.requires(distribution) or []:
+            need = requirements.Requirement(line)
+            if need.marker is None or need.marker.evaluate({"extra": extra}):
+                wanted += [(need.name, other) for other in ("", *need.extras)]
+    return {distribution for distribution, _ in found}
+
+
+@pytest.mark.parametrize("learner", sorted(learners.installed()))
+def test_a_learners_extra_is_enough(learner: str, tmp_path: Path) -> None:
+    if (package := learners.missing(learner)) is not None:
+        pytest.skip(f"{package} is not installed")
+    brought = installed_by("locoenvs", learner.replace("_", "-"))
+    absent = [
+        module
+        for module, owners in importlib.metadata.packages_distributions().items()
+        if not brought & {re.sub(r"[-_.]+", "-", owner).lower() for owner in owners}
+    ]
+    others = {"rsl_rl", "skrl", "stable_baselines3", "rl_games", "brax"} & set(absent)
+    assert len(others) >= 4, "the other learners are absent"
+    command = [sys.executable, "-c", TRAIN, learner, str(tmp_path / "run"), ",".join(absent)]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=280)
+    assert result.returncode == 0, result.stderr[-2000:]
+    assert (tmp_path / "run" / "policy" / "policy.onnx").exists()
+
+
+def test_all_extras_fit_into_one_environment() -> None:
+    result = subprocess.run([sys.executable, "-m", "pip", "check"], capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout
