@@ -62,6 +62,8 @@ def success_picture(result: Result, terrain: Terrain, path: Path) -> None:
     for axes, (title, kinds) in zip(figure.subplots(1, len(_CROSSED), sharey=True), _CROSSED.items()):
         for kind in kinds:
             on = {level: rates[f"{kind} {level}"] for level in range(terrain.levels) if f"{kind} {level}" in rates}
+            if not on:
+                continue
             x = [_difficulty(terrain, kind, level) for level in on]
             (line,) = axes.plot(x, [100 * rate.value for rate in on.values()], marker="o", label=kind.replace("_", " "))
             low, high = ([100 * (getattr(rate, end) or 0.0) for rate in on.values()] for end in ("low", "high"))

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-requirements = pytest.importorskip("packaging.requirements")
+pytest.importorskip("packaging")
+
+from packaging.requirements import Requirement
 
 from locoenvs import learners
 
@@ -51,7 +53,7 @@ def installed_by(name: str, *extras: str) -> set[str]:
             continue
         found.add((distribution, extra))
         for line in importlib.metadata.requires(distribution) or []:
-            need = requirements.Requirement(line)
+            need = Requirement(line)
             if need.marker is None or need.marker.evaluate({"extra": extra}):
                 wanted += [(need.name, other) for other in ("", *need.extras)]
     return {distribution for distribution, _ in found}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-figures = pytest.importorskip("matplotlib.figure", reason="matplotlib is not installed")
+pytest.importorskip("matplotlib")
 
 from locoenvs import plots
 from locoenvs.evaluate import Result, wilson
