@@ -5,8 +5,8 @@
     python -m locoenvs.benchmarks.learners --seeds 0 1 2
 
 What is done already is not done again, so that it can be interrupted and gone on with; a training of fewer updates goes on
-if more are asked for, and its result says how it was judged before. Recipe, ledger and evaluation of each are kept in a
-folder beside the result.
+if more are asked for, and its result says how it was judged before. A run that ``locoenvs train`` made with the same settings
+counts, if it lies where this would put it. Recipe, ledger and evaluation of each are kept in a folder beside the result.
 """
 
 from __future__ import annotations
@@ -60,9 +60,10 @@ def run(
     before = json.loads((place / "result.json").read_text()) if judged else None
     if before is None or before["ppo"]["updates"] < wanted:
         where = {"resume": str(place)} if begun else {"run": str(place)}
-        known.train(
-            ENVIRONMENT, learner, recipe=recipe, actuator="pd", updates=wanted, minutes=minutes, seed=seed, **where
-        )
+        if not (begun and is_trained(place, wanted)):
+            known.train(
+                ENVIRONMENT, learner, recipe=recipe, actuator="pd", updates=wanted, minutes=minutes, seed=seed, **where
+            )
         lines = finished(place)
         result = evaluate(load_policy(place / "policy"), load_panel("flat"))
         write_atomically(place / "evaluation.json", lambda file: file.write(result.to_json().encode()))
@@ -87,6 +88,7 @@ def run(
             "task_hash": made.recipe()["task_hash"],
             "ppo": made.recipe()["ppo"],
             "versions": made.recipe()["versions"],
+            "hardware": made.recipe()["hardware"],
             "curve": [
                 (line["samples"], line["terms_per_second"]["linear_velocity_tracking"])
                 for line in lines[:: max(1, len(lines) // 50)]
@@ -111,10 +113,20 @@ def check_settings(place: Path, recipe: str, updates: int, minutes: float | None
             )
 
 
+def ledger(place: Path) -> list[dict[str, Any]]:
+    """The ledger's lines of a training's updates."""
+    return [line for line in Run.open(place).records() if line["kind"] == "update"]
+
+
+def is_trained(place: Path, updates: int) -> bool:
+    """Whether a training has done so many updates and left its policy."""
+    lines = ledger(place)
+    return bool(lines) and lines[-1]["update"] >= updates and Run(place).policy.is_dir()
+
+
 def finished(place: Path) -> list[dict[str, Any]]:
     """The ledger's lines of a training's updates. Ends the program if the training was interrupted."""
-    made = Run.open(place)
-    recipe, lines = made.recipe(), [line for line in made.records() if line["kind"] == "update"]
+    recipe, lines = Run.open(place).recipe(), ledger(place)
     done, seconds = (lines[-1]["update"], lines[-1]["elapsed_seconds"]) if lines else (0, 0.0)
     limit = float("inf") if recipe["minutes"] is None else 60 * recipe["minutes"]
     if done < recipe["ppo"]["updates"] and seconds + 0.01 < limit:  # the ledger rounds

@@ -69,7 +69,8 @@ def success_picture(result: Result, terrain: Terrain, path: Path) -> None:
             low, high = ([100 * (getattr(rate, end) or 0.0) for rate in on.values()] for end in ("low", "high"))
             axes.fill_between(x, low, high, alpha=0.15, color=line.get_color(), linewidth=0)
         axes.set(xlabel=title, ylim=(-3, 103))
-        axes.legend(fontsize=9, loc="lower left")
+        if axes.get_lines():
+            axes.legend(fontsize=9, loc="lower left")
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
     figure.axes[0].set_ylabel("cross their tile, %")

@@ -101,6 +101,19 @@ def test_a_training_goes_on_for_more_updates_and_tells_how_it_was_judged_before(
     assert found[2]["judged_before"][1]["metrics"] == found[1]["metrics"]
 
 
+def test_a_run_of_the_same_settings_is_judged_and_not_trained_again(
+    small: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "runs" / "sb3-0"
+    learners.known.train(learners.ENVIRONMENT, "sb3", recipe="walk", actuator="pd", updates=2, run=str(place))
+    (place / "checkpoint.pt").unlink()
+    monkeypatch.setattr(learners.known, "train", lambda *_, **__: pytest.fail("it was trained already"))
+    settings: dict[str, Any] = {"updates": 2, "folder": tmp_path / "runs", "out": tmp_path / "learners.json"}
+    learners.main(("sb3",), (0,), **settings)
+    (result,) = json.loads((tmp_path / "learners.json").read_text())["results"]
+    assert result["samples"] == 2 * SMALL.samples_per_update and result["hardware"]["cores"] > 0
+
+
 def test_a_training_whose_minutes_are_over_is_a_result(small: str, tmp_path: Path) -> None:
     out = tmp_path / "learners.json"
     learners.main(("rsl_rl",), (0,), minutes=1e-6, folder=tmp_path / "runs", out=out)
