@@ -6,7 +6,8 @@
 
 What is done already is not done again, so that it can be interrupted and gone on with; a training of fewer updates goes on
 if more are asked for, and its result says how it was judged before. A run that ``locoenvs train`` made with the same settings
-counts, if it lies where this would put it. Recipe, ledger and evaluation of each are kept in a folder beside the result.
+counts, if it lies where this would put it. Results of other learners and seeds stay in the file; recipe, ledger and evaluation
+of each are kept in a folder beside it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ import statistics
 import sys
 import time
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,6 @@ from rich.table import Table
 
 from locoenvs import learners as known
 from locoenvs.evaluate import evaluate
-from locoenvs.machine import hardware
 from locoenvs.panel import load_panel
 from locoenvs.policy import load_policy
 from locoenvs.recipes import nearest
@@ -50,7 +49,7 @@ BAR = {"fall_rate": 0.01, "velocity_error": 0.2}
 
 def run(
     learner: str, seed: int, recipe: str, updates: int | None, minutes: float | None, folder: Path
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """Train with one learner and one seed, or go on with it, and evaluate it."""
     place = folder / f"{learner}-{seed}"
     begun, judged = (place / "recipe.json").exists(), (place / "result.json").exists()
@@ -72,6 +71,8 @@ def run(
         summary = {
             "learner": learner,
             "seed": seed,
+            "command": " ".join(["python -m locoenvs.benchmarks.learners", *sys.argv[1:]]),
+            "date": time.strftime("%Y-%m-%d"),
             "samples": lines[-1]["samples"],
             "wall_seconds": lines[-1]["elapsed_seconds"],
             "samples_per_second": round(lines[-1]["samples"] / lines[-1]["elapsed_seconds"], 1),
@@ -154,14 +155,14 @@ def check_learners(names: Sequence[str]) -> None:
             raise SystemExit(f'learner {name!r} needs {package}: pip install "locoenvs[{extra}]"')
 
 
-def table(results: list[dict[str, object]]) -> Table:
+def table(results: list[dict[str, Any]]) -> Table:
     """The results for reading: medians over the seeds, and the worst."""
     made = Table(
         "learner", "seeds", "M samples", "min", "k/s", *(head for head, *_ in METRICS.values()), "bar", box=None
     )
     made.title = "held-out flat panel, falls and errors: median (worst)"
-    for learner in dict.fromkeys(str(result["learner"]) for result in results):
-        rows: list[dict] = [result for result in results if result["learner"] == learner]
+    for learner in dict.fromkeys(result["learner"] for result in results):
+        rows = [result for result in results if result["learner"] == learner]
         middle = {name: statistics.median(row[name] for row in rows) for name in ("samples", "wall_seconds")}
         cells = [f"{middle['samples'] / 1e6:.2f}", f"{middle['wall_seconds'] / 60:.1f}"]
         cells.append(f"{statistics.median(row['samples_per_second'] for row in rows) / 1000:.1f}")
@@ -196,17 +197,13 @@ def main(
     """
     check_learners(learners)
     results = [run(name, seed, recipe, updates, minutes, folder) for seed in seeds for name in learners]
-    report = {
-        "command": " ".join(["python -m locoenvs.benchmarks.learners", *sys.argv[1:]]),
-        "date": time.strftime("%Y-%m-%d"),
-        "hardware": hardware(),
-        "versions": {"locoenvs": version("locoenvs")},
-        "bar": BAR,
-        "results": results,
-    }
+    before: list[dict[str, Any]] = json.loads(out.read_text())["results"] if out.exists() else []
+    asked = {(result["learner"], result["seed"]) for result in results}
+    results = [*(row for row in before if (row["learner"], row["seed"]) not in asked), *results]
+    report = {"bar": BAR, "results": sorted(results, key=lambda row: (row["seed"], row["learner"]))}
     out.parent.mkdir(parents=True, exist_ok=True)
-    for result in results:
-        keep(folder, out.with_suffix(""), f"{result['learner']}-{result['seed']}")
+    for name, seed in asked:
+        keep(folder, out.with_suffix(""), f"{name}-{seed}")
     write_atomically(out, lambda file: file.write(json.dumps(report, indent=1).encode()))
     Console().print(table(results))
 

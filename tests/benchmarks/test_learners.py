@@ -60,6 +60,8 @@ def test_two_learners_are_compared(
     monkeypatch.setattr(learners.known, "train", lambda *_, **__: pytest.fail("it was done already"))
     learners.main(("rsl_rl", "sb3"), seeds=(1,), updates=1, folder=tmp_path / "runs", out=out)
     assert json.loads(out.read_text())["results"] == report["results"]
+    learners.main(("sb3",), seeds=(1,), updates=1, folder=tmp_path / "runs", out=out)
+    assert json.loads(out.read_text())["results"] == report["results"], "results of other learners stay"
     others = [{"updates": 0}, {"updates": 1, "minutes": 5.0}, {"updates": 1, "recipe": "paper"}]
     for other in others:
         with pytest.raises(SystemExit, match=r"rsl_rl-1 has .*Choose another --folder"):
