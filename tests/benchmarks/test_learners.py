@@ -133,3 +133,22 @@ def test_a_learner_that_cannot_train_is_told_before_any_other_trains(
     monkeypatch.setattr(learners.known, "missing", lambda name: "brax" if name == "brax" else None)
     with pytest.raises(SystemExit, match=r"learner 'brax' needs brax: pip install \"locoenvs\[brax\]\""):
         learners.main(("rsl_rl", "brax"), folder=tmp_path)
+
+
+def test_the_docs_say_what_the_committed_results_do() -> None:
+    root = Path(__file__).parents[2]
+    page = (root / "docs" / "learners" / "README.md").read_text().splitlines()
+    results = json.loads((root / "benchmarks" / "results" / "learners.json").read_text())["results"]
+    assert {result["learner"] for result in results} >= set(learners.LEARNERS)
+    for result in results:
+        falls, speed, turn = (result["metrics"][name] for name in ("fall_rate", "velocity_error", "yaw_rate_error"))
+        cells = [f"`{result['learner']}`", str(result["ppo"]["updates"]), f"{result['samples'] / 1e6:.1f}"]
+        cells += [f"{result['wall_seconds'] / 60:.0f}", "{:.1f} ({:.1f} to {:.1f})".format(*(100 * x for x in falls))]
+        cells += ["{:.3f} ({:.3f} to {:.3f})".format(*errors) for errors in (speed, turn)]
+        assert any(line.startswith("| " + " | ".join(cells) + " |") for line in page), cells
+        kept = root / "benchmarks" / "results" / "learners" / f"{result['learner']}-{result['seed']}"
+        evaluation = json.loads((kept / "evaluation.json").read_text())
+        assert evaluation["panel_hash"] == result["panel_hash"] == load_panel("flat").hash
+        assert evaluation["metrics"]["fall_rate"]["value"] == falls[0]
+        assert max(line.get("update", 0) for line in Run(kept).records()) == result["ppo"]["updates"]
+        assert Run.open(kept).recipe()["task_hash"] == result["task_hash"]
