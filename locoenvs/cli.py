@@ -80,7 +80,7 @@ def train(
     learner: OptionalText = None,
     backend: str = "auto",
     num_envs: OptionalInt = None,
-    seed: int = 0,
+    seed: OptionalInt = None,
     updates: OptionalInt = None,
     minutes: OptionalFloat = None,
     run: OptionalText = None,
@@ -98,7 +98,7 @@ def train(
         learner: Who learns, as shown by list; rsl_rl by default.
         backend: Physics, as shown by list; auto is the best one on this machine.
         num_envs: Number of robots.
-        seed: Seed of all randomness.
+        seed: Seed of all randomness; 0 by default.
         updates: Updates to do.
         minutes: Stop after so many minutes.
         run: Name of the run in runs/, or a path; made from the environment and the time by default.
@@ -112,7 +112,7 @@ def train(
     if resume is not None:
         resume = str(_run_folder(resume))
         resumed = Run.open(Path(resume)).recipe()
-        env_id, learner = resumed["environment"], learner or resumed.get("learner")
+        env_id, learner = env_id or resumed["environment"], learner or resumed.get("learner")
     if env_id is None:
         raise ValueError(f"name an environment, or a run to --resume. Environments: {', '.join(IDS)}")
     settings = TrainSettings(

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from locoenvs.recipes import nearest
+from locoenvs.run import Run
 from locoenvs.settings import TrainSettings
 
 GROUP = "locoenvs.learners"
@@ -47,18 +48,23 @@ def load(name: str, found: Mapping[str, Callable[[], Any]] | None = None) -> Cal
     found = installed() if found is None else found
     if name not in found:
         raise ValueError(nearest("learner", name, list(found)))
+    extra, package = name.replace("_", "-"), missing(name)
     try:
+        if package is not None:
+            raise ModuleNotFoundError(name=package)
         return found[name]()
     except ImportError as error:
-        extra = name.replace("_", "-")
         raise ImportError(f'learner {name!r} needs {error.name}: pip install "locoenvs[{extra}]"') from error
 
 
-def train(env_id: str, learner: str = "rsl_rl", task: Any = None, ppo: Any = None, **settings: Any) -> Path:
+def train(env_id: str, learner: str | None = None, task: Any = None, ppo: Any = None, **settings: Any) -> Path:
     """Train a policy, as ``locoenvs train`` does, and return its run folder.
 
-    ``settings`` are those of :class:`TrainSettings`. ``task`` and ``ppo``
+    ``learner`` is "rsl_rl" by default, or that of the run to resume. ``settings`` are those of :class:`TrainSettings`. ``task`` and ``ppo``
     (:class:`~locoenvs.wrappers.ppo.PPOConfig`) replace those of the recipe.
     """
     given = {name: value for name, value in {"task": task, "ppo": ppo}.items() if value is not None}
-    return load(learner)(env_id, TrainSettings(env_id, **settings), **given)
+    asked = TrainSettings(env_id, **settings)
+    if learner is None:
+        learner = "rsl_rl" if asked.resume is None else Run.open(Path(asked.resume)).recipe()["learner"]
+    return load(learner)(env_id, asked, **given)

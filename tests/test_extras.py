@@ -16,11 +16,11 @@ from packaging.requirements import Requirement
 
 from locoenvs import learners
 
-TRAIN = """
+HIDE = """
 import sys
 from importlib.machinery import PathFinder
 
-learner, folder, absent = sys.argv[1], sys.argv[2], set(sys.argv[3].split(","))
+absent = set(sys.argv[1].split(","))
 
 
 class Installed(PathFinder):
@@ -30,14 +30,16 @@ class Installed(PathFinder):
 
 
 sys.meta_path[sys.meta_path.index(PathFinder)] = Installed
+"""
 
+TRAIN = """
 from locoenvs import learners
 from locoenvs.registration import task
 from locoenvs.wrappers.ppo import PPOConfig
 
 env_id = "Loco/AnymalC-Flat-v0"
 settings = PPOConfig(num_envs=4, horizon=4, epochs=1, minibatches=1, hidden=(8,), updates=1)
-learners.train(env_id, learner, task(env_id, recipe="walk", actuator="pd"), settings, run=folder)
+learners.train(env_id, sys.argv[2], task(env_id, recipe="walk", actuator="pd"), settings, run=sys.argv[3])
 assert not absent & {name.partition(".")[0] for name in sys.modules}
 """
 
@@ -71,10 +73,28 @@ def test_a_learners_extra_is_enough(learner: str, tmp_path: Path) -> None:
     ]
     others = {"rsl_rl", "skrl", "stable_baselines3", "rl_games", "brax"} & set(absent)
     assert len(others) >= 4, "the other learners are absent"
-    command = [sys.executable, "-c", TRAIN, learner, str(tmp_path / "run"), ",".join(absent)]
+    command = [sys.executable, "-c", HIDE + TRAIN, ",".join(absent), learner, str(tmp_path / "run")]
     result = subprocess.run(command, capture_output=True, text=True, timeout=280)
     assert result.returncode == 0, result.stderr[-2000:]
     assert (tmp_path / "run" / "policy" / "policy.onnx").exists()
+
+
+@pytest.mark.parametrize(
+    ("module", "library", "extra"),
+    [
+        ("rsl_rl", "rsl_rl", "rsl-rl"),
+        ("skrl", "skrl", "skrl"),
+        ("skrl.with_jax", "flax", "skrl-jax"),
+        ("sb3", "stable_baselines3", "sb3"),
+        ("rl_games", "rl_games", "rl-games"),
+        ("brax", "brax", "brax"),
+    ],
+)
+def test_an_adapter_without_its_library_says_what_to_install(module: str, library: str, extra: str) -> None:
+    script = f"{HIDE}\nimport locoenvs.wrappers.{module}"
+    result = subprocess.run([sys.executable, "-c", script, library], capture_output=True, text=True)
+    told = f'{library} is not installed: pip install "locoenvs[{extra}]"'
+    assert result.stderr.rstrip().endswith(told), result.stderr[-2000:]
 
 
 def test_all_extras_fit_into_one_environment() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import gymnasium
+
 from locoenvs.arrays import convert
 from locoenvs.vector import LocoVectorEnv
 
@@ -15,10 +17,15 @@ def bare(env: object, adapter: str) -> LocoVectorEnv:
         TypeError: naming what is around the environment, or its autoreset mode, and what to do.
     """
     if not isinstance(env, LocoVectorEnv):
-        raise TypeError(
-            f"{adapter} needs the environment of gymnasium.make(id, num_envs=N) itself, got {type(env).__name__}: "
-            "a TimeLimit or another wrapper breaks batches and hides time-outs; take it off (env.unwrapped)"
-        )
+        got = f"{adapter} needs the environment of gymnasium.make(id, num_envs=N) itself, got {type(env).__name__}"
+        if isinstance(getattr(env, "unwrapped", None), LocoVectorEnv):
+            why = "a TimeLimit or another wrapper breaks batches and hides time-outs; take it off (env.unwrapped)"
+        elif isinstance(env, gymnasium.vector.VectorEnv):
+            mode = env.metadata.get("autoreset_mode")
+            why = f"a vector of single robots, of autoreset mode {getattr(mode, 'value', mode)}; make the batch instead"
+        else:
+            why = "that is no batch of robots; make one with num_envs"
+        raise TypeError(f"{got}: {why}")
     if env.autoreset_mode.name != "SAME_STEP":
         raise TypeError(
             f"the environment has autoreset_mode={env.autoreset_mode.name.lower()!r}, which gives {adapter} steps that "

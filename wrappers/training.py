@@ -93,8 +93,12 @@ def train(
     if settings.resume is not None:
         if settings.start_from is not None:
             raise ValueError("start_from is for a new run, and resume for going on with one: leave one of them out")
+        if settings.run is not None:
+            raise ValueError("run is for a new run, and resume for going on with one: leave one of them out")
         run = Run.open(Path(settings.resume))
-        recipe = _resumed(run.recipe(), kind, settings)
+        made = run.recipe()
+        _check_same(made, env_id, task, ppo)
+        recipe = _resumed(made, kind, settings)
         task, ppo = Task.from_json(json.dumps(recipe["task"])), _ppo(recipe["ppo"])
     else:
         task = task or task_of(env_id, settings.recipe or "paper", settings.actuator)
@@ -109,7 +113,7 @@ def train(
             "environment": env_id,
             "learner": kind.name,
             "backend": engines.resolve(settings.backend),
-            "seed": settings.seed,
+            "seed": settings.seed or 0,
             "minutes": settings.minutes,
             "start_from": None if start is None else {"sha256": start.sha256, **start.provenance},
             "ppo": dataclasses.asdict(ppo),
@@ -152,6 +156,23 @@ def _versions(kind: type[Learner]) -> dict[str, str]:
     return found
 
 
+def _check_same(recipe: dict[str, Any], env_id: str, task: Task | None, ppo: PPOConfig | None) -> None:
+    """Raise ValueError if the run to resume is of another environment, task or settings than those that are given."""
+    pairs: dict[str, tuple[Any, Any]] = {"environment": (env_id, recipe["environment"])}
+    if task is not None:
+        what = "robot {} on task {}"
+        made = what.format(recipe["task"]["robot"]["name"], recipe["task_hash"])
+        pairs["task"] = (what.format(task.robot.name, task.hash), made)
+    if ppo is not None:
+        free = {"updates"} | ({"hidden", "activation", "initial_std"} if recipe["start_from"] else set())
+        theirs = dataclasses.asdict(_ppo(recipe["ppo"]))
+        own = dataclasses.asdict(ppo)
+        pairs |= {f"ppo.{name}": (own[name], theirs[name]) for name in own if name not in free}
+    for name, (asked, given) in pairs.items():
+        if asked != given:
+            raise ValueError(f"{name} {asked!r}: the run to resume has {given!r}. Start a new run, or resume another")
+
+
 def _resumed(recipe: dict[str, Any], kind: type[Learner], settings: TrainSettings) -> dict[str, Any]:
     """The recipe of a run to go on with. Only how long it trains may change, and that counts from the run's start."""
     fixed = {
@@ -160,7 +181,7 @@ def _resumed(recipe: dict[str, Any], kind: type[Learner], settings: TrainSetting
         "recipe": (settings.recipe, recipe["task"]["recipe"]),
         "actuator": (settings.actuator, recipe["task"]["actuator"]["kind"]),
         "backend": (None if settings.backend == "auto" else settings.backend, recipe["backend"]),
-        "seed": (settings.seed or None, recipe["seed"]),
+        "seed": (settings.seed, recipe["seed"]),
     }
     for name, (asked, given) in fixed.items():
         if asked not in (None, given):

@@ -17,6 +17,7 @@ FLAT = "Loco/AnymalC-Flat-v0"
 ADAPTERS = {
     "rsl_rl": ("rsl_rl", "RslRlVecEnv"),
     "skrl": ("skrl", "SkrlEnv"),
+    "skrl.with_jax": ("flax", "SkrlJaxEnv"),
     "sb3": ("stable_baselines3", "Sb3VecEnv"),
     "rl_games": ("rl_games", "RlGamesVecEnv"),
     "brax": ("brax", "BraxEnv"),
@@ -33,15 +34,22 @@ def adapter(request: pytest.FixtureRequest) -> Callable[[Any], Any]:
 def test_everything_but_the_bare_environment_is_refused(adapter: Callable[[Any], Any]) -> None:
     one = {"options": {"threads": 1}}
     wrapped = [
-        gymnasium.wrappers.TimeLimit(gymnasium.make(FLAT, **one), 10),
         gymnasium.make(FLAT, num_envs=2, max_episode_steps=10, **one),
-        gymnasium.make(FLAT, **one),
         gymnasium.wrappers.vector.RecordEpisodeStatistics(Circle()),
         gymnasium.wrappers.vector.NumpyToTorch(Circle()),
     ]
     for env in wrapped:
         with pytest.raises(TypeError, match=rf"{type(env).__name__}.*breaks batches.*env\.unwrapped"):
             adapter(env)
+    for single in (gymnasium.make(FLAT, **one), gymnasium.wrappers.TimeLimit(gymnasium.make(FLAT, **one), 10)):
+        with pytest.raises(TypeError, match=rf"num_envs=N\) itself, got {type(single).__name__}: .*no batch of robots"):
+            adapter(single)
+    with pytest.raises(TypeError, match="SyncVectorEnv: a vector of single robots, of autoreset mode SameStep"):
+        adapter(
+            gymnasium.vector.SyncVectorEnv(
+                [lambda: gymnasium.make(FLAT, **one)], autoreset_mode=gymnasium.vector.AutoresetMode.SAME_STEP
+            )
+        )
 
 
 @pytest.mark.parametrize("mode", ["next_step", "disabled"])

@@ -119,6 +119,27 @@ def test_a_resumed_run_is_the_same_run_bit_by_bit(run: Run, learner: str, tmp_pa
     assert (run.policy / "policy.onnx").read_bytes() == (half.policy / "policy.onnx").read_bytes()
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"env_id": "Loco/A1-Flat-v0"}, f"environment 'Loco/A1-Flat-v0': the run to resume has '{FLAT}'"),
+        (
+            {"task": task(FLAT, recipe="paper")},
+            r"task 'robot anymal_c on task \w+': the run to resume has 'robot anymal_c on",
+        ),
+        ({"task": task("Loco/A1-Flat-v0", recipe="walk")}, "task 'robot a1 on task .* has 'robot anymal_c on task"),
+        ({"ppo": PPOConfig(num_envs=8, horizon=8, clip=0.3)}, "ppo.epochs 5: the run to resume has 2"),
+        ({"seed": 0}, "seed=0: the run to resume has 3"),
+        ({"run": "elsewhere"}, "leave one of them out"),
+    ],
+)
+def test_a_run_is_not_resumed_for_something_else(run: Run, change: dict[str, Any], message: str) -> None:
+    before = run.ledger.read_bytes()
+    with pytest.raises(ValueError, match=message):
+        learners.train(**{"env_id": FLAT, "resume": str(run.folder), "updates": 3, **change})
+    assert run.ledger.read_bytes() == before
+
+
 def test_a_run_starts_from_the_policy_of_another(run: Run, learner: str, tmp_path: Path) -> None:
     given = PPOConfig(num_envs=8, horizon=8, minibatches=2, mirror=True)
     settings = {"run": str(tmp_path / "started"), "start_from": str(run.policy), "updates": 0}

@@ -75,7 +75,16 @@ class BraxEnv(Env):
         return "host" if self.pure is None else "functional"
 
     def reset(self, rng: jax.Array) -> State:
-        """The state of robots that begin."""
+        """The state of robots that begin. ``rng`` is one key, or a key a robot: Brax asks for as many as it believes in.
+
+        Raises ValueError for keys of more robots than there are.
+        """
+        keys = rng.size // 2 if rng.dtype == jnp.uint32 else rng.size
+        if keys > self.env.num_envs:
+            raise ValueError(
+                f"Brax was told num_envs={keys}, but the environment has {self.env.num_envs} robots: set the same, and "
+                "wrap_env=False"
+            )
         if self.pure is None:
             return self._begun(None, io_callback(self._host_reset, self._seen()))
         key = rng.reshape(-1, 2)[0] if rng.dtype == jnp.uint32 else rng.reshape(-1)[0]

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from brax.training.agents.ppo import losses as brax_losses
 from brax.training.agents.ppo.networks import PPONetworks
-from brax.training.distribution import NormalDistribution
+from brax.training.distribution import NormalDistribution, NormalTanhDistribution
 from brax.training.networks import FeedForwardNetwork
 from flax import linen
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
@@ -43,6 +43,11 @@ def timeout_loss(
     ``bootstrap_on_timeout`` it adds gamma V of the observation *before* the step. ``data`` must come from
     :class:`~locoenvs.wrappers.brax.env.BraxEnv`.
     """
+    if isinstance(ppo_network.parametric_action_distribution, NormalTanhDistribution):
+        raise ValueError(
+            "these networks squash actions by tanh to one action scale: take those of brax_config, or give "
+            'make_ppo_networks distribution_type="normal"'
+        )
     time_out = data.extras["state_extras"]["truncation"]
     following = data.next_observation
     final = {name: following[FINAL + name] for name in following if not name.startswith(FINAL)}

@@ -40,6 +40,11 @@ class TimeoutA2CAgent(A2CAgent):
         if "max_steps" in config:
             raise ValueError("rl_games 1.6.5 takes max_steps for an axis of an array: set max_frames instead")
         super().__init__(base_name, params)
+        if self.has_central_value != ("state_space" in self.vec_env.get_env_info()):
+            raise ValueError(
+                "a privileged environment and a central_value_config go together: without the one the critic would see "
+                "the policy's noise, without the other nothing (rl_games_config with privileged=True has it)"
+            )
         self._shaper, self.rewards_shaper = self.rewards_shaper, self._shaped
         if self.is_adaptive_lr:
             self.scheduler.min_lr = config.get("min_learning_rate", self.scheduler.min_lr)
@@ -101,10 +106,18 @@ model_builder.register_network("loco_actor_critic", LocoBuilder)
 
 
 def make_runner(observer: Any = None) -> Runner:
-    """rl_games' Runner whose algorithm "a2c_continuous" is :class:`TimeoutA2CAgent`."""
+    """rl_games' Runner whose algorithm "a2c_continuous" is :class:`TimeoutA2CAgent`. Its "sac" is refused."""
     runner = Runner(observer)
     runner.algo_factory.register_builder("a2c_continuous", TimeoutA2CAgent)
+    runner.algo_factory.register_builder("sac", _no_sac)
     return runner
+
+
+def _no_sac(**_: Any) -> Any:
+    raise ValueError(
+        "rl_games' sac stores the observation before the step as what follows a time-out, and squashes actions to the "
+        "task's wide clip: use Stable-Baselines3's SAC on Sb3VecEnv(env, action_limit=...)"
+    )
 
 
 def rl_games_config(
@@ -150,6 +163,8 @@ def rl_games_config(
         "env_name": env_name,
         "env_config": {"seed": seed},
         "device": device,
+        "device_name": device,  # what its player reads
+        "player": {"use_vecenv": True},
         "num_actors": ppo.num_envs,
         "horizon_length": ppo.horizon,
         "seq_length": 1,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +13,9 @@ from stable_baselines3.common.vec_env import VecEnv
 from locoenvs.arrays import convert
 from locoenvs.vector import LocoVectorEnv
 from locoenvs.wrappers.adapter import bare
+
+WILD = 20.0
+"""Actions beyond so many action scales are no policy's that walks: they come from a space that is too wide."""
 
 
 class Sb3VecEnv(VecEnv):
@@ -39,6 +43,7 @@ class Sb3VecEnv(VecEnv):
         space = env.single_action_space
         if action_limit is not None:
             space = gymnasium.spaces.Box(-action_limit, action_limit, space.shape, np.float32)
+        self._limited = action_limit is not None
         super().__init__(env.num_envs, env.single_observation_space, space)
         self._seeds = [seed] * self.num_envs
 
@@ -49,6 +54,13 @@ class Sb3VecEnv(VecEnv):
         return self._numpy(observation)
 
     def step_async(self, actions: np.ndarray) -> None:
+        if not self._limited and np.abs(actions).max() > WILD:
+            self._limited = True  # told once
+            warnings.warn(
+                f"actions of {np.abs(actions).max():.0f} action scales: algorithms that squash or draw actions over the "
+                "whole action space, such as SAC, TD3 and DDPG, need Sb3VecEnv(env, action_limit=...), 2 for a start",
+                stacklevel=2,
+            )
         self._actions = actions
 
     def step_wait(self) -> tuple[Any, np.ndarray, np.ndarray, list[dict[str, Any]]]:

@@ -8,7 +8,7 @@ import gymnasium
 import numpy as np
 import torch
 from stable_baselines3 import PPO
-from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.callbacks import BaseCallback, ConvertCallback
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
@@ -74,6 +74,7 @@ class TimeoutPPO(PPO):
 
     def _init_callback(self, callback: Any, progress_bar: bool = False) -> BaseCallback:
         given = [] if callback is None else callback if isinstance(callback, list) else [callback]
+        given = [each if isinstance(each, BaseCallback) else ConvertCallback(each) for each in given]
         return super()._init_callback([*given, BatchedBootstrap()], progress_bar)
 
     def _update_learning_rate(self, optimizers: Any) -> None:

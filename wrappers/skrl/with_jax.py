@@ -10,16 +10,20 @@ from typing import Any, ClassVar
 
 os.environ.setdefault("NPROC", "8")  # jax can deadlock on two cores with fewer threads
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from flax import linen
-from skrl import config as skrl_settings
-from skrl.agents.jax.ppo import PPO
-from skrl.envs.wrappers.jax import Wrapper
-from skrl.memories.jax import RandomMemory
-from skrl.models.jax import DeterministicMixin, GaussianMixin, Model
-from skrl.resources.schedulers.jax import KLAdaptiveLR
+
+from locoenvs.wrappers.extras import needs
+
+with needs("skrl-jax"):
+    import jax
+    import jax.numpy as jnp
+    from flax import linen
+    from skrl import config as skrl_settings
+    from skrl.agents.jax.ppo import PPO
+    from skrl.envs.wrappers.jax import Wrapper
+    from skrl.memories.jax import RandomMemory
+    from skrl.models.jax import DeterministicMixin, GaussianMixin, Model
+    from skrl.resources.schedulers.jax import KLAdaptiveLR
 
 from locoenvs.arrays import Kind, convert
 from locoenvs.policy import Layer

@@ -43,6 +43,13 @@ def test_steps_under_jit_are_the_steps_of_the_environment() -> None:
     assert set(np.round(np.unique(sums), 2)) <= {np.float32(1.2), np.float32(0.3)}
 
 
+def test_more_robots_than_there_are_is_told() -> None:
+    env = BraxEnv(Circle())
+    for keys in (jax.random.split(jax.random.PRNGKey(0), 2 * ROBOTS), jax.random.split(jax.random.key(0), 2 * ROBOTS)):
+        with pytest.raises(ValueError, match=f"told num_envs={2 * ROBOTS}, but the environment has {ROBOTS} robots"):
+            env.reset(keys)
+
+
 def test_a_second_reset_before_a_step_is_the_same_beginning() -> None:
     env = BraxEnv(Circle())
     key = jax.random.split(jax.random.PRNGKey(0), ROBOTS)

@@ -45,6 +45,28 @@ def test_rl_games_own_runner_trains_an_id_from_yaml(tmp_path: Path, monkeypatch:
     runner.run({"train": True})
     checkpoints = list(Path("runs").rglob("*.pth"))
     assert len(checkpoints) == 1 and "ep_2" in checkpoints[0].name
+    config["params"]["config"]["player"] |= {"games_num": 1, "max_steps": 3, "render": False}
+    config["params"]["config"]["env_config"]["stagger"] = False
+    player = make_runner()
+    player.load(config)
+    player.run({"train": False, "play": True, "checkpoint": str(checkpoints[0])})
+
+
+@pytest.mark.parametrize("privileged", [False, True])
+def test_a_privileged_environment_and_a_privileged_critic_go_together(privileged: bool) -> None:
+    params = rl_games_config(PPOConfig(**{**vars(SMALL), "privileged": not privileged}), FLAT)["params"]
+    env = make_vector(FLAT, 8, array="torch", privileged=privileged, options={"threads": 1})
+    with pytest.raises(ValueError, match="privileged environment and a central_value_config go together"):
+        built(RlGamesVecEnv(env), params)
+
+
+def test_its_sac_is_refused() -> None:
+    config = rl_games_config(SMALL, FLAT)
+    config["params"]["algo"]["name"] = "sac"
+    runner = make_runner()
+    runner.load(config)
+    with pytest.raises(ValueError, match="before the step.*use Stable-Baselines3's SAC"):
+        runner.run({"train": True})
 
 
 @pytest.mark.parametrize("seed", [0, 3])

@@ -46,6 +46,17 @@ def test_final_observations_are_where_they_are_looked_for(array: Any) -> None:
     assert not observation[:, last.start : last.stop].any()
 
 
+def test_actions_of_a_space_that_is_too_wide_are_told_once(recwarn: pytest.WarningsRecorder) -> None:
+    env = Sb3VecEnv(made(), seed=0)
+    env.reset()
+    env.step(np.full((4, 12), 19.0, np.float32))
+    assert not [warning for warning in recwarn if "action_limit" in str(warning.message)]
+    for _ in range(2):
+        env.step(np.full((4, 12), -60.0, np.float32))
+    told = [str(warning.message) for warning in recwarn if "action_limit" in str(warning.message)]
+    assert len(told) == 1 and "actions of 60 action scales" in told[0]
+
+
 def test_a_failure_is_not_a_time_out() -> None:
     env = Sb3VecEnv(Circle(time_outs=False))
     env.reset()

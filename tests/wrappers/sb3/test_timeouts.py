@@ -15,7 +15,8 @@ from stable_baselines3 import PPO, SAC
 from stable_baselines3.common.vec_env import VecMonitor, VecNormalize
 
 from circle import GAMMA, PHASES, ROBOTS, Circle, error, true_values
-from locoenvs.wrappers.sb3 import BatchedBootstrap, Sb3VecEnv, TimeoutPPO
+from locoenvs.wrappers.ppo import PPOConfig
+from locoenvs.wrappers.sb3 import BatchedBootstrap, Sb3VecEnv, TimeoutPPO, sb3_config
 
 UPDATES, HORIZON = 120, 6
 
@@ -58,6 +59,13 @@ def test_without_time_outs_it_is_not_found() -> None:
     values = learned_values(built(TimeoutPPO, Sb3VecEnv(Circle(time_outs=False))))
     assert error(values) > 0.3
     assert bool((values[:, 0] < true_values()).all())  # every cut loses what comes after it
+
+
+def test_callbacks_may_be_functions_as_in_their_own() -> None:
+    called: list[int] = []
+    model = TimeoutPPO(env=Sb3VecEnv(Circle()), device="cpu", **sb3_config(PPOConfig(num_envs=ROBOTS, minibatches=1)))
+    model.learn(ROBOTS, callback=[lambda *_: called.append(1) is None])
+    assert called
 
 
 class Once(BatchedBootstrap):
