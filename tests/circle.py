@@ -49,14 +49,25 @@ def error(values: Any) -> float:
 
 
 class Circle(LocoVectorEnv):
-    """The MDP, cut after ``steps``. ``time_outs=False`` takes the time-out handling out: every cut is called a failure."""
+    """The MDP, cut after ``steps``. ``time_outs=False`` takes the time-out handling out: every cut is called a failure.
 
-    def __init__(self, array: Kind = "numpy", time_outs: bool = True, robots: int = ROBOTS, steps: int = STEPS) -> None:
+    With ``privileged`` only the critic sees the phase; the policy sees always the same.
+    """
+
+    def __init__(
+        self,
+        array: Kind = "numpy",
+        time_outs: bool = True,
+        robots: int = ROBOTS,
+        steps: int = STEPS,
+        privileged: bool = False,
+    ) -> None:
         self.task, self.num_envs, self.array, self.device = task("Loco/AnymalC-Flat-v0"), robots, array, None
-        self.time_outs, self.steps, self.privileged, self.render_mode = time_outs, steps, False, None
+        self.time_outs, self.steps, self.privileged, self.render_mode = time_outs, steps, privileged, None
         self.autoreset_mode = AutoresetMode.SAME_STEP
         self.mdp: Any = SimpleNamespace(num_joints=1, observation_size=PHASES)
-        self.single_observation_space = gymnasium.spaces.Box(0, 1, (PHASES,), np.float32)
+        one: gymnasium.Space[Any] = gymnasium.spaces.Box(0, 1, (PHASES,), np.float32)
+        self.single_observation_space = gymnasium.spaces.Dict(policy=one, critic=one) if privileged else one
         self.single_action_space = gymnasium.spaces.Box(-100, 100, (1,), np.float32)
         self.observation_space = batch_space(self.single_observation_space, robots)
         self.action_space = batch_space(self.single_action_space, robots)
@@ -67,7 +78,8 @@ class Circle(LocoVectorEnv):
         return self.seen(), {}
 
     def seen(self) -> Any:
-        return convert(np.eye(PHASES, dtype=np.float32)[self.phase], self.array)
+        phase = convert(np.eye(PHASES, dtype=np.float32)[self.phase], self.array)
+        return {"policy": phase * 0 + 0.3, "critic": phase} if self.privileged else phase
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         assert actions.shape == (self.num_envs, 1), actions.shape

@@ -158,7 +158,7 @@ def _versions(kind: type[Learner]) -> dict[str, str]:
 
 def _check_same(recipe: dict[str, Any], env_id: str, task: Task | None, ppo: PPOConfig | None) -> None:
     """Raise ValueError if the run to resume is of another environment, task or settings than those that are given."""
-    pairs: dict[str, tuple[Any, Any]] = {"environment": (env_id, recipe["environment"])}
+    pairs: dict[str, tuple[Any, Any]] = {"environment": (env_id or recipe["environment"], recipe["environment"])}
     if task is not None:
         what = "robot {} on task {}"
         made = what.format(recipe["task"]["robot"]["name"], recipe["task_hash"])

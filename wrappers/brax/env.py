@@ -82,8 +82,8 @@ class BraxEnv(Env):
         keys = rng.size // 2 if rng.dtype == jnp.uint32 else rng.size
         if keys > self.env.num_envs:
             raise ValueError(
-                f"Brax was told num_envs={keys}, but the environment has {self.env.num_envs} robots: set the same, and "
-                "wrap_env=False"
+                f"Brax asks for {keys} robots, but the environment has {self.env.num_envs}: set num_envs and num_eval_envs "
+                "to that, and wrap_env=False"
             )
         if self.pure is None:
             return self._begun(None, io_callback(self._host_reset, self._seen()))

@@ -155,6 +155,7 @@ def brax_config(ppo: PPOConfig, mirror: Mirror | None = None) -> dict[str, Any]:
         "num_timesteps": ppo.updates * ppo.samples_per_update,
         "num_evals": ppo.updates + 1,
         "run_evals": False,
+        "num_eval_envs": ppo.num_envs,  # is looked at all the same
         "wrap_env": False,
         "episode_length": ppo.horizon,  # of Brax's own evaluation, which is left out; the environment has its own limit
         "num_envs": ppo.num_envs,

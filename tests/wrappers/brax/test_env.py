@@ -46,7 +46,7 @@ def test_steps_under_jit_are_the_steps_of_the_environment() -> None:
 def test_more_robots_than_there_are_is_told() -> None:
     env = BraxEnv(Circle())
     for keys in (jax.random.split(jax.random.PRNGKey(0), 2 * ROBOTS), jax.random.split(jax.random.key(0), 2 * ROBOTS)):
-        with pytest.raises(ValueError, match=f"told num_envs={2 * ROBOTS}, but the environment has {ROBOTS} robots"):
+        with pytest.raises(ValueError, match=f"asks for {2 * ROBOTS} robots, but the environment has {ROBOTS}: set"):
             env.reset(keys)
 
 

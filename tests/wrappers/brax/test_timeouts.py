@@ -17,6 +17,7 @@ pytest.importorskip("brax")
 import jax
 import jax.numpy as jnp
 from brax.training.agents.ppo import train as ppo
+from brax.training.agents.ppo.networks import make_ppo_networks
 
 from circle import PHASES, ROBOTS, SMALL, Circle, error, true_values
 from locoenvs.wrappers.brax import BraxEnv, brax_config, timeouts
@@ -61,6 +62,12 @@ def test_a_step_that_is_a_time_out_teaches_and_left_alone_brax_masks_it() -> Non
     with timeouts():
         losses["ours"] = float(ppo.train(every_step(), **settings)[2]["training/v_loss"])
     assert losses["alone"] == 0 and losses["ours"] > 0.1
+
+
+def test_networks_that_squash_actions_are_refused() -> None:
+    settings = {**brax_config(SLOW), "network_factory": make_ppo_networks}
+    with timeouts(), pytest.raises(ValueError, match='squash actions by tanh.*distribution_type="normal"'):
+        ppo.train(BraxEnv(Circle()), **settings)
 
 
 def test_minibatches_that_cannot_share_the_robots_are_refused() -> None:
