@@ -93,8 +93,10 @@ def train(
     if settings.resume is not None:
         if settings.start_from is not None:
             raise ValueError("start_from is for a new run, and resume for going on with one: leave one of them out")
-        if settings.run is not None:
-            raise ValueError("run is for a new run, and resume for going on with one: leave one of them out")
+        if settings.run is not None and Path(settings.run) != Path(settings.resume):
+            raise ValueError(
+                f"run {settings.run!r} is for a new run, but {settings.resume!r} is resumed: leave one out"
+            )
         run = Run.open(Path(settings.resume))
         made = run.recipe()
         _check_same(made, env_id, task, ppo)

@@ -130,7 +130,7 @@ def test_a_resumed_run_is_the_same_run_bit_by_bit(run: Run, learner: str, tmp_pa
         ({"task": task("Loco/A1-Flat-v0", recipe="walk")}, "task 'robot a1 on task .* has 'robot anymal_c on task"),
         ({"ppo": PPOConfig(num_envs=8, horizon=8, clip=0.3)}, "ppo.epochs 5: the run to resume has 2"),
         ({"seed": 0}, "seed=0: the run to resume has 3"),
-        ({"run": "elsewhere"}, "leave one of them out"),
+        ({"run": "elsewhere"}, "run 'elsewhere' is for a new run, but .* is resumed: leave one out"),
     ],
 )
 def test_a_run_is_not_resumed_for_something_else(run: Run, change: dict[str, Any], message: str) -> None:
