@@ -25,6 +25,20 @@ def test_its_evaluation_is_of_this_policy_on_the_panel_of_today(folder: Path) ->
     assert result.panel_hash == panel_of(load_policy(folder).task).hash
 
 
+def test_the_readme_says_of_the_rough_policy_what_its_evaluations_do() -> None:
+    folder = next(folder for folder in FOLDERS if folder.name == "anymal_c_rough")
+    policy, readme = load_policy(folder), (Path(__file__).parents[2] / "README.md").read_text()
+    result, crossing = (Result.from_json((folder / f"{name}.json").read_text()) for name in ("evaluation", "crossing"))
+    assert crossing.policy_sha256 == policy.sha256 and crossing.panel_hash == panel_of(policy.task, "crossing").hash
+    for rate, words in (("success_rate", "leave their tile, %"), ("fall_rate", "fall within 20 s, %")):
+        cells = [f"{100 * group[rate].value:.1f}".removesuffix(".0") for group in result.strata["terrain"].values()]
+        assert f"| {words} | {' | '.join(cells)} |" in readme
+    levels = crossing.strata["terrain_and_level"]
+    for words, level in (("0.10 m are crossed by {} upwards and {} downwards", 3), ("0.15 m by {} and {}", 6)):
+        rates = [f"{100 * levels[f'stairs_{way} {level}']['success_rate'].value:.0f} %" for way in ("up", "down")]
+        assert words.format(*rates) in readme
+
+
 @pytest.mark.parametrize(
     "folder", [folder for folder in FOLDERS if "_flat" in folder.name], ids=lambda folder: folder.name
 )
