@@ -559,16 +559,18 @@ def gpu(
 def take_over(known: Path, plan: Plan, work: Path) -> None:
     """Write the parts of an earlier result that this work folder does not have.
 
-    A training that was not judged to the end is left out: its policy is not here.
+    A training that was not judged to the end is left out, with its panels: its policy is not here.
     """
     if not known.is_file():
         raise SystemExit(f"--known {known}: there is no such file. Leave it out to begin with nothing")
     earlier = _read(known)["parts"]
+    for ground, panels in PANELS.items():
+        trained = {f"train/{ground}", *(f"panel/{name}" for name in panels)}
+        if not trained <= earlier.keys():
+            earlier = {name: found for name, found in earlier.items() if name not in trained}
     for part in parts(plan):
-        ground: Any = part.name.removeprefix("train/")
-        judged = not part.name.startswith("train/") or all(f"panel/{name}" in earlier for name in PANELS[ground])
         path = work / "parts" / f"{part.name.replace('/', '-')}.json"
-        if part.name in earlier and judged and not path.exists():
+        if part.name in earlier and not path.exists():
             _write(path, earlier[part.name])
 
 

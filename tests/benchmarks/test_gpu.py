@@ -127,11 +127,11 @@ def test_what_another_machine_has_done_stays_and_is_not_done_again(
     assert all(found["on"] for found in before.values())
     done.clear()
     assert gpu(second, known=first / "gpu.json") is True
-    assert done == ["train/rough", "panel/crossing", "speed/b"], "a policy that is not here is trained again"
+    again = ["train/rough", "panel/rough", "panel/crossing", "speed/b"]
+    assert done == again, "a policy that is not here is trained again"
     after = json.loads((second / "gpu.json").read_text())["parts"]
-    assert set(after) == set(names) and {name: after[name] for name in before if name != "train/rough"} == {
-        name: found for name, found in before.items() if name != "train/rough"
-    }
+    kept = before.keys() - set(again)
+    assert set(after) == set(names) and all(after[name] == before[name] for name in kept) and len(kept) == 3
     with pytest.raises(SystemExit, match="no such file. Leave it out to begin with nothing"):
         gpu(tmp_path / "third", known=tmp_path / "none.json")
 
