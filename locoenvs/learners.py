@@ -60,8 +60,8 @@ def load(name: str, found: Mapping[str, Callable[[], Any]] | None = None) -> Cal
 def train(env_id: str, learner: str | None = None, task: Any = None, ppo: Any = None, **settings: Any) -> Path:
     """Train a policy, as ``locoenvs train`` does, and return its run folder.
 
-    ``learner`` is "rsl_rl" by default, or that of the run to resume. ``settings`` are those of :class:`TrainSettings`. ``task`` and ``ppo``
-    (:class:`~locoenvs.wrappers.ppo.PPOConfig`) replace those of the recipe.
+    ``learner`` is "rsl_rl" by default, or that of the run to resume. ``settings`` are those of :class:`TrainSettings`.
+    ``task`` and ``ppo`` (:class:`~locoenvs.wrappers.ppo.PPOConfig`) replace those of the recipe.
     """
     given = {name: value for name, value in {"task": task, "ppo": ppo}.items() if value is not None}
     asked = TrainSettings(env_id, **settings)

@@ -99,6 +99,8 @@ def train(
             )
         run = Run.open(Path(settings.resume))
         made = run.recipe()
+        if ppo is not None and settings.num_envs is not None:
+            ppo = dataclasses.replace(ppo, num_envs=settings.num_envs)
         _check_same(made, env_id, task, ppo)
         recipe = _resumed(made, kind, settings)
         task, ppo = Task.from_json(json.dumps(recipe["task"])), _ppo(recipe["ppo"])
