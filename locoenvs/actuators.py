@@ -182,6 +182,22 @@ class LSTM:
         return self._on_device[like.device]
 
 
+_BLOCK = 128
+"""Columns that numpy multiplies at a time; divides :attr:`LSTM.CHUNK`."""
+
+
 def _product(xp: ModuleType, a: Array, b: Array) -> Array:
-    """a @ b in full float32: jax would round the factors to fewer bits on a GPU."""
-    return xp.matmul(a, b, precision="highest") if kind_of(xp) == "jax" else xp.matmul(a, b)
+    """a @ b in full float32: jax would round the factors to fewer bits on a GPU.
+
+    With numpy in blocks of the same shape, the last one filled up: a BLAS adds up the columns at the end of a matrix in another
+    order than the others, so that the torque of a drive would depend on how many there are, in its last digit.
+    """
+    if kind_of(xp) != "numpy":
+        return xp.matmul(a, b, precision="highest") if kind_of(xp) == "jax" else xp.matmul(a, b)
+    width, blocks = b.shape[1], -(-b.shape[1] // _BLOCK)
+    if width != blocks * _BLOCK:
+        b = np.concatenate([b, np.zeros((len(b), blocks * _BLOCK - width), np.float32)], axis=1)
+    made = np.empty((len(a), blocks * _BLOCK), np.float32)
+    right, result = (whole.reshape(len(whole), blocks, _BLOCK).transpose(1, 0, 2) for whole in (b, made))
+    np.matmul(a, right, out=result)
+    return made[:, :width]

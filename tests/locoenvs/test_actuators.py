@@ -17,7 +17,7 @@ import torch
 
 from fake import BIPED
 from locoenvs.actuators import LSTM, PD, actuator_of
-from locoenvs.drive import GATES, Layer, Network
+from locoenvs.drive import GATES, Layer, Network, load
 from locoenvs.registration import task as task_of
 from locoenvs.task import LSTMActuator
 from locoenvs.vector import LocoVectorEnv
@@ -227,3 +227,17 @@ def test_in_the_environment_it_goes_on_from_a_save_bit_by_bit_and_forgets_at_a_r
     env.simulator.place(None, np.array([False, True, False]), env.state.episodes.readout)
     memory = env.save()["physics.actuator"]
     assert (memory[:, 1] == 0).all() and (np.abs(memory[:, [0, 2]]).max(axis=0) > 0.01).all()
+
+
+@pytest.mark.parametrize("robots", [1, 3, 11, 90, 500])
+def test_a_drive_does_not_depend_on_how_many_others_there_are(robots: int) -> None:
+    network = LSTM(load("anydrive"), [80.0] * 12, [20.0] * 12)
+    target, position, velocity = np.random.default_rng(0).standard_normal((3, 600, 12), dtype=np.float32)
+    results = []
+    for count in (600, robots):
+        memory, torque = network.initial(count, np), np.zeros(0)
+        for _ in range(20):
+            memory, torque = network.torque(memory, target[:count], position[:count], velocity[:count])
+        results.append((memory[:, :robots], torque[:robots]))
+    for all_of_them, few in zip(*results):
+        assert np.array_equal(all_of_them, few)
