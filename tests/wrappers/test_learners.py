@@ -240,6 +240,15 @@ def test_what_a_learner_lacks_is_known_without_importing_it(monkeypatch: pytest.
     assert learners.missing("somebody_elses") is None
 
 
+def test_anything_of_an_extra_that_is_missing_is_told_before_a_run_begins(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(learners, "missing", lambda name: "tensorboard")
+    with pytest.raises(ImportError, match=r'learner \'sb3\' needs tensorboard: pip install "locoenvs\[sb3\]"'):
+        learners.train(FLAT, "sb3", updates=1, run=str(tmp_path / "run"))
+    assert not list(tmp_path.iterdir())
+
+
 def test_every_learner_is_an_entry_point_and_an_extra_of_its_name() -> None:
     import tomllib
 
