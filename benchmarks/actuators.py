@@ -12,7 +12,6 @@ import json
 import statistics
 import sys
 import time
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from locoenvs.cli import POLICIES
-from locoenvs.machine import hardware
+from locoenvs.machine import hardware, versions
 from locoenvs.policy import load_policy
 from locoenvs.recipes import ACTUATORS
 from locoenvs.registration import make_vector
@@ -92,7 +91,7 @@ def actuators(
             "command": " ".join(["python -m locoenvs.benchmarks.actuators", *sys.argv[1:]]),
             "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             "hardware": hardware(),
-            "versions": {name: version(name) for name in ("locoenvs", "mujoco", "numpy")},
+            "versions": versions("locoenvs", "mujoco", "numpy"),
             "results": results,
         }
         out.parent.mkdir(parents=True, exist_ok=True)

@@ -21,7 +21,6 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -37,7 +36,7 @@ from rich.console import Console
 from rich.table import Table
 
 from locoenvs.arrays import Kind, convert
-from locoenvs.machine import hardware
+from locoenvs.machine import hardware, versions
 from locoenvs.registration import make_vector
 from locoenvs.registration import task as task_of
 from locoenvs.rewards import active_terms
@@ -227,7 +226,7 @@ def main(
             "command": " ".join(["python -m locoenvs.benchmarks.adapters", *sys.argv[1:]]),
             "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             "hardware": hardware(),
-            "versions": {name: version(name) for name in ("locoenvs", "mujoco", "gymnasium", "numpy")},
+            "versions": versions("locoenvs", "mujoco", "gymnasium", "numpy"),
             "native_step_ms": round(native, 3),
             "results": [asdict(result) for result in results],
         }

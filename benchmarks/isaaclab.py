@@ -27,7 +27,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
@@ -41,7 +40,7 @@ from rich.table import Table
 from locoenvs.backends.isaaclab import requirements
 from locoenvs.backends.mujoco.model import compile_model
 from locoenvs.evaluate import Result, compare, evaluate
-from locoenvs.machine import hardware
+from locoenvs.machine import hardware, versions
 from locoenvs.panel import load_panel
 from locoenvs.policy import load_policy
 from locoenvs.registration import task as task_of
@@ -498,8 +497,7 @@ def _device(name: str) -> str:
 
 
 def _versions() -> dict[str, str]:
-    found = {}
-    names = (
+    return versions(
         "locoenvs",
         "torch",
         "newton",
@@ -511,12 +509,6 @@ def _versions() -> dict[str, str]:
         "rsl-rl-lib",
         "numpy",
     )
-    for name in names:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
+from locoenvs import install
 from locoenvs import learners as known
 from locoenvs.evaluate import evaluate
 from locoenvs.panel import load_panel
@@ -152,7 +153,7 @@ def check_learners(names: Sequence[str]) -> None:
             raise SystemExit(nearest("learner", name, list(installed)))
         if (package := known.missing(name)) is not None:
             extra = name.replace("_", "-")
-            raise SystemExit(f'learner {name!r} needs {package}: pip install "locoenvs[{extra}]"')
+            raise SystemExit(f"learner {name!r} needs {package}: {install.line(extra)}")
 
 
 def table(results: list[dict[str, Any]]) -> Table:

@@ -13,7 +13,6 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 
 import tyro
@@ -22,7 +21,7 @@ from rich.table import Table
 
 from locoenvs.benchmarks.learners import finished
 from locoenvs.evaluate import evaluate
-from locoenvs.machine import hardware
+from locoenvs.machine import hardware, versions
 from locoenvs.panel import load_panel
 from locoenvs.policy import load_policy
 from locoenvs.recipes import nearest
@@ -152,7 +151,7 @@ def main(
         "command": " ".join(["python -m locoenvs.benchmarks.learning", *sys.argv[1:]]),
         "date": time.strftime("%Y-%m-%d"),
         "hardware": hardware(),
-        "versions": {name: version(name) for name in ("locoenvs", "mujoco", "torch", "rsl-rl-lib", "numpy")},
+        "versions": versions("locoenvs", "mujoco", "torch", "rsl-rl-lib", "numpy"),
         "results": results,
     }
     out.parent.mkdir(parents=True, exist_ok=True)

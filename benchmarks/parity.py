@@ -30,7 +30,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from locoenvs import engines
+from locoenvs import engines, machine
 from locoenvs.arrays import convert
 from locoenvs.cli import POLICIES
 from locoenvs.evaluate import evaluate
@@ -299,10 +299,7 @@ def parity(
 
 def versions() -> dict[str, str]:
     """Of all that takes part."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    found = {}
-    for name in (
+    return machine.versions(
         "locoenvs",
         "mujoco",
         "mujoco-mjx",
@@ -313,12 +310,7 @@ def versions() -> dict[str, str]:
         "mujoco-warp",
         "torch",
         "numpy",
-    ):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
+    )
 
 
 def tables(done: dict[str, Any], reference: str) -> list[Table]:

@@ -27,7 +27,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 from unittest import mock
@@ -42,7 +41,7 @@ from rich.table import Table
 
 from locoenvs.backends.mujoco.simulator import MujocoSimulator
 from locoenvs.cli import POLICIES
-from locoenvs.machine import cores, hardware
+from locoenvs.machine import cores, hardware, versions
 from locoenvs.policy import load_policy
 from locoenvs.recipes import ActuatorKind
 from locoenvs.registration import make_vector
@@ -362,7 +361,7 @@ def _document(results: list[Result], seconds: float, repeats: int) -> dict[str, 
         "command": " ".join(["python -m locoenvs.benchmarks.throughput", *sys.argv[1:]]),
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "hardware": hardware(),
-        "versions": {name: version(name) for name in ("locoenvs", "mujoco", "gymnasium", "numpy")},
+        "versions": versions("locoenvs", "mujoco", "gymnasium", "numpy"),
         "seconds": seconds,
         "repeats": repeats,
         "task_hashes": {

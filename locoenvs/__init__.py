@@ -4,6 +4,11 @@
 >>> env = gymnasium.make("Loco/AnymalC-Rough-v0", num_envs=4096)  # doctest: +SKIP
 """
 
+from locoenvs.install import checkout
+
+if (_root := checkout()) is not None:
+    __path__.append(str(_root))  # backends/, wrappers/ and benchmarks/ lie beside this folder, and belong to it
+
 from locoenvs.pure import functional
 from locoenvs.registration import register
 from locoenvs.task import Task

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +17,7 @@ from locoenvs.drive import Network
 from locoenvs.drive_fit import fit, from_torchscript
 from locoenvs.drive_pictures import figure_class, fit_picture, response_picture
 from locoenvs.excitation import excite, read_log
+from locoenvs.machine import versions
 
 Text = Annotated[str, tyro.conf.Positional]
 File = Annotated[Path, tyro.conf.Positional]
@@ -108,7 +108,7 @@ class Fit:
                 "train_error": round(made.train_error, 4),
                 "held_out_error": round(made.held_out_error, 4),
                 "largest_torque": round(made.largest_torque, 4),
-                "versions": {name: version(name) for name in ("locoenvs", "torch", "numpy")},
+                "versions": versions("locoenvs", "torch", "numpy"),
             },
         )
         network.save(self.out)

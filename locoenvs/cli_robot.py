@@ -12,6 +12,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
+from locoenvs import install
 from locoenvs.robot_check import check_robot
 from locoenvs.robot_file import read_robot, write_data_file
 
@@ -82,5 +83,5 @@ def _imsave() -> Callable[[Path, np.ndarray], None]:
     try:
         from matplotlib.image import imsave
     except ImportError as error:
-        raise ImportError('pictures need matplotlib: pip install "locoenvs[viz]"') from error
+        raise ImportError(f"pictures need matplotlib: {install.line('viz')}") from error
     return imsave

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from array_api_compat import numpy as xp
 
+from locoenvs import install
 from locoenvs.actuators import LSTM
 from locoenvs.drive import Layer, Network
 from locoenvs.excitation import Log
@@ -241,5 +242,5 @@ def _torch() -> Any:
     try:
         import torch
     except ImportError as error:
-        raise ImportError('fitting a drive needs torch: pip install "locoenvs[rsl-rl]"') from error
+        raise ImportError(f"fitting a drive needs torch: {install.line('rsl-rl')}") from error
     return torch

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from locoenvs import install
 from locoenvs.drive import Network
 from locoenvs.drive_fit import Fit, response
 
@@ -76,7 +77,7 @@ def figure_class() -> type[Figure]:
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise ImportError('pictures need matplotlib: pip install "locoenvs[viz]"') from error
+        raise ImportError(f"pictures need matplotlib: {install.line('viz')}") from error
     return Figure
 
 

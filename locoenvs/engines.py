@@ -12,22 +12,23 @@ import multiprocessing
 import os
 import sys
 from collections.abc import Callable, Mapping
-from importlib.metadata import PackageNotFoundError, entry_points, version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from locoenvs import install
 from locoenvs.recipes import nearest
 from locoenvs.state import Simulator
 from locoenvs.task import Task
 from locoenvs.terrain import HeightMap
 
 GROUP = "locoenvs.backends"
-EXTRAS = {"mujoco": "pip install locoenvs", "mjx": 'pip install "locoenvs[mjx]"'}
-"""What to install for the backends of this project."""
+EXTRAS = {"mujoco": "", "mjx": "mjx"}
+"""The extras of this project that its backends need."""
 
 
 def installed() -> dict[str, Callable[[], Callable[..., Simulator]]]:
     """Name -> loader of each backend that is installed."""
-    return {point.name: point.load for point in entry_points(group=GROUP)}
+    return {name: point.load for name, point in install.plugins(GROUP).items()}
 
 
 def resolve(name: str) -> str:
@@ -45,7 +46,7 @@ def best() -> tuple[str, str]:
         return "mujoco", f"JAX_PLATFORMS={os.environ['JAX_PLATFORMS']} keeps jax off the NVIDIA GPU"
     plugins = ("jax-cuda13-plugin", "jax-cuda12-plugin")
     if not all(map(_is_installed, ("jax", "mujoco-mjx", "warp-lang"))) or not any(map(_is_installed, plugins)):
-        return "mujoco", f'there is {gpu}, but not what uses it: {EXTRAS["mjx"]} "jax[cuda13]"'
+        return "mujoco", f'there is {gpu}, but not what uses it: {install.line("mjx")} "jax[cuda13]"'
     return "mjx", f"MuJoCo Warp on {gpu}"
 
 
@@ -88,9 +89,9 @@ def load(name: str) -> Callable[..., Simulator]:
     except ImportError as error:
         if error.name is None:  # it says itself what is wrong
             raise
+        how = install.line(EXTRAS[name]) if name in EXTRAS else f"see the package that provides {name!r}"
         raise ImportError(
-            f"backend {name!r} needs {error.name or 'a package'}, which is not installed: "
-            f"{EXTRAS.get(name, f'see the package that provides {name!r}')}. Installed backends: {', '.join(found)}"
+            f"backend {name!r} needs {error.name}, which is not installed: {how}. Installed backends: {', '.join(found)}"
         ) from error
 
 

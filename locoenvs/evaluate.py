@@ -12,7 +12,6 @@ import math
 import platform
 import time
 from collections.abc import Callable, Iterator, Mapping
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from rich.table import Table
 
 from locoenvs import engines, rng
 from locoenvs.arrays import convert
+from locoenvs.machine import versions
 from locoenvs.panel import Panel, Stratum
 from locoenvs.policy import Policy
 from locoenvs.robot import CONFIG
@@ -422,10 +422,5 @@ def bootstrap(numerator: np.ndarray, denominator: np.ndarray) -> Estimate:
 
 
 def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
-    for package in ("locoenvs", "numpy", "mujoco", "mujoco-mjx", "jax", "warp-lang", "onnxruntime"):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
+    names = ("locoenvs", "numpy", "mujoco", "mujoco-mjx", "jax", "warp-lang", "onnxruntime")
+    return {"python": platform.python_version(), **versions(*names)}

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from importlib.metadata import PackageNotFoundError, entry_points, requires, version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from locoenvs import install
 from locoenvs.recipes import nearest
 from locoenvs.run import Run
 from locoenvs.settings import TrainSettings
@@ -21,21 +22,18 @@ GROUP = "locoenvs.learners"
 
 def installed() -> dict[str, Callable[[], Any]]:
     """Name -> loader of each learner."""
-    return {point.name: point.load for point in entry_points(group=GROUP)}
+    return {name: point.load for name, point in install.plugins(GROUP).items()}
 
 
 def missing(name: str) -> str | None:
     """The first package that a learner of this project needs and that is not installed; nothing is imported."""
-    extra = name.replace("_", "-")
-    for text in requires("locoenvs") or []:
-        package, _, condition = text.partition(";")
-        if f'extra == "{extra}"' in condition.replace("'", '"'):
-            found = re.match(r"[\w.-]+", package)
-            assert found is not None
-            try:
-                version(found[0])
-            except PackageNotFoundError:
-                return found[0]
+    for package in install.requirements(name.replace("_", "-")):
+        found = re.match(r"[\w.-]+", package)
+        assert found is not None
+        try:
+            version(found[0])
+        except PackageNotFoundError:
+            return found[0]
     return None
 
 
@@ -48,13 +46,15 @@ def load(name: str, found: Mapping[str, Callable[[], Any]] | None = None) -> Cal
     found = installed() if found is None else found
     if name not in found:
         raise ValueError(nearest("learner", name, list(found)))
-    extra, package = name.replace("_", "-"), missing(name)
+    own = bool(install.requirements(name.replace("_", "-")))
+    package = missing(name)
     try:
         if package is not None:
             raise ModuleNotFoundError(name=package)
         return found[name]()
     except ImportError as error:
-        raise ImportError(f'learner {name!r} needs {error.name}: pip install "locoenvs[{extra}]"') from error
+        how = install.line(name.replace("_", "-")) if own else f"see the package that provides {name!r}"
+        raise ImportError(f"learner {name!r} needs {error.name}: {how}") from error
 
 
 def train(env_id: str, learner: str | None = None, task: Any = None, ppo: Any = None, **settings: Any) -> Path:

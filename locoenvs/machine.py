@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import resource
 import sys
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 
@@ -25,6 +27,17 @@ def memory() -> int:
         return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
+
+
+def versions(*names: str) -> dict[str, str]:
+    """Distribution -> its version, of those that are installed; this code's own, whatever else is installed."""
+    import locoenvs
+
+    found = {}
+    for name in names:
+        with contextlib.suppress(PackageNotFoundError):
+            found[name] = locoenvs.__version__ if name == "locoenvs" else version(name)
+    return found
 
 
 def _processor() -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from locoenvs import install
 from locoenvs.evaluate import Result
 from locoenvs.task import Terrain, TileKind
 
@@ -91,7 +92,7 @@ def _figure(width: float) -> Figure:
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise ImportError('pictures need matplotlib: pip install "locoenvs[viz]"') from error
+        raise ImportError(f"pictures need matplotlib: {install.line('viz')}") from error
     return Figure(figsize=(width, 4), dpi=100, layout="constrained")
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from locoenvs import install
 from locoenvs.observations import layout
 from locoenvs.recipes import nearest
 from locoenvs.run import write_atomically
@@ -301,7 +302,7 @@ def _session(network: bytes) -> Any:
     try:
         import onnxruntime
     except ImportError as error:
-        raise ImportError('running a policy needs onnxruntime: pip install "locoenvs[policy]"') from error
+        raise ImportError(f"running a policy needs onnxruntime: {install.line('policy')}") from error
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 2
     options.inter_op_num_threads = 1

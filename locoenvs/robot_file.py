@@ -10,12 +10,12 @@ import dataclasses
 import importlib.util
 import re
 from collections.abc import Sequence
-from importlib.metadata import entry_points
 from pathlib import Path
 from types import CodeType, TracebackType
 
 from pydantic import ValidationError
 
+from locoenvs.install import plugins
 from locoenvs.robot import Body, Joint, Robot, Sphere, Visual
 from locoenvs.suite import SuiteRobot
 
@@ -34,7 +34,7 @@ def read_robot(path: Path) -> SuiteRobot:
         raise FileNotFoundError(f"no file {path}")
     if path.suffix == ".py":
         return _data_file(path)
-    readers = {point.name: point for point in entry_points(group=READERS)}
+    readers = plugins(READERS)
     reader = readers.get(path.suffix.removeprefix("."))
     if reader is None:
         raise ValueError(f"{path}: a robot's file ends in .py, {', '.join(f'.{name}' for name in sorted(readers))}")

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from locoenvs import install
 from locoenvs.task import Commands, Curriculum, Start, Task
 from locoenvs.vector import LocoVectorEnv
 
@@ -179,5 +180,5 @@ def _ffmpeg() -> ModuleType:
     try:
         import imageio_ffmpeg
     except ImportError as error:
-        raise ImportError('videos need imageio-ffmpeg: pip install "locoenvs[viz]"') from error
+        raise ImportError(f"videos need imageio-ffmpeg: {install.line('viz')}") from error
     return imageio_ffmpeg

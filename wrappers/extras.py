@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
+from locoenvs import install
+
 
 @contextlib.contextmanager
 def needs(extra: str) -> Iterator[None]:
@@ -12,6 +14,4 @@ def needs(extra: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            f'{error.name} is not installed: pip install "locoenvs[{extra}]"', name=error.name
-        ) from error
+        raise ModuleNotFoundError(f"{error.name} is not installed: {install.line(extra)}", name=error.name) from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 import signal
@@ -10,7 +9,6 @@ import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -19,9 +17,9 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from locoenvs import engines
+from locoenvs import engines, install
 from locoenvs.arrays import Kind
-from locoenvs.machine import hardware, memory
+from locoenvs.machine import hardware, memory, versions
 from locoenvs.policy import Layer, Policy, load_policy, save_policy
 from locoenvs.registration import task as task_of
 from locoenvs.run import Run
@@ -153,11 +151,7 @@ def _first_layers(start: Policy, task: Task, ppo: PPOConfig) -> tuple[list[Layer
 
 
 def _versions(kind: type[Learner]) -> dict[str, str]:
-    found = {}
-    for name in ("locoenvs", "mujoco", "mujoco-mjx", "jax", "warp-lang", "torch", *kind.packages, "numpy"):
-        with contextlib.suppress(PackageNotFoundError):
-            found[name] = version(name)
-    return found
+    return versions("locoenvs", "mujoco", "mujoco-mjx", "jax", "warp-lang", "torch", *kind.packages, "numpy")
 
 
 def _check_same(recipe: dict[str, Any], env_id: str, task: Task | None, ppo: PPOConfig | None) -> None:
@@ -394,7 +388,7 @@ def _wandb(run: Run, recipe: dict[str, Any]) -> Any:
     try:
         import wandb
     except ImportError as error:
-        raise ImportError('--wandb needs wandb: pip install "locoenvs[wandb]"') from error
+        raise ImportError(f"--wandb needs wandb: {install.line('wandb')}") from error
     name = run.folder.resolve().name
     try:
         return wandb.init(project="locoenvs", group=name, name=name, dir=str(run.folder), config=recipe)

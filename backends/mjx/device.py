@@ -6,7 +6,7 @@ from pathlib import Path
 
 import jax
 
-from locoenvs.backends.mjx.requirements import GPU_LINE
+from locoenvs import install
 
 
 def find(name: str | None) -> jax.Device:
@@ -24,7 +24,7 @@ def find(name: str | None) -> jax.Device:
         there = ", ".join(sorted({device.platform for device in jax.devices()}))
         raise ValueError(
             f"device={name!r}: jax {jax.__version__} sees no GPU here, only {there}. On a machine with an NVIDIA GPU "
-            f"install {GPU_LINE}; without one use device='cpu'"
+            f"type {install.line('mjx')} \"jax[cuda13]\"; without one use device='cpu'"
         )
     if int(index or 0) >= len(devices):
         raise ValueError(f"device={name!r}: there are {len(devices)}, numbered from 0")

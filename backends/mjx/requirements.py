@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 
-LINE = 'pip install "locoenvs[mjx]"'
-GPU_LINE = f'{LINE} "jax[cuda13]"'
+from locoenvs import install
 
 OLDEST_JAX = (0, 10, 2)
 WARP = (1, 18)
@@ -41,7 +40,7 @@ def check(found: Versions | None = None) -> None:
     if wrong is not None:
         here = ", ".join(f"{name} {there or 'missing'}" for name, there in found.items())
         needed = f"jax >= {_dotted(OLDEST_JAX)}, mujoco-mjx of mujoco's version, warp-lang {_dotted(WARP)}"
-        raise ImportError(f"backend 'mjx': {wrong}. Installed: {here}. Needed: {needed}. {LINE}")
+        raise ImportError(f"backend 'mjx': {wrong}. Installed: {here}. Needed: {needed}. {install.line('mjx')}")
 
 
 def _version(name: str) -> str | None:

@@ -7,8 +7,9 @@ import importlib
 import pkgutil
 import sys
 import warnings
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 
+from locoenvs.install import plugins
 from locoenvs.robot import Robot
 from locoenvs.suite import SuiteRobot
 
@@ -19,7 +20,7 @@ def _found() -> dict[str, SuiteRobot]:
     """Id -> robot. Raises ValueError for two of one id or one name; a robot of another package that cannot be loaded is
     left out with a warning."""
     own = [importlib.import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__)]
-    others = [suite for point in entry_points(group=GROUP) if (suite := _loaded(point)) is not None]
+    others = [suite for point in plugins(GROUP).values() if (suite := _loaded(point)) is not None]
     made: dict[str, SuiteRobot] = {}
     for suite in [*(module.SUITE for module in own), *others]:
         for there in made.values():
