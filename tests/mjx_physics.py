@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import os
 from collections.abc import Callable
 from typing import Any
-
-os.environ.setdefault("NPROC", "8")
 
 import numpy as np
 import pytest

@@ -14,7 +14,7 @@ pytest.importorskip("packaging")
 
 from packaging.requirements import Requirement
 
-from locoenvs import learners
+from locoenvs import install, learners
 
 HIDE = """
 import sys
@@ -33,7 +33,7 @@ sys.meta_path[sys.meta_path.index(PathFinder)] = Installed
 """
 
 TRAIN = """
-from locoenvs import learners
+from locoenvs import install, learners
 from locoenvs.registration import task
 from locoenvs.wrappers.ppo import PPOConfig
 
@@ -93,7 +93,7 @@ def test_a_learners_extra_is_enough(learner: str, tmp_path: Path) -> None:
 def test_an_adapter_without_its_library_says_what_to_install(module: str, library: str, extra: str) -> None:
     script = f"{HIDE}\nimport locoenvs.wrappers.{module}"
     result = subprocess.run([sys.executable, "-c", script, library], capture_output=True, text=True)
-    told = f'{library} is not installed: pip install "locoenvs[{extra}]"'
+    told = f"{library} is not installed: {install.line(extra)}"
     assert result.stderr.rstrip().endswith(told), result.stderr[-2000:]
 
 

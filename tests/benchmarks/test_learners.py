@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import signal
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ pytest.importorskip("rsl_rl")
 pytest.importorskip("stable_baselines3")
 pytest.importorskip("onnxruntime")
 
+from locoenvs import install
 from locoenvs.benchmarks import learners
 from locoenvs.panel import load_panel
 from locoenvs.run import Run
@@ -131,7 +133,7 @@ def test_a_learner_that_cannot_train_is_told_before_any_other_trains(
     with pytest.raises(SystemExit, match="unknown learner 'sb33'; did you mean 'sb3'"):
         learners.main(("rsl_rl", "sb33"), folder=tmp_path)
     monkeypatch.setattr(learners.known, "missing", lambda name: "brax" if name == "brax" else None)
-    with pytest.raises(SystemExit, match=r"learner 'brax' needs brax: pip install \"locoenvs\[brax\]\""):
+    with pytest.raises(SystemExit, match=re.escape(f"learner 'brax' needs brax: {install.line('brax')}")):
         learners.main(("rsl_rl", "brax"), folder=tmp_path)
 
 

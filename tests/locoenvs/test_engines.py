@@ -9,6 +9,7 @@ import pytest
 
 from fake import BIPED
 from locoenvs import engines
+from locoenvs.install import line
 from locoenvs.task import Task, Terrain
 from locoenvs.terrain import build
 
@@ -96,7 +97,7 @@ def test_a_missing_engine_is_named_with_the_line_that_installs_it(monkeypatch: p
     with pytest.raises(ImportError) as error:
         engines.load("mujoco")
     assert str(error.value) == (
-        "backend 'mujoco' needs mujoco, which is not installed: pip install locoenvs. Installed backends: mujoco, other"
+        f"backend 'mujoco' needs mujoco, which is not installed: {line()}. Installed backends: mujoco, other"
     )
     with pytest.raises(ImportError, match="'other' needs engine, .* see the package that provides 'other'"):
         engines.load("other")

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
-os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 pytest.importorskip("torch")
 pytest.importorskip("rsl_rl")
 

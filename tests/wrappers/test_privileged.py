@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-import os
 from typing import Any
-
-os.environ.setdefault("NPROC", "8")
 
 import pytest
 

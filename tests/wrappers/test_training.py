@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import pickle
 import shutil
 import signal
@@ -19,7 +18,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 pytest.importorskip("torch")
 pytest.importorskip("rsl_rl")
 pytest.importorskip("onnx")

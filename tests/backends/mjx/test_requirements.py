@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("jax")
 pytest.importorskip("mujoco.mjx")
 
-from locoenvs import engines
+from locoenvs import engines, install
 from locoenvs.backends.mjx import device, requirements
 from locoenvs.backends.mjx.requirements import check, problem
 from locoenvs.vector import LocoVectorEnv
@@ -40,9 +40,7 @@ def test_what_is_missing_or_does_not_fit_is_named_with_the_line_that_installs_it
     with pytest.raises(ImportError) as error:
         check(found)
     text = str(error.value)
-    assert text.startswith(f"backend 'mjx': {message}. Installed: jax ") and text.endswith(
-        'pip install "locoenvs[mjx]"'
-    )
+    assert text.startswith(f"backend 'mjx': {message}. Installed: jax ") and text.endswith(install.line("mjx"))
     assert all(f"{name} {version or 'missing'}" in text for name, version in found.items())
 
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 import pytest
 
-os.environ.setdefault("NPROC", "8")
 pytest.importorskip("torch")
 pytest.importorskip("brax")
 

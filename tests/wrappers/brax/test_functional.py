@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from pathlib import Path
 from typing import Any
-
-os.environ.setdefault("NPROC", "8")
 
 import numpy as np
 import pytest

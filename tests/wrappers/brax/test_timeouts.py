@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from typing import Any
 from unittest import mock
 
 import numpy as np
 import pytest
 
-os.environ.setdefault("NPROC", "8")
 pytest.importorskip("torch")
 pytest.importorskip("brax")
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 pytest.importorskip("torch")
 pytest.importorskip("rsl_rl")
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
 from typing import Any
 
 import pytest
 
-os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 pytest.importorskip("torch")
 pytest.importorskip("rsl_rl")
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import numpy as np
 import pytest
 
-os.environ.setdefault("NPROC", "8")
 pytest.importorskip("torch")
 pytest.importorskip("skrl")
 
