@@ -1,4 +1,4 @@
-"""The game-inspired curriculum: who moves a level up or down when an episode ends (section 3.2 of the paper)."""
+"""The game-inspired curriculum: who moves a level up or down when an episode ends (section 3.1 of the paper)."""
 
 from __future__ import annotations
 

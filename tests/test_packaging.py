@@ -47,7 +47,12 @@ def test_every_folder_with_code_is_a_listed_package() -> None:
     assert on_disk == set(SETUPTOOLS["packages"])
 
 
-def test_every_file_that_is_no_code_is_listed_package_data() -> None:
+def is_evidence(path: Path) -> bool:
+    """Whether a file tells how a policy or a figure came about: it stays in the repository."""
+    return path.is_relative_to("benchmarks/results") or path.name in ("recipe.json", "ledger.jsonl")
+
+
+def test_every_file_that_is_no_code_is_listed_package_data_or_evidence() -> None:
     folders = SETUPTOOLS["package-dir"]
     others = {
         path.relative_to(ROOT)
@@ -62,8 +67,17 @@ def test_every_file_that_is_no_code_is_listed_package_data() -> None:
         for path in (ROOT / folders[package]).glob(pattern)
         if path.is_file()
     }
-    assert others == listed
+    assert not any(map(is_evidence, listed))
+    assert {path for path in others if not is_evidence(path)} == listed
     assert Path("locoenvs/py.typed") in listed
+    assert sum((ROOT / path).stat().st_size for path in listed) < 5e6
+
+
+def test_the_index_page_names_its_authors_and_links_to_nothing_that_is_not_there() -> None:
+    project = PROJECT["project"]
+    assert project["authors"] and all(url.startswith("https://") for url in project["urls"].values())
+    links = re.findall(r"\]\(([^)]+)\)", (ROOT / project["readme"]).read_text())
+    assert all(link.startswith("https://") for link in links), links
 
 
 @pytest.mark.parametrize(
