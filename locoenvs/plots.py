@@ -12,6 +12,7 @@ from locoenvs.evaluate import Result
 from locoenvs.task import Terrain, TileKind
 
 if TYPE_CHECKING:
+    from cycler import Cycler
     from matplotlib.figure import Figure
 
 _CROSSED: dict[str, tuple[TileKind, ...]] = {
@@ -32,6 +33,7 @@ def learning_picture(records: Sequence[dict[str, Any]], path: Path) -> None:
     total, terms, ends = figure.subplots(1, 3)
     total.plot(minutes, [update["reward_per_second"] for update in updates], color="tab:blue")
     total.set_title("reward, 1/s", loc="left")
+    terms.set_prop_cycle(_distinct())
     for name in updates[-1]["terms_per_second"]:
         terms.plot(minutes, [update["terms_per_second"][name] for update in updates], label=name.replace("_", " "))
     terms.set_title("reward terms, 1/s", loc="left")
@@ -86,6 +88,15 @@ def _difficulty(terrain: Terrain, kind: TileKind, level: int) -> float:
         easiest, hardest = terrain.obstacle_height if kind == "obstacles" else terrain.slope
     value = easiest + (hardest - easiest) * level / max(terrain.levels - 1, 1)
     return math.degrees(math.atan(value)) if kind.startswith("slope") else value
+
+
+def _distinct() -> Cycler:
+    """Lines that can be told apart: nineteen colors, then the same ones dashed."""
+    from cycler import cycler
+    from matplotlib import colormaps
+
+    colors = [color for name in ("tab10", "Dark2") for color in colormaps[name].colors]  # type: ignore[attr-defined]
+    return cycler(linestyle=["-", "--"]) * cycler(color=["black", *colors])
 
 
 def _figure(width: float) -> Figure:

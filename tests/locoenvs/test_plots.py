@@ -68,3 +68,22 @@ def test_a_panel_without_tiles_has_no_such_picture(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="panel 'test' has no tiles"):
         success_picture(result({}), TERRAIN, tmp_path / "success.png")
     assert not list(tmp_path.iterdir())
+
+
+def test_no_two_terms_of_a_ledger_look_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[Any] = []
+    monkeypatch.setattr(plots, "_save", lambda figure, path: drawn.append(figure))
+    terms = {f"term_{index}": float(index) for index in range(25)}
+    updates = [
+        {
+            "kind": "update",
+            "elapsed_seconds": 60.0 * k,
+            "reward_per_second": 1.0,
+            "terms_per_second": terms,
+            "resets": {},
+        }
+        for k in range(2)
+    ]
+    plots.learning_picture(updates, tmp_path / "learning.png")
+    lines = drawn[0].axes[1].get_lines()
+    assert len(lines) == len({(line.get_color(), line.get_linestyle()) for line in lines}) == 25
