@@ -108,4 +108,5 @@ def _label(key: object) -> str:
 
 def shown(value: Any) -> str:
     """A value from a file as an error shows it: in one line, cut short."""
-    return _SHORT.repr(value)
+    text = _SHORT.repr(value)
+    return text if len(text) <= 200 else text[:200] + "..."

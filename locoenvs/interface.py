@@ -18,7 +18,7 @@ PROSE = ("meaning", "conventions")
 CONVENTIONS = {
     "units": "SI: m, s, rad, kg, N",
     "world": "a fixed frame whose z axis points up; gravity pulls along -z",
-    "base": "the frame of the robot's first body: x forward, y left, z up; its origin is the body's, not its center of mass",
+    "base": "the frame of the body control.base: x forward, y left, z up; its origin is the body's, not its center of mass",
     "quaternion": "(w, x, y, z), turns vectors along the base's axes into vectors along the world's",
     "heading": "of the base's x axis from the world's x axis to the left: atan2(2 (x y + w z), 1 - 2 (y y + z z))",
     "joints": "an angle grows by the right-hand rule about axis, a unit vector in the frame of body; at angle 0 that frame is "
@@ -28,7 +28,8 @@ CONVENTIONS = {
 _LAWS = {
     "pd": "torque = clip(stiffness (target - angle) - damping velocity, -torque_limit, torque_limit)",
     "lstm": "torque is what the drive's network makes of (target - angle, velocity), clipped at torque_limit and, in the "
-    "direction of motion, at 2 (1 - |velocity| / velocity_limit) torque_limit, at least 0; stiffness and damping play no part",
+    "direction of motion, at 2 (1 - |velocity| / velocity_limit) torque_limit, at least 0; the network remembers, from 0 at an "
+    "episode's begin, and stiffness and damping play no part",
 }
 
 
@@ -44,6 +45,7 @@ def describe(task: Task) -> dict[str, Any]:
             "about start_height of the base above the ground, joints near default_position, last_action 0",
             "physics_dt": timing.physics_dt,
             "decimation": timing.decimation,
+            "base": task.robot.bodies[0].name,
             "start_height": task.robot.start_height,
         },
         "joints": [
