@@ -63,6 +63,8 @@ def valid(adapter: TypeAdapter[T], values: Mapping[str, Any], name: str) -> T:
         rest = f" (and {len(others)} more)" if others else ""
         text = f"{field}: {' '.join(first['msg'].removeprefix('Value error, ').split())}"
         raise ValueError(f"{name}: {text if len(text) < 300 else text[:300] + '...'}{given}{rest}") from None
+    except ArithmeticError as error:
+        raise ValueError(f"{name} has numbers beyond all measure: {error}") from None
 
 
 def check_format(

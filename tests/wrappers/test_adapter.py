@@ -59,6 +59,16 @@ def test_another_autoreset_mode_is_refused(adapter: Callable[[Any], Any], mode: 
         adapter(env)
 
 
+def test_no_learner_sees_the_streams_of_held_out_panels(adapter: Callable[[Any], Any]) -> None:
+    env = gymnasium.make(FLAT, num_envs=2, split="panel", options={"threads": 1})
+    with pytest.raises(
+        ValueError, match="split='panel', which is held out.* is for training: make it with split='train'"
+    ):
+        adapter(env)
+    for split in ("train", "test"):
+        adapter(gymnasium.make(FLAT, num_envs=2, split=split, options={"threads": 1}))
+
+
 def test_the_bare_environment_is_taken_as_it_is() -> None:
     env = Circle()
     assert bare(env, "Any") is env
