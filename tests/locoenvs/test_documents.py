@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass
 
+from fake import BIPED
 from locoenvs import documents
 from locoenvs.robot import CONFIG
+from locoenvs.task import Task
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -94,3 +98,21 @@ def test_differences_name_the_field_and_both_sides() -> None:
     ]
     assert list(documents.differences([1], [1, 2], "x")) == [("x", "[1]", "[1, 2]")]
     assert len(documents.shown({str(number): "x" * 1000 for number in range(100)})) < 250
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"action_clip": 0}, "mine.json: action_clip: Input should be greater than 0, got 0$"),
+        ({"action_clip": "1"}, "mine.json: action_clip: Input should be a valid number, got '1'$"),
+        ({"robot": {"name": "a"}}, r"mine.json: robot.bodies: Field required \(and 6 more\)$"),
+        ({"actuator": {"kind": "lstm"}}, r"mine.json: actuator.lstm.network: Field required \(and 1 more\)$"),
+        ({"more": 1}, "mine.json: more: Unexpected keyword argument, got 1$"),
+        ({"terrain": {"cell": 1e-320}}, "mine.json.*(beyond all measure|cell)"),
+        ({"curriculum": {"initial_level": 10}}, "mine.json: .*initial_level"),
+    ],
+)
+def test_the_first_wrong_field_of_a_task_is_named(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message) as refused:
+        Task.from_json(json.dumps({**json.loads(Task(BIPED).to_json()), **changes}), "mine.json")
+    assert "\n" not in str(refused.value)
