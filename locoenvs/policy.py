@@ -12,6 +12,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -87,7 +88,11 @@ class Policy:
         self.task = task
         self._network = network
         self._onnx = onnx
-        self._session = _session(network.to_onnx())  # never the bytes of a file
+
+    @cached_property
+    def _session(self) -> Any:
+        """What runs the network: written anew, never the bytes of a file."""
+        return _session(self._network.to_onnx())
 
     @property
     def environment(self) -> str | None:
@@ -105,7 +110,7 @@ class Policy:
         return self.document["provenance"]
 
     def __call__(self, observations: np.ndarray) -> np.ndarray:
-        """Actions (N, J) float32, without exploration, for observations (N, O)."""
+        """Actions (N, J) float32, without exploration, for observations (N, O). Only this needs onnxruntime."""
         size = self.document["observation"]["size"]
         if observations.ndim != 2 or observations.shape[1] != size:
             raise ValueError(f"observations must have shape (N, {size}), got {observations.shape}")

@@ -7,6 +7,7 @@ import dataclasses
 import hashlib
 import json
 import random
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -332,6 +333,19 @@ def test_saving_refuses_what_loading_would(tmp_path: Path) -> None:
     assert not (tmp_path / "x").exists()
 
 
+def test_only_acting_needs_onnxruntime_and_what_is_missing_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    policy = load_policy(saved(tmp_path))
+    assert len(policy.layers()) == 3
+    with pytest.raises(ImportError, match=r"running a policy needs onnxruntime: pip install .*\[policy\]"):
+        policy(np.zeros((1, SIZE), np.float32))
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(ImportError, match=r"a policy's network needs onnx: pip install .*\[policy\]"):
+        load_policy(tmp_path)
+
+
 VERSION_1 = {"joints": 5, "slots": 6}
 """Fields of a joint and of a slot in files of version 1."""
 
@@ -460,7 +474,7 @@ def test_only_the_one_network_that_is_written_here_is_read_and_no_other_reaches_
         planted(tmp_path, foreign)
         begun = time.perf_counter()
         with pytest.raises(ValueError) as refused:
-            load_policy(tmp_path)
+            load_policy(tmp_path)(np.zeros((1, SIZE), np.float32))
         text = str(refused.value)
         assert message in text and str(tmp_path / "policy.onnx") in text and "\n" not in text
         assert time.perf_counter() - begun < 2
@@ -470,7 +484,7 @@ def test_only_the_one_network_that_is_written_here_is_read_and_no_other_reaches_
     model = onnx.load_model_from_string(network)
     model.graph.node[1].name = "a name, which means nothing"
     planted(tmp_path, model.SerializeToString())
-    load_policy(tmp_path)
+    load_policy(tmp_path)(np.zeros((1, SIZE), np.float32))
     assert started == [network]
 
 
