@@ -9,7 +9,7 @@ from typing import Any
 import gymnasium
 import pytest
 
-import locoenvs  # noqa: F401
+import locoenvs
 from circle import Circle
 from locoenvs.wrappers.adapter import bare
 
@@ -67,6 +67,16 @@ def test_no_learner_sees_the_streams_of_held_out_panels(adapter: Callable[[Any],
         adapter(env)
     for split in ("train", "test"):
         adapter(gymnasium.make(FLAT, num_envs=2, split=split, options={"threads": 1}))
+
+
+def test_nor_do_the_pure_functions() -> None:
+    pytest.importorskip("brax")
+    from locoenvs.wrappers.brax import BraxEnv
+
+    with pytest.raises(ValueError, match="split='panel', which is held out, and BraxEnv is for training"):
+        BraxEnv(locoenvs.functional(FLAT, num_envs=2, backend="mjx", split="panel"))
+    with pytest.raises(ValueError, match="unknown split 'pannel'; did you mean 'panel'"):
+        locoenvs.functional(FLAT, num_envs=2, backend="mjx", split="pannel")
 
 
 def test_the_bare_environment_is_taken_as_it_is() -> None:
