@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 ACTIVATIONS = {"elu": "Elu", "relu": "Relu", "tanh": "Tanh"}
 """Names of the hidden layers' activations and their ONNX operators."""
 
-LARGEST = 16 * 2**20
-"""Bytes of the largest network that is written or read: four million weights."""
+LARGEST = 8 * 2**20
+"""Bytes of the largest network that is written or read: two million weights, ten times the paper's."""
 
 _OPSET, _IR_VERSION = 17, 8
 """Old enough for any runtime of the last years."""
