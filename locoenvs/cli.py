@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -25,7 +24,7 @@ from locoenvs.evaluate import Result, evaluate, strata_table, table
 from locoenvs.panel import Panel, panel_of
 from locoenvs.pictures import terrain_picture
 from locoenvs.plots import learning_picture, success_picture
-from locoenvs.policy import Policy, load_policy
+from locoenvs.policy import FILES, Policy, load_policy
 from locoenvs.recipes import ActuatorKind
 from locoenvs.registration import IDS
 from locoenvs.registration import task as task_of
@@ -199,20 +198,20 @@ def play(
 
 
 @app.command
-def export(run: Text, out: Path) -> None:
-    """Copy a run's policy, policy.onnx and policy.json, after checking that they belong together.
+def export(policy: Text, out: Path, force: bool = False) -> None:
+    """Copy a policy, policy.onnx and policy.json, after checking that they belong together and are nothing else.
 
     Args:
-        run: Run, a name or a path.
+        policy: Folder of a policy, a run, an environment whose policy is shipped, or a shipped policy's name.
         out: Folder to write to.
+        force: Replace the policy that is there.
     """
-    found = Run.open(_run_folder(run))
-    if not found.policy.is_dir():
-        raise FileNotFoundError(f"{found.folder} has no policy yet: finish it by train --resume {found.folder}")
-    policy = load_policy(found.policy)
-    out.mkdir(parents=True, exist_ok=True)
-    for name in ("policy.onnx", "policy.json"):
-        shutil.copyfile(policy.folder / name, out / name)
+    loaded = _policy(policy)
+    if not force and (there := [name for name in FILES if (out / name).exists()]):
+        raise FileExistsError(
+            f"{out} holds {' and '.join(there)} already: choose another folder, or replace by --force"
+        )
+    loaded.save(out)
     Console().print(f"policy: {out}", highlight=False)
 
 
@@ -355,8 +354,11 @@ def _policy(name: str) -> Policy:
         return load_policy(shipped)
     folder = Path(name)
     for place in (folder, folder / "policy", RUNS / name / "policy", POLICIES / name):
-        if place.suffix == ".onnx" or (place / "policy.json").is_file() or (place / "policy.onnx").is_file():
+        if place.suffix == ".onnx" or place.name in FILES or any((place / file).is_file() for file in FILES):
             return load_policy(place)
+    for run in (folder, RUNS / name):
+        if (run / "recipe.json").is_file():
+            raise FileNotFoundError(f"{run} has no policy yet: finish it by train --resume {run}")
     raise FileNotFoundError(
         f"no policy in {name}: give a folder with policy.onnx and policy.json, a run, or one of "
         f"{', '.join(sorted(place.name for place in POLICIES.iterdir()))}"

@@ -13,10 +13,14 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+import pydantic.dataclasses
+from pydantic import JsonValue, TypeAdapter
 
+from locoenvs import documents
+from locoenvs.robot import CONFIG
 from locoenvs.run import write_atomically
 
 FORMAT, FORMAT_VERSION = "locoenvs.drive", 1
@@ -58,9 +62,9 @@ class Network:
     def __post_init__(self) -> None:
         size = 2
         for index, layer in enumerate(self.layers):
-            units = layer.units
+            units = len(layer.bias) // len(GATES)
             shapes = (layer.input.shape, layer.recurrent.shape, layer.bias.shape)
-            if shapes != ((4 * units, size), (4 * units, units), (4 * units,)):
+            if not units or shapes != ((4 * units, size), (4 * units, units), (4 * units,)):
                 raise ValueError(
                     f"drive {self.name!r}: layer {index} of {units} units and {size} inputs needs input, recurrent and "
                     f"bias of {(4 * units, size)}, {(4 * units, units)}, {(4 * units,)}, got {shapes}"
@@ -71,8 +75,9 @@ class Network:
         if not self.dt > 0:
             raise ValueError(f"drive {self.name!r}: dt must be positive, got {self.dt} s")
         arrays = [self.weight, *(a for layer in self.layers for a in (layer.input, layer.recurrent, layer.bias))]
+        arrays += [_array([*self.input_scale, self.output_scale, self.bias])]
         if not all(np.isfinite(array).all() for array in arrays):
-            raise ValueError(f"drive {self.name!r}: its weights are NaN or infinite")
+            raise ValueError(f"drive {self.name!r}: its numbers are NaN, infinite or beyond float32")
 
     def _numbers(self) -> dict[str, Any]:
         """All that the torque depends on, as JSON has it."""
@@ -107,35 +112,81 @@ class Network:
         return json.dumps(document, indent=1) + "\n"
 
     @staticmethod
-    def from_json(text: str | bytes) -> Network:
-        """The network of :meth:`to_json`. Raises ValueError for anything else, and for one that was changed."""
-        document = json.loads(text)
-        found = document.get("format") if isinstance(document, dict) else None
-        if (found, document.get("format_version") if found else None) != (FORMAT, FORMAT_VERSION):
-            raise ValueError(f"not a drive's network: its format is {found!r}, not {FORMAT!r} {FORMAT_VERSION}")
-        numbers = document["network"]
-        network = Network(
-            name=document["name"],
-            dt=numbers["dt"],
-            input_scale=tuple(numbers["input_scale"]),
-            output_scale=numbers["output_scale"],
-            layers=tuple(
-                Layer(*(_array(layer[name]) for name in ("input", "recurrent", "bias"))) for layer in numbers["layers"]
-            ),
-            weight=_array(numbers["output"]["weight"]),
-            bias=numbers["output"]["bias"],
-            provenance=document["provenance"],
-        )
-        if network.hash != document["hash"]:
-            raise ValueError(
-                f"drive {network.name!r} was changed: its hash is {network.hash}, its file says {document['hash']}"
+    def from_json(text: str | bytes, name: str = "the drive's network") -> Network:
+        """The network of :meth:`to_json`; errors call it ``name``. Raises ValueError for anything else, or one that was
+        changed."""
+        document = documents.parsed(text, name)
+        documents.check_format(document, "a drive's network", FORMAT, (FORMAT_VERSION,), name)
+        file = documents.valid(_FILE, document, name)
+        numbers = file.network
+        try:
+            network = Network(
+                name=file.name,
+                dt=numbers.dt,
+                input_scale=numbers.input_scale,
+                output_scale=numbers.output_scale,
+                layers=tuple(
+                    Layer(_array(layer.input), _array(layer.recurrent), _array(layer.bias)) for layer in numbers.layers
+                ),
+                weight=_array(numbers.output.weight),
+                bias=numbers.output.bias,
+                provenance=dict(file.provenance),
             )
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from None
+        if network.hash != file.hash:
+            raise ValueError(
+                f"{name}: drive {network.name!r} was changed: its hash is {network.hash}, its file says {file.hash}"
+            )
+        for field, found, expected in documents.differences(
+            document, json.loads(network.to_json()), prose=("network",)
+        ):
+            raise ValueError(f"{name}: {field} is {found}, a drive's is {expected}")
         return network
 
     def save(self, path: Path) -> None:
         """Write the network to a file."""
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, lambda file: file.write(self.to_json().encode()))
+
+
+@pydantic.dataclasses.dataclass(frozen=True, config=CONFIG)
+class _LayerNumbers:
+    input: list[list[float]]
+    recurrent: list[list[float]]
+    bias: list[float]
+
+
+@pydantic.dataclasses.dataclass(frozen=True, config=CONFIG)
+class _OutputNumbers:
+    weight: list[float]
+    bias: float
+
+
+@pydantic.dataclasses.dataclass(frozen=True, config=CONFIG)
+class _Numbers:
+    dt: float
+    input_scale: tuple[float, float]
+    output_scale: float
+    layers: list[_LayerNumbers]
+    output: _OutputNumbers
+
+
+@pydantic.dataclasses.dataclass(frozen=True, config=CONFIG)
+class _File:
+    """What :meth:`Network.to_json` writes."""
+
+    format: Literal["locoenvs.drive"]
+    format_version: int
+    name: documents.Name
+    hash: documents.Hash
+    inputs: list[str]
+    gates: list[str]
+    provenance: dict[str, JsonValue]
+    network: _Numbers
+
+
+_FILE: TypeAdapter[_File] = TypeAdapter(_File)
 
 
 @cache
@@ -146,7 +197,7 @@ def load(name: str) -> Network:
         return Network.from_json(shipped.read_bytes())
     path = Path(name)
     if path.is_file():
-        return Network.from_json(path.read_bytes())
+        return Network.from_json(documents.read(path), name)
     raise ValueError(f"no drive's network {name!r}: give one of {', '.join(names())}, or the path of a JSON file")
 
 
@@ -158,7 +209,8 @@ def names() -> list[str]:
 
 
 def _array(values: Any) -> np.ndarray:
-    return np.asarray(values, dtype=np.float32)
+    with np.errstate(over="ignore"):
+        return np.asarray(values, dtype=np.float32)
 
 
 def _list(array: np.ndarray) -> list[Any]:

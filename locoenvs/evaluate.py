@@ -19,7 +19,7 @@ from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass
 from rich.table import Table
 
-from locoenvs import engines, rng
+from locoenvs import documents, engines, rng
 from locoenvs.arrays import convert
 from locoenvs.machine import versions
 from locoenvs.panel import Panel, Stratum
@@ -113,9 +113,16 @@ class Result:
         return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
 
     @staticmethod
-    def from_json(text: str | bytes) -> Result:
-        """The result of :meth:`to_json`. Raises ValueError naming every field that is wrong."""
-        return _ADAPTER.validate_json(text)
+    def from_json(text: str | bytes, name: str = "the evaluation") -> Result:
+        """The result of :meth:`to_json`; errors call it ``name``. Raises ValueError naming the first field that is wrong."""
+        result = documents.valid(_ADAPTER, documents.parsed(text, name), name)
+        groups = [group for stratum in result.strata.values() for group in stratum.values()]
+        for metrics in (result.metrics, *groups):
+            if unknown := sorted(set(metrics) - set(UNITS)):
+                raise ValueError(f"{name}: unknown metric {documents.shown(unknown[0])}; there are {', '.join(UNITS)}")
+            if "fall_rate" not in metrics:
+                raise ValueError(f"{name}: metrics without fall_rate, which every group of robots has")
+        return result
 
 
 _ADAPTER: TypeAdapter[Result] = TypeAdapter(Result)

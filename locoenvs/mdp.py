@@ -8,7 +8,7 @@ from types import ModuleType
 
 import numpy as np
 
-from locoenvs.observations import Slot, layout
+from locoenvs.observations import Slot, layout, scan_lines
 from locoenvs.rewards import active_terms
 from locoenvs.state import Array
 from locoenvs.task import Task
@@ -69,9 +69,7 @@ def prepare(task: Task, height_map: HeightMap, xp: ModuleType, device: object = 
     scan = task.observations.heights
     points = np.zeros((0, 2))
     if scan is not None:
-        forward = np.linspace(-scan.length / 2, scan.length / 2, scan.rows)
-        sideways = np.linspace(-scan.width / 2, scan.width / 2, scan.columns)
-        points = np.stack(np.meshgrid(forward, sideways, indexing="ij"), axis=-1).reshape(-1, 2)
+        points = np.stack(np.meshgrid(*scan_lines(scan), indexing="ij"), axis=-1).reshape(-1, 2)
     return Mdp(
         task=task,
         height_map=height_map,

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 from array_api_compat import array_namespace
 
 from locoenvs import rng
 from locoenvs.rotation import heading, projected_gravity
 from locoenvs.state import Array, Episodes, Observation
-from locoenvs.task import Noise, Task
+from locoenvs.task import HeightScan, Noise, Task
 from locoenvs.terrain import ground_height
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 class Slot:
     """One quantity of the observation: ``observation[start:stop]`` is ``scale`` times a value in ``unit``.
 
-    ``noise`` is the half width of its uniform noise in ``unit``.
+    ``noise`` is the half width of its uniform noise in ``unit``; ``meaning`` says in words what the value is.
     """
 
     name: str
@@ -30,6 +31,21 @@ class Slot:
     unit: str
     scale: float
     noise: float
+    meaning: str
+
+
+MEANINGS = {
+    "base_linear_velocity": "velocity of the base frame's origin against the world, along the base's axes",
+    "base_angular_velocity": "angular velocity of the base against the world, about the base's axes",
+    "projected_gravity": "unit vector in which gravity pulls, along the base's axes: (0, 0, -1) when the base is level",
+    "command_linear_velocity": "commanded velocity forward and left, along the base's x and y axes",
+    "command_yaw_rate": "commanded angular velocity about the base's z axis, positive to the left",
+    "joint_position": "joint angle minus default_position, in the order of joints",
+    "joint_velocity": "joint angular velocity, in the order of joints",
+    "last_action": "the action of the control step before after its clip, in the order of joints; 0 in an episode's first",
+    "heights": "clip(base height - offset - ground height, -clip, clip) at the points of observation.heights",
+}
+"""What each slot holds before its scale, for someone who has nothing but the words."""
 
 
 def layout(task: Task) -> tuple[Slot, ...]:
@@ -51,7 +67,7 @@ def layout(task: Task) -> tuple[Slot, ...]:
         slots.append(("heights", config.heights.size, "m", config.height_scale, noise.height))
     made, start = [], 0
     for name, size, unit, scale, width in slots:
-        made.append(Slot(name, start, start + size, unit, scale, width))
+        made.append(Slot(name, start, start + size, unit, scale, width, MEANINGS[name]))
         start += size
     return tuple(made)
 
@@ -82,6 +98,12 @@ def observe(mdp: Mdp, episodes: Episodes) -> Observation:
     draws = rng.uniform(episodes.key, episodes.number, episodes.step, rng.Purpose.OBSERVATION_NOISE, clean.shape[1])
     noisy = clean + (draws * 2 - 1) * mdp.noise
     return Observation(noisy.clip(-clip, clip), clean.clip(-clip, clip))
+
+
+def scan_lines(scan: HeightScan) -> tuple[np.ndarray, np.ndarray]:
+    """Where a scan's rows lie forward of the base (rows,) and its columns to the left of it (columns,), m."""
+    forward = np.linspace(-scan.length / 2, scan.length / 2, scan.rows)
+    return forward, np.linspace(-scan.width / 2, scan.width / 2, scan.columns)
 
 
 def height_samples(mdp: Mdp, position: Array, quaternion: Array) -> Array:

@@ -18,13 +18,17 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
+from locoenvs import documents
 from locoenvs.recipes import ActuatorKind, nearest
 from locoenvs.registration import IDS
 from locoenvs.registration import task as task_of
 from locoenvs.robot import CONFIG
-from locoenvs.task import Commands, Count, Curriculum, Task, TileKind, TileShare
+from locoenvs.task import Commands, Curriculum, Task, TileKind, TileShare
 
 FORMAT = "locoenvs.panel"
+
+LARGEST = 2**20
+"""Robots of the largest panel."""
 
 Quantity = Literal[
     "commanded_speed", "commanded_yaw_rate", "since_push", "friction", "terrain", "level", "terrain_and_level"
@@ -57,7 +61,7 @@ class Panel:
     description: str
     task: Task
     seed: Annotated[int, Field(ge=0, lt=2**31)]
-    num_robots: Count
+    num_robots: Annotated[int, Field(ge=1, le=LARGEST)]
     strata: tuple[Stratum, ...]
     split: Literal["panel"] = "panel"
 
@@ -78,21 +82,30 @@ class Panel:
         return json.dumps({"format": FORMAT, "hash": self.hash, "panel": dataclasses.asdict(self)}, indent=2) + "\n"
 
     @staticmethod
-    def from_json(text: str | bytes) -> Panel:
-        """The panel of a manifest. Raises ValueError for a manifest that was changed since it was written."""
-        document = json.loads(text)
-        if not isinstance(document, dict) or document.get("format") != FORMAT:
-            raise ValueError(f"not a panel's manifest: its format is not {FORMAT!r}")
-        panel = _ADAPTER.validate_json(json.dumps(document["panel"]))
-        if panel.hash != document["hash"]:
+    def from_json(text: str | bytes, name: str = "the panel's manifest") -> Panel:
+        """The panel of a manifest; errors call it ``name``. Raises ValueError for one that was changed since it was written."""
+        document = documents.parsed(text, name)
+        documents.check_format(document, "a panel's manifest", FORMAT, name=name)
+        manifest = documents.valid(_MANIFEST, document, name)
+        panel = manifest.panel
+        if panel.hash != manifest.hash:
             raise ValueError(
-                f"panel {panel.name!r} was changed: its hash is {panel.hash}, its manifest says {document['hash']}. "
+                f"panel {panel.name!r} was changed: its hash is {panel.hash}, its manifest says {manifest.hash}. "
                 "A panel is never edited: make another one under another name"
             )
         return panel
 
 
-_ADAPTER: TypeAdapter[Panel] = TypeAdapter(Panel)
+@dataclass(frozen=True, config=CONFIG)
+class _Manifest:
+    """What :meth:`Panel.to_json` writes."""
+
+    format: Literal["locoenvs.panel"]
+    hash: documents.Hash
+    panel: Panel
+
+
+_MANIFEST: TypeAdapter[_Manifest] = TypeAdapter(_Manifest)
 
 PANELS: dict[str, str] = {
     "flat": "Loco/AnymalC-Flat-v0",
@@ -106,7 +119,8 @@ def load_panel(name: str) -> Panel:
     """The panel of the suite with that name, from its manifest."""
     if name not in PANELS:
         raise ValueError(nearest("panel", name, list(PANELS)))
-    return Panel.from_json((resources.files("locoenvs") / "panels" / f"{name}.json").read_bytes())
+    file = resources.files("locoenvs") / "panels" / f"{name}.json"
+    return Panel.from_json(file.read_bytes(), str(file))
 
 
 def panel_for(env_id: str, actuator: ActuatorKind = "pd", name: str | None = None) -> Panel:

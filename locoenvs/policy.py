@@ -1,8 +1,9 @@
 """A trained policy as two files that no learner is needed for: ``policy.onnx`` and ``policy.json``.
 
 The network maps observations "obs" (N, O) float32 to "actions" (N, J) float32, normalization included. The JSON holds
-all that a controller needs beside it: joint order, gains, default pose, scales, the observation's layout, the whole
-task and where the policy comes from. Loading reads numbers only: neither file can run code.
+all that a controller needs beside it: how the observation is made, what an action does, the whole task and where the
+policy comes from. Loading believes neither: what the JSON says must be what its task and its network say, the network must
+be of the one form that is written here (:mod:`locoenvs.mlp`), and neither file can run code.
 """
 
 from __future__ import annotations
@@ -11,37 +12,87 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from pydantic import Field, JsonValue, TypeAdapter
+from pydantic.dataclasses import dataclass
 
-from locoenvs import install
+from locoenvs import documents, install, mlp
+from locoenvs.interface import PROSE, describe, describe_version_1
+from locoenvs.mlp import Layer, Mlp
 from locoenvs.observations import layout
-from locoenvs.recipes import nearest
+from locoenvs.robot import CONFIG
 from locoenvs.run import write_atomically
 from locoenvs.task import Task, hash_of
 
-FORMAT, FORMAT_VERSION = "locoenvs.policy", 1
+__all__ = ["FILES", "FORMAT", "FORMAT_VERSION", "Layer", "Policy", "load_policy", "save_policy"]
 
-_ACTIVATIONS = {"elu": "Elu", "relu": "Relu", "tanh": "Tanh"}
-"""Names of the hidden layers' activations and their ONNX operators."""
+FORMAT, FORMAT_VERSION = "locoenvs.policy", 2
+"""Version 1 had no frames, axes, heights, commands and drives in its description; it is read as if it did."""
 
-_OPSET, _IR_VERSION = 17, 8
-"""Old enough for any runtime of the last years."""
+FILES = ("policy.onnx", "policy.json")
 
-Layer = tuple[np.ndarray, np.ndarray]
-"""Weight (out, in) and bias (out,) of y = W x + b."""
+
+@dataclass(frozen=True, config=CONFIG)
+class _Onnx:
+    """The file of the network, and what its ports are called."""
+
+    file: Literal["policy.onnx"]
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    input: Literal["obs"]
+    output: Literal["actions"]
+
+
+@dataclass(frozen=True, config=CONFIG)
+class _Normalization:
+    mean: list[float]
+    std: list[float]
+
+
+@dataclass(frozen=True, config=CONFIG)
+class _Network:
+    activation: Literal["elu", "relu", "tanh"]
+    hidden: list[int]
+    normalization: _Normalization | None
+
+
+@dataclass(frozen=True, config=CONFIG)
+class _Header:
+    """The part of a policy.json that does not follow from its task."""
+
+    format: Literal["locoenvs.policy"]
+    format_version: int
+    environment: documents.Name | None
+    task_hash: documents.Hash
+    onnx: _Onnx
+    network: _Network
+    provenance: dict[str, JsonValue]
+    task: Task
+
+
+_HEADER: TypeAdapter[_Header] = TypeAdapter(_Header)
 
 
 class Policy:
-    """A policy that was loaded by :func:`load_policy`; call it with observations (N, O), get actions (N, J)."""
+    """A policy that was loaded by :func:`load_policy`; call it with observations (N, O), get actions (N, J).
 
-    def __init__(self, folder: Path, document: dict[str, Any], task: Task, session: Any) -> None:
+    ``document`` is its policy.json, in today's format. ``folder`` is where it was loaded from.
+    """
+
+    def __init__(self, folder: Path, document: dict[str, Any], task: Task, network: Mlp, onnx: bytes) -> None:
         self.folder = folder
         self.document = document
         self.task = task
-        self._session = session
+        self._network = network
+        self._onnx = onnx
+
+    @cached_property
+    def _session(self) -> Any:
+        """What runs the network: written anew, never the bytes of a file."""
+        return _session(self._network.to_onnx())
 
     @property
     def environment(self) -> str | None:
@@ -59,7 +110,7 @@ class Policy:
         return self.document["provenance"]
 
     def __call__(self, observations: np.ndarray) -> np.ndarray:
-        """Actions (N, J) float32, without exploration, for observations (N, O)."""
+        """Actions (N, J) float32, without exploration, for observations (N, O). Only this needs onnxruntime."""
         size = self.document["observation"]["size"]
         if observations.ndim != 2 or observations.shape[1] != size:
             raise ValueError(f"observations must have shape (N, {size}), got {observations.shape}")
@@ -67,19 +118,14 @@ class Policy:
 
     def layers(self) -> list[Layer]:
         """The network's layers, with the normalization, if there is one, as part of the first."""
-        try:
-            from onnx import load, numpy_helper
-        except ImportError as error:
-            raise ImportError("reading a policy's network needs onnx: pip install onnx") from error
-        graph = load(self.folder / "policy.onnx").graph
-        values = {entry.name: numpy_helper.to_array(entry) for entry in graph.initializer}
-        count = len(self.document["network"]["hidden"]) + 1
-        layers = [(values[f"weight_{index}"], values[f"bias_{index}"]) for index in range(count)]
-        if "mean" in values:
-            weight, bias = layers[0]
-            weight = weight / values["std"]
-            layers[0] = weight, bias - weight @ values["mean"]
-        return layers
+        return self._network.merged()
+
+    def save(self, folder: Path) -> None:
+        """Write ``policy.onnx``, byte for byte as it was loaded, and ``policy.json``, in today's format, to ``folder``."""
+        text = json.dumps(self.document, indent=2) + "\n"
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(folder / "policy.onnx", lambda file: file.write(self._onnx))
+        write_atomically(folder / "policy.json", lambda file: file.write(text.encode()))
 
     def check(self, task: Task, start: bool = False) -> None:
         """Raise ValueError, naming both sides of every difference, if this policy cannot control ``task``.
@@ -112,97 +158,75 @@ def save_policy(
 
     The network is ``(obs - mean) / std``, if given, (O,) each, then the ``layers`` with ``activation`` between them.
     ``provenance`` is stored as it is; its "environment" is the id of the environment.
+
+    Raises ValueError, before anything is written, for what :func:`load_policy` would refuse.
     """
-    slots = layout(task)
-    network = _network(layers, activation, mean, std, slots[-1].stop, len(task.robot.joints))
-    normalization = None if mean is None or std is None else {"mean": _list(mean), "std": _list(std)}
-    origin = dict(provenance or {})
+    network = Mlp(layers, activation, mean, std)
+    network.check(layout(task)[-1].stop, len(task.robot.joints))
+    content, origin = network.to_onnx(), dict(provenance or {})
     document = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "environment": origin.get("environment"),
         "task_hash": task.hash,
-        "onnx": {"file": "policy.onnx", "sha256": _sha256(network), "input": "obs", "output": "actions"},
-        "control_dt": task.timing.control_dt,
-        "joints": [
-            {
-                "name": joint.name,
-                "default_position": joint.default,
-                "stiffness": joint.stiffness,
-                "damping": joint.damping,
-                "torque_limit": joint.torque_limit,
-            }
-            for joint in task.robot.joints
-        ],
-        "action": {
-            "meaning": "joint target = default_position + scale * clip(action, -clip, clip)",
-            "scale": task.robot.action_scale,
-            "clip": task.action_clip,
-        },
-        "observation": {
-            "meaning": "obs[start:stop] = clip(scale * value in unit, -clip, clip)",
-            "size": slots[-1].stop,
-            "clip": task.observations.clip,
-            "slots": [dataclasses.asdict(slot) for slot in slots],
-        },
-        "network": {
-            "activation": activation,
-            "hidden": [int(weight.shape[0]) for weight, _ in layers[:-1]],
-            "normalization": normalization,
-        },
+        "onnx": {"file": "policy.onnx", "sha256": _sha256(content), "input": "obs", "output": "actions"},
+        **describe(task),
+        "network": network.description(),
         "provenance": origin,
         "task": json.loads(task.to_json()),
     }
-    text = json.dumps(document, indent=2) + "\n"
-    folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / "policy.onnx", lambda file: file.write(network))
-    write_atomically(folder / "policy.json", lambda file: file.write(text.encode()))
+    _checked(folder, json.dumps(document), content).save(folder)
 
 
 def load_policy(path: Path | str) -> Policy:
     """The policy of a folder, or of a ``policy.onnx`` with its ``policy.json`` beside it.
 
-    Raises FileNotFoundError if either is missing, and ValueError if they do not belong together or are not a policy's.
+    Raises FileNotFoundError if either is missing, and ValueError, in one line, if they do not belong together or are not
+    a policy's.
     """
     path = Path(path)
-    folder = path.parent if path.suffix == ".onnx" else path
-    onnx_file, json_file = folder / "policy.onnx", folder / "policy.json"
-    missing = [file.name for file in (onnx_file, json_file) if not file.is_file()]
-    if missing:
+    folder = path.parent if path.name in FILES else path
+    if not folder.is_dir() and path.suffix == ".onnx":
+        raise FileNotFoundError(f"{path}: the two files of a policy are called {' and '.join(FILES)}")
+    if missing := [name for name in FILES if not (folder / name).is_file()]:
         raise FileNotFoundError(f"no policy in {folder}: {' and '.join(missing)} missing")
-    document = _document(json_file)
-    network = onnx_file.read_bytes()
-    if _sha256(network) != document["onnx"]["sha256"]:
+    return _checked(folder, documents.read(folder / "policy.json"), documents.read(folder / "policy.onnx", mlp.LARGEST))
+
+
+def _checked(folder: Path, text: str | bytes, content: bytes) -> Policy:
+    """The policy of both files' contents, after every check."""
+    onnx_file, file = folder / "policy.onnx", str(folder / "policy.json")
+    document = documents.parsed(text, file)
+    documents.check_format(document, "a policy's", FORMAT, (1, FORMAT_VERSION), file)
+    fields = {field.name for field in dataclasses.fields(_Header)}
+    header = documents.valid(_HEADER, {name: value for name, value in document.items() if name in fields}, file)
+    task = header.task
+    if (found := hash_of(document["task"])) != header.task_hash:
+        raise ValueError(f"{file} was changed: its task's hash is {found}, it was saved with {header.task_hash}")
+    inputs, outputs = layout(task)[-1].stop, len(task.robot.joints)
+    if 4 * inputs * max(outputs, 1) > mlp.LARGEST:
         raise ValueError(
-            f"{onnx_file} is not the network that {json_file.name} describes: its sha256 is {_sha256(network)}, "
-            f"not {document['onnx']['sha256']}"
+            f"{file}: its task has {inputs} observations and {outputs} joints, too many for a policy's network"
         )
-    task = Task.from_json(json.dumps(document["task"]))
-    session = _session(network)
-    expected = [("obs", document["observation"]["size"]), ("actions", len(task.robot.joints))]
-    found = [(port.name, port.shape[-1]) for port in (*session.get_inputs(), *session.get_outputs())]
-    if found != expected:
-        raise ValueError(f"{onnx_file} maps {found}, but {json_file.name} describes {expected}")
-    return Policy(folder, document, task, session)
-
-
-def _document(file: Path) -> dict[str, Any]:
-    """The content of a policy.json, with the task as it was hashed when it was saved."""
+    described = describe_version_1(task) if header.format_version == 1 else describe(task)
+    own = {name: value for name, value in document.items() if name not in fields}
+    for field, value, expected in documents.differences(own, described, prose=PROSE):
+        raise ValueError(f"{file}: {field} is {value}, but by its task it is {expected}")
+    if _sha256(content) != header.onnx.sha256:
+        raise ValueError(
+            f"{onnx_file} is not the network that policy.json describes: its sha256 is {_sha256(content)}, "
+            f"not {header.onnx.sha256}"
+        )
     try:
-        document = json.loads(file.read_bytes())
+        network = Mlp.from_onnx(content, header.network.activation, inputs, outputs)
     except ValueError as error:
-        raise ValueError(f"{file} is not JSON: {error}") from error
-    found = document.get("format") if isinstance(document, dict) else None
-    if found != FORMAT:
-        raise ValueError(f"{file} is not a policy's: its format is {found!r}, not {FORMAT!r}")
-    if document["format_version"] != FORMAT_VERSION:
-        raise ValueError(
-            f"{file} has format version {document['format_version']}, this locoenvs reads {FORMAT_VERSION}: "
-            "use the locoenvs that saved it, or train anew"
-        )
-    if hash_of(document["task"]) != document["task_hash"]:
-        raise ValueError(f"{file} was changed: its task's hash is not {document['task_hash']}, which it was saved with")
-    return document
+        raise ValueError(f"{onnx_file}: {error}") from None
+    for field, value, expected in documents.differences(document["network"], network.description(), "network"):
+        raise ValueError(f"{file}: {field} is {value}, but by policy.onnx it is {expected}")
+    rest = {name: document[name] for name in ("network", "provenance", "task")}
+    first = {name: document[name] for name in ("environment", "task_hash", "onnx")}
+    today = {"format": FORMAT, "format_version": FORMAT_VERSION, **first, **describe(task), **rest}
+    return Policy(folder, today, task, network, content)
 
 
 def _interface(task: Task) -> dict[str, object]:
@@ -224,80 +248,6 @@ def _interface(task: Task) -> dict[str, object]:
     }
 
 
-def _network(
-    layers: Sequence[Layer],
-    activation: str,
-    mean: np.ndarray | None,
-    std: np.ndarray | None,
-    inputs: int,
-    outputs: int,
-) -> bytes:
-    """The ONNX model."""
-    try:
-        from onnx import TensorProto, checker, helper, numpy_helper
-    except ImportError as error:
-        raise ImportError("exporting a policy needs onnx: pip install onnx") from error
-    if activation not in _ACTIVATIONS:
-        raise ValueError(nearest("activation", activation, list(_ACTIVATIONS)))
-    _check_shapes(layers, mean, std, inputs, outputs)
-    nodes, weights = [], []
-
-    def constant(name: str, value: np.ndarray) -> str:
-        weights.append(numpy_helper.from_array(np.ascontiguousarray(value, dtype=np.float32), name))
-        return name
-
-    value = "obs"
-    if mean is not None and std is not None:
-        nodes.append(helper.make_node("Sub", [value, constant("mean", mean)], ["centered"]))
-        nodes.append(helper.make_node("Div", ["centered", constant("std", std)], ["normalized"]))
-        value = "normalized"
-    for index, (weight, bias) in enumerate(layers):
-        last = index == len(layers) - 1
-        names = [value, constant(f"weight_{index}", weight), constant(f"bias_{index}", bias)]
-        value = "actions" if last else f"linear_{index}"
-        nodes.append(helper.make_node("Gemm", names, [value], transB=1))
-        if not last:
-            nodes.append(helper.make_node(_ACTIVATIONS[activation], [value], [f"hidden_{index}"]))
-            value = f"hidden_{index}"
-    port = helper.make_tensor_value_info
-    graph = helper.make_graph(
-        nodes,
-        "policy",
-        [port("obs", TensorProto.FLOAT, ["batch", inputs])],
-        [port("actions", TensorProto.FLOAT, ["batch", outputs])],
-        weights,
-    )
-    model = helper.make_model(graph, producer_name="locoenvs", opset_imports=[helper.make_opsetid("", _OPSET)])
-    model.ir_version = _IR_VERSION
-    checker.check_model(model)
-    return model.SerializeToString(deterministic=True)
-
-
-def _check_shapes(
-    layers: Sequence[Layer], mean: np.ndarray | None, std: np.ndarray | None, inputs: int, outputs: int
-) -> None:
-    """Raise ValueError unless the layers lead from ``inputs`` to ``outputs`` in finite numbers."""
-    if (mean is None) != (std is None):
-        raise ValueError("give both mean and std to normalize observations, or neither")
-    for name, values in (("mean", mean), ("std", std)):
-        if values is not None and values.shape != (inputs,):
-            raise ValueError(f"{name} must have shape ({inputs},), one number an observation, got {values.shape}")
-    if std is not None and not np.all(std > 0):
-        raise ValueError(f"std must be positive, its smallest is {np.min(std):g}")
-    size = inputs
-    for index, (weight, bias) in enumerate(layers):
-        if weight.shape[1:] != (size,) or bias.shape != weight.shape[:1]:
-            raise ValueError(
-                f"layer {index} must map {size} values: weight (out, {size}) and bias (out,), "
-                f"got {weight.shape} and {bias.shape}"
-            )
-        if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
-            raise ValueError(f"layer {index} has weights that are NaN or infinite: training has diverged")
-        size = weight.shape[0]
-    if size != outputs or not layers:
-        raise ValueError(f"the last layer must give {outputs} actions, one a joint, got {size}")
-
-
 def _session(network: bytes) -> Any:
     try:
         import onnxruntime
@@ -308,10 +258,6 @@ def _session(network: bytes) -> Any:
     options.inter_op_num_threads = 1
     options.log_severity_level = 3  # errors only
     return onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"])
-
-
-def _list(values: np.ndarray) -> list[float]:
-    return [float(value) for value in np.asarray(values, dtype=np.float32)]
 
 
 def _sha256(content: bytes) -> str:

@@ -10,7 +10,7 @@ from locoenvs import engines, rng
 from locoenvs.arrays import is_traced, library
 from locoenvs.mdp import Mdp, prepare
 from locoenvs.observations import observe
-from locoenvs.recipes import ActuatorKind
+from locoenvs.recipes import ActuatorKind, nearest
 from locoenvs.registration import task as task_of
 from locoenvs.state import Array, EnvState, Observation, Simulator, Transition
 from locoenvs.step import initial, step
@@ -37,6 +37,7 @@ class Functional:
 
     task: Task
     num_envs: int
+    split: str
     mdp: Mdp
     simulator: Simulator
     _reset: Any
@@ -85,6 +86,8 @@ def functional(
 ) -> Functional:
     """The environment of that id as pure functions. The options are those of :class:`~locoenvs.vector.LocoVectorEnv`;
     ``recipe`` and ``actuator`` ("pd" or "lstm"), or ``task``, say what robots do."""
+    if split not in rng.SPLITS:
+        raise ValueError(nearest("split", split, list(rng.SPLITS)))
     library("jax")
     task = task or task_of(env_id, recipe, actuator)
     height_map = build(task.terrain)
@@ -110,7 +113,9 @@ def _of(task: Task, num_envs: int, mdp: Mdp, simulator: Any, split: str, stagger
         state = initial(mdp, simulator, seed, rng.SPLITS[split], staggered)
         return state, observe(mdp, state.episodes)
 
-    return Functional(task, num_envs, mdp, simulator, simulator.compile(reset, mdp), simulator.compile(step, mdp))
+    return Functional(
+        task, num_envs, split, mdp, simulator, simulator.compile(reset, mdp), simulator.compile(step, mdp)
+    )
 
 
 def _seed(key: Any) -> rng.Seed:

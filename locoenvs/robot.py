@@ -6,6 +6,7 @@ from it, so the same numbers reach every engine. All quantities are SI; quaterni
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
@@ -160,7 +161,9 @@ class Robot:
                 )
         if self.mirror and sorted(name for name, _ in self.mirror) != sorted(joints):
             given = [name for name, _ in self.mirror]
-            wrong = sorted(set(given) ^ set(joints)) or sorted({name for name in given if given.count(name) > 1})
+            wrong = sorted(set(given) ^ set(joints)) or sorted(
+                name for name, times in Counter(given).items() if times > 1
+            )
             raise ValueError(f"robot {self.name!r}: mirror must name every joint once: {joints}; look at {wrong}")
 
     @property

@@ -19,6 +19,8 @@ _SIGNS = {
 }
 """How mirroring at the plane y = 0 changes vectors (velocity, gravity) and pseudo-vectors (rotation)."""
 
+_JOINT_SLOTS = ("joint_position", "joint_velocity", "last_action")
+"""One number a joint, which changes places and sign as the joint does."""
 
 Image = tuple[np.ndarray, np.ndarray]
 """A mirror image of a vector as (index, sign): image = sign * vector[index]; its own inverse."""
@@ -35,7 +37,7 @@ class Mirror:
 
 
 def mirror(task: Task) -> Mirror:
-    """The mirror of a task. Raises ValueError for a robot without ``mirror``."""
+    """The mirror of a task. Raises ValueError for a robot without ``mirror``, and for an observation that has none."""
     robot = task.robot
     if not robot.mirror:
         raise ValueError(f"robot {robot.name!r} names no mirror image of its joints: fill in Robot.mirror")
@@ -52,8 +54,18 @@ def mirror(task: Task) -> Mirror:
             assert scan is not None
             grid = np.arange(size).reshape(scan.rows, scan.columns)
             part_index, part_sign = grid[:, ::-1].ravel(), np.ones(size, dtype=np.float32)
-        else:
+        elif slot.name in _JOINT_SLOTS:
             part_index, part_sign = joint_index, joint_sign
+        else:
+            raise ValueError(
+                f"observation {slot.name!r} has no mirror image: say in locoenvs/symmetry.py how it changes from left to "
+                "right, or train with mirror=False"
+            )
+        if len(part_index) != size or len(part_sign) != size:
+            raise ValueError(
+                f"observation {slot.name!r} has {size} values, but a mirror image of {len(part_sign)} for robot "
+                f"{robot.name!r} of {len(names)} joints: make them the same"
+            )
         index.append(slot.start + part_index)
         sign.append(part_sign)
     return Mirror(np.concatenate(index), np.concatenate(sign), joint_index, joint_sign)

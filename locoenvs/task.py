@@ -20,6 +20,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
+from locoenvs import documents
 from locoenvs.robot import CONFIG, NonNegative, Positive, Robot
 
 Range = tuple[float, float]
@@ -374,9 +375,10 @@ class Task:
         return json.dumps(dataclasses.asdict(self), indent=2)
 
     @staticmethod
-    def from_json(text: str | bytes) -> Task:
-        """The task of :meth:`to_json`. Raises ValueError naming every unknown, missing or out-of-range field."""
-        return _ADAPTER.validate_json(text)
+    def from_json(text: str | bytes, name: str = "the task") -> Task:
+        """The task of :meth:`to_json`; errors call it ``name``. Raises ValueError naming the first unknown, missing or
+        out-of-range field."""
+        return documents.valid(_ADAPTER, documents.parsed(text, name), name)
 
     @property
     def hash(self) -> str:

@@ -64,7 +64,7 @@ class Circle(LocoVectorEnv):
     ) -> None:
         self.task, self.num_envs, self.array, self.device = task("Loco/AnymalC-Flat-v0"), robots, array, None
         self.time_outs, self.steps, self.privileged, self.render_mode = time_outs, steps, privileged, None
-        self.autoreset_mode = AutoresetMode.SAME_STEP
+        self.autoreset_mode, self.split = AutoresetMode.SAME_STEP, "train"
         self.mdp: Any = SimpleNamespace(num_joints=1, observation_size=PHASES)
         one: gymnasium.Space[Any] = gymnasium.spaces.Box(0, 1, (PHASES,), np.float32)
         self.single_observation_space = gymnasium.spaces.Dict(policy=one, critic=one) if privileged else one

@@ -15,6 +15,7 @@ def bare(env: object, adapter: str) -> LocoVectorEnv:
 
     Raises:
         TypeError: naming what is around the environment, or its autoreset mode, and what to do.
+        ValueError: if its random streams are those of held-out panels, which no learner may see.
     """
     if not isinstance(env, LocoVectorEnv):
         got = f"{adapter} needs the environment of gymnasium.make(id, num_envs=N) itself, got {type(env).__name__}"
@@ -31,7 +32,17 @@ def bare(env: object, adapter: str) -> LocoVectorEnv:
             f"the environment has autoreset_mode={env.autoreset_mode.name.lower()!r}, which gives {adapter} steps that "
             "belong to no episode: make it with autoreset_mode='same_step'"
         )
+    check_split(env.split, adapter)
     return env
+
+
+def check_split(split: str, adapter: str) -> None:
+    """Raise ValueError for the streams of held-out panels: a result on them would no longer be of anything unseen."""
+    if split == "panel":
+        raise ValueError(
+            f"the environment has split='panel', which is held out, and {adapter} is for training: make it with "
+            "split='train', and judge what was trained by locoenvs eval"
+        )
 
 
 def torch_device(env: LocoVectorEnv, observation: Any) -> Any:

@@ -76,7 +76,7 @@ def learner(monkeypatch: pytest.MonkeyPatch) -> list[TrainSettings]:
         (["eval", "nowhere"], "no policy in nowhere: give a folder"),
         (["eval", "Loco/AnymalC-Flt-v0"], f"did you mean {FLAT!r}?"),
         (["play", "nowhere", "--out", "a.gif"], "must end in .mp4"),
-        (["export", "nowhere", "--out", "x"], "runs/nowhere is no run folder"),
+        (["export", "nowhere", "--out", "x"], "no policy in nowhere: give a folder"),
         (["terrain", FLAT], "is on a plane, there is nothing to draw"),
     ],
 )
@@ -125,6 +125,57 @@ def test_train_hands_the_settings_to_the_learner(
     assert learner == [TrainSettings(FLAT, num_envs=8, seed=3, minutes=1.0, run="runs/mine")]
     cli.main(["export", "mine", "--out", "given"])
     assert load_policy(tmp_path / "given").sha256 == load_policy(tmp_path / "runs/mine/policy").sha256
+
+
+def test_export_takes_what_eval_takes_and_replaces_nothing_unasked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    zero_policy(Path("mine"))
+    shipped, own = (load_policy(folder).sha256 for folder in (cli.POLICIES / "a1_flat", Path("mine")))
+    names = {"mine": own, "mine/policy.onnx": own, "a1_flat": shipped, "Loco/A1-Flat-v0": shipped}
+    for number, (name, sha256) in enumerate(names.items()):
+        cli.main(["export", name, "--out", f"out{number}/deep"])
+        assert load_policy(Path(f"out{number}/deep")).sha256 == sha256
+    for existing in ("policy.onnx", "policy.json"):
+        into = Path(existing.replace(".", "_"))
+        into.mkdir()
+        (into / existing).write_text("precious")
+        with pytest.raises(SystemExit) as stopped:
+            cli.main(["export", "mine", "--out", str(into)])
+        assert stopped.value.code == 2
+        assert f"{into} holds {existing} already: choose another folder, or replace" in capsys.readouterr().err
+        assert [path.read_text() for path in into.iterdir()] == ["precious"]
+        cli.main(["export", "mine", "--out", str(into), "--force"])
+        assert load_policy(into).sha256 == own
+    cli.main(["export", "mine", "--out", "mine", "--force"])
+    assert load_policy(Path("mine")).sha256 == own
+
+
+def test_a_run_without_a_policy_is_told_to_be_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Run.create(Path("runs/old")).write_recipe({"environment": FLAT})
+    for command in (["export", "old", "--out", "x"], ["eval", "runs/old"], ["play", "old"]):
+        with pytest.raises(SystemExit):
+            cli.main(command)
+        assert "runs/old has no policy yet: finish it by train --resume runs/old" in capsys.readouterr().err
+
+
+def test_a_policy_that_was_changed_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    zero_policy(Path("mine"))
+    document = json.loads(Path("mine/policy.json").read_text())
+    del document["task_hash"]
+    Path("mine/policy.json").write_text(json.dumps(document))
+    for command in (["eval", "mine"], ["play", "mine"], ["export", "mine", "--out", "x"]):
+        with pytest.raises(SystemExit) as stopped:
+            cli.main(command)
+        assert stopped.value.code == 2
+        assert capsys.readouterr().err == "locoenvs: mine/policy.json: task_hash: Field required\n"
 
 
 def test_resume_takes_the_environment_from_the_run(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
+from pathlib import Path
 
 import array_api_compat.numpy as xp
 import numpy as np
@@ -199,6 +201,34 @@ def test_results_of_different_panels_are_not_compared(gliding: None) -> None:
     assert compare(a, a)["velocity_error"] == 0.0
     with pytest.raises(ValueError, match=rf"{a.panel_hash}.*{b.panel_hash}"):
         compare(a, b)
+
+
+SHIPPED = Path(__file__).parents[2] / "locoenvs" / "policies" / "anymal_c_flat" / "evaluation.json"
+
+
+def test_a_wrong_field_of_a_result_is_named() -> None:
+    document = json.loads(SHIPPED.read_text())
+    assert Result.from_json(SHIPPED.read_bytes()).to_json() == SHIPPED.read_text()
+    for field in document:
+        with pytest.raises(ValueError, match=f"mine.json: {field}: Field required$"):
+            Result.from_json(json.dumps({name: document[name] for name in document if name != field}), "mine.json")
+        with pytest.raises(ValueError, match=f"mine.json: {field}: Input should be .*, got True"):
+            Result.from_json(json.dumps({**document, field: True}), "mine.json")
+    falls = document["metrics"]["fall_rate"]
+    for metrics, message in (
+        (
+            {"fall_rate": {**falls, "value": "0.1"}},
+            "metrics.fall_rate.value: Input should be a valid number, got '0.1'",
+        ),
+        ({"fall_rate": falls, "speed_of_light": falls}, "unknown metric 'speed_of_light'; there are success_rate"),
+        ({"speed": falls}, "metrics without fall_rate"),
+    ):
+        for changed in ({"metrics": metrics}, {"strata": {"level": {"one": metrics}}}):
+            with pytest.raises(ValueError, match=message.split(".")[-1] if "." in message else message):
+                Result.from_json(json.dumps({**document, **changed}), "mine.json")
+    for text in ("", "null", "[" * 10000, '{"panel": -Infinity}'):
+        with pytest.raises(ValueError, match="mine.json is no"):
+            Result.from_json(text, "mine.json")
 
 
 def small(name: str, robots: int, seconds: float) -> Panel:

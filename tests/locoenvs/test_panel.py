@@ -46,6 +46,41 @@ def test_a_panel_survives_json_and_refuses_edits() -> None:
         Panel.from_json(panel.task.to_json())
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"hash": None}, "hash: Input should be a valid string, got None"),
+        ({"hash": "x"}, "hash: String should match"),
+        ({"panel": {}}, "panel.name: Field required .and 5 more."),
+        ({"panel": 3}, "panel: Input should be"),
+        (
+            {"format": ["locoenvs.panel"]},
+            "is not a panel's manifest: its format is .'locoenvs.panel'., not 'locoenvs.panel'",
+        ),
+        ({"more": 1}, "more: Unexpected keyword argument, got 1"),
+    ],
+)
+def test_a_wrong_field_of_a_manifest_is_named(change: dict[str, object], message: str) -> None:
+    document = {**json.loads(load_panel("flat").to_json()), **change}
+    with pytest.raises(ValueError, match=message) as refused:
+        Panel.from_json(json.dumps(document), "mine.json")
+    assert str(refused.value).startswith("mine.json") and "\n" not in str(refused.value)
+
+
+def test_every_field_of_a_manifest_must_be_there_and_no_panel_is_beyond_measure() -> None:
+    document = json.loads(load_panel("flat").to_json())
+    for field in document:
+        with pytest.raises(ValueError, match=f"mine.json.*{field}"):
+            Panel.from_json(json.dumps({name: document[name] for name in document if name != field}), "mine.json")
+    for field, value in (("num_robots", 10**9), ("num_robots", "256"), ("seed", -1), ("split", "train")):
+        changed = {**document, "panel": {**document["panel"], field: value}}
+        with pytest.raises(ValueError, match=f"mine.json: panel.{field}: Input should be .*, got {value!r}"):
+            Panel.from_json(json.dumps(changed), "mine.json")
+    for text in ("", "[]", "[" * 10000, '{"format": NaN}'):
+        with pytest.raises(ValueError, match="mine.json is no"):
+            Panel.from_json(text, "mine.json")
+
+
 def test_unknown_panels_are_named_with_the_nearest() -> None:
     with pytest.raises(ValueError, match="did you mean 'rough'"):
         load_panel("rouhg")

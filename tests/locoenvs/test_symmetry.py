@@ -9,7 +9,7 @@ import pytest
 from array_api_compat import numpy as xp
 
 from fake import BIPED
-from locoenvs import rows
+from locoenvs import rows, symmetry
 from locoenvs.mdp import prepare
 from locoenvs.observations import height_samples, layout, observe
 from locoenvs.registration import task as task_of
@@ -57,6 +57,24 @@ def test_left_legs_become_right_legs() -> None:
 def test_a_robot_that_names_no_mirror_image_is_refused() -> None:
     with pytest.raises(ValueError, match="'fake'.*Robot.mirror"):
         mirror(Task(dataclasses.replace(BIPED, mirror=()), terrain=Terrain(kind="plane")))
+
+
+def test_an_observation_without_a_known_mirror_image_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    task = task_of(FLAT)
+    *slots, last = layout(task)
+    unknown = dataclasses.replace(last, name="foot_contact")
+    monkeypatch.setattr(symmetry, "layout", lambda task: (*slots, unknown))
+    with pytest.raises(ValueError, match="'foot_contact' has no mirror image: .*symmetry.py.*mirror=False"):
+        mirror(task)
+
+
+@pytest.mark.parametrize("name", ["joint_velocity", "base_linear_velocity"])
+def test_a_mirror_image_of_another_size_is_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    task = task_of(FLAT)
+    longer = [dataclasses.replace(slot, stop=slot.stop + 1) if slot.name == name else slot for slot in layout(task)]
+    monkeypatch.setattr(symmetry, "layout", lambda task: longer)
+    with pytest.raises(ValueError, match=f"{name!r} has (4|13) values, but a mirror image of (3|12) .*of 12 joints"):
+        mirror(task)
 
 
 def test_hidden_layers_that_cannot_be_halved_are_refused() -> None:

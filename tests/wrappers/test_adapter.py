@@ -9,7 +9,7 @@ from typing import Any
 import gymnasium
 import pytest
 
-import locoenvs  # noqa: F401
+import locoenvs
 from circle import Circle
 from locoenvs.wrappers.adapter import bare
 
@@ -57,6 +57,26 @@ def test_another_autoreset_mode_is_refused(adapter: Callable[[Any], Any], mode: 
     env = gymnasium.make_vec(FLAT, 2, autoreset_mode=mode, options={"threads": 1})
     with pytest.raises(TypeError, match=rf"autoreset_mode='{mode}'.*make it with autoreset_mode='same_step'"):
         adapter(env)
+
+
+def test_no_learner_sees_the_streams_of_held_out_panels(adapter: Callable[[Any], Any]) -> None:
+    env = gymnasium.make(FLAT, num_envs=2, split="panel", options={"threads": 1})
+    with pytest.raises(
+        ValueError, match="split='panel', which is held out.* is for training: make it with split='train'"
+    ):
+        adapter(env)
+    for split in ("train", "test"):
+        adapter(gymnasium.make(FLAT, num_envs=2, split=split, options={"threads": 1}))
+
+
+def test_nor_do_the_pure_functions() -> None:
+    pytest.importorskip("brax")
+    from locoenvs.wrappers.brax import BraxEnv
+
+    with pytest.raises(ValueError, match="split='panel', which is held out, and BraxEnv is for training"):
+        BraxEnv(locoenvs.functional(FLAT, num_envs=2, backend="mjx", split="panel"))
+    with pytest.raises(ValueError, match="unknown split 'pannel'; did you mean 'panel'"):
+        locoenvs.functional(FLAT, num_envs=2, backend="mjx", split="pannel")
 
 
 def test_the_bare_environment_is_taken_as_it_is() -> None:

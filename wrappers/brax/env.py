@@ -14,7 +14,7 @@ from locoenvs.arrays import convert
 from locoenvs.pure import Functional, functional_of
 from locoenvs.state import Observation
 from locoenvs.vector import LocoVectorEnv
-from locoenvs.wrappers.adapter import bare
+from locoenvs.wrappers.adapter import bare, check_split
 
 FINAL = "final_"
 """What the names of the final observations begin with."""
@@ -42,12 +42,14 @@ class BraxEnv(Env):
 
     Raises:
         TypeError: for anything but the functional or the bare environment that resets in the same step.
+        ValueError: for one of held-out panels.
     """
 
     def __init__(
         self, env: LocoVectorEnv | Functional, seed: int | None = None, privileged: bool | None = None
     ) -> None:
         self.env = env if isinstance(env, Functional) else bare(env, "BraxEnv")
+        check_split(self.env.split, "BraxEnv")
         self.pure = self.env if isinstance(self.env, Functional) else None
         if isinstance(self.env, LocoVectorEnv) and hasattr(getattr(self.env, "simulator", None), "compile"):
             self.pure = functional_of(self.env)

@@ -1,0 +1,114 @@
+"""JSON files from anywhere: read within bounds, held against a schema, and refused in one short line.
+
+A document is an object with a ``format`` and mostly a ``format_version``. Nothing in it is trusted before it is checked.
+"""
+
+from __future__ import annotations
+
+import json
+import reprlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from pydantic import Field, TypeAdapter, ValidationError
+from pydantic_core import from_json
+
+LARGEST = 8 * 2**20
+"""Bytes of the largest document that is read. The largest that the suite writes has a quarter of a million."""
+
+Name = Annotated[str, Field(max_length=200)]
+Hash = Annotated[str, Field(pattern="^[0-9a-f]{12}$")]
+"""The twelve hex digits of a task, a panel or a drive."""
+
+T = TypeVar("T")
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 80
+_SHORT.maxlist = _SHORT.maxtuple = 12
+
+
+def read(path: Path, largest: int = LARGEST) -> bytes:
+    """The content of a file. Raises FileNotFoundError for what is no file, and ValueError for a larger one."""
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is not a file" if path.exists() else f"{path} is missing")
+    with path.open("rb") as file:
+        content = file.read(largest + 1)
+    if len(content) > largest:
+        raise ValueError(f"{path} is larger than {largest} bytes: it is not what it is taken for")
+    return content
+
+
+def parsed(text: str | bytes, name: str) -> dict[str, Any]:
+    """The JSON object in ``text``; errors call it ``name``. Raises ValueError for anything else, NaN included."""
+    if len(text) > LARGEST:
+        raise ValueError(f"{name} is larger than {LARGEST} bytes: it is not what it is taken for")
+    try:
+        document = from_json(text, allow_inf_nan=False)
+    except ValueError as error:
+        raise ValueError(f"{name} is not JSON: {error}") from None
+    if not isinstance(document, dict):
+        raise ValueError(f"{name} is no JSON object but {shown(document)}")
+    return document
+
+
+def valid(adapter: TypeAdapter[T], values: Mapping[str, Any], name: str) -> T:
+    """``values`` as the adapter's type, strictly: no text for a number. Raises ValueError naming the first wrong field."""
+    try:
+        return adapter.validate_json(json.dumps(values), strict=True)
+    except ValidationError as error:
+        first, *others = error.errors(include_url=False)
+        field = ".".join(map(_label, first["loc"])) or "it"
+        given = "" if first["type"] in ("missing", "value_error") else f", got {shown(first['input'])}"
+        rest = f" (and {len(others)} more)" if others else ""
+        text = f"{field}: {' '.join(first['msg'].removeprefix('Value error, ').split())}"
+        raise ValueError(f"{name}: {text if len(text) < 300 else text[:300] + '...'}{given}{rest}") from None
+    except ArithmeticError as error:
+        raise ValueError(f"{name} has numbers beyond all measure: {error}") from None
+
+
+def check_format(
+    document: Mapping[str, Any], what: str, form: str, versions: Sequence[int] = (), name: str = ""
+) -> None:
+    """Raise ValueError unless ``document`` says that it is of format ``form``, in one of the ``versions`` if it has any."""
+    found = document.get("format")
+    if found != form:
+        raise ValueError(f"{name} is not {what}: its format is {shown(found)}, not {form!r}")
+    version = document.get("format_version")
+    if versions and not (type(version) is int and version in versions):
+        raise ValueError(
+            f"{name} has format version {shown(version)}, this locoenvs reads {' and '.join(map(str, versions))}: "
+            "use the locoenvs that wrote it"
+        )
+
+
+def differences(
+    found: Any, expected: Any, where: str = "", prose: Sequence[str] = ()
+) -> Iterator[tuple[str, str, str]]:
+    """(field, what is found, what is expected) where two JSON values differ; of fields named in ``prose`` only the type counts."""
+    if isinstance(found, dict) and isinstance(expected, dict):
+        for key in {**expected, **found}:
+            field = f"{where}.{_label(key)}" if where else _label(key)
+            if key not in found:
+                yield field, "missing", shown(expected[key])
+            elif key not in expected:
+                yield field, shown(found[key]), "unknown"
+            elif key not in prose or type(found[key]) is not type(expected[key]):
+                yield from differences(found[key], expected[key], field, prose)
+    elif isinstance(found, list) and isinstance(expected, list) and len(found) == len(expected):
+        for index, pair in enumerate(zip(found, expected)):
+            yield from differences(*pair, f"{where}.{index}", prose)
+    elif found != expected or isinstance(found, bool) != isinstance(expected, bool):
+        yield where, shown(found), shown(expected)
+
+
+def _label(key: object) -> str:
+    """A field's name as an error shows it."""
+    text = str(key)
+    return text if len(text) <= 40 and text.isprintable() else shown(text)
+
+
+def shown(value: Any) -> str:
+    """A value from a file as an error shows it: in one line, cut short."""
+    text = _SHORT.repr(value)
+    return text if len(text) <= 200 else text[:200] + "..."
