@@ -372,9 +372,10 @@ class Task:
             raise ValueError(
                 f"curriculum.initial_level {self.curriculum.initial_level} must be below terrain.levels {self.terrain.levels}"
             )
+        pushes = self.randomization.pushes
         for name, interval in (
             ("commands.resample_every", self.commands.resample_every),
-            ("randomization.pushes.interval", self.randomization.pushes and self.randomization.pushes.interval),
+            ("randomization.pushes.interval", None if pushes is None else pushes.interval),
         ):
             if interval is not None and interval < self.timing.control_dt:
                 raise ValueError(f"{name} {interval} s must be at least a control step of {self.timing.control_dt} s")
