@@ -42,7 +42,7 @@ from locoenvs.registration import task as task_of
 from locoenvs.run import write_atomically
 from locoenvs.state import Readout
 from locoenvs.task import Task, Terrain, TileShare
-from locoenvs.terrain import build, ground_height
+from locoenvs.terrain import ground_height, map_of
 
 Name = Literal["mujoco", "mjx-jax", "mjx-warp", "isaaclab-newton", "isaaclab-ovphysx"]
 Part = Literal["air", "plane", "standing", "stairs", "panel"]
@@ -84,7 +84,7 @@ class Driver:
 
     def __init__(self, name: str, task: Task, robots: int, device: str | None) -> None:
         backend, options = BACKENDS[name]
-        height_map = build(task.terrain)
+        height_map = map_of(task)
         where = None if backend == "mujoco" else device
         self.simulator: Any = engines.build(backend, task, height_map, robots, where, options)
         self.task, self.robots = task, robots
@@ -200,7 +200,7 @@ def scene(part: Part, task: Task, robots: int) -> tuple[Readout, np.ndarray]:
         spin = np.tile(np.array([0.5, -0.4, 0.3], np.float32), (robots, 1))
         return dataclasses.replace(start, base_angular_velocity=spin), swinging(task, robots, 25, 0.5)
     if part == "stairs":
-        ground = build(task.terrain)
+        ground = map_of(task)
         centers = ground.tile_centers.reshape(-1, 3)
         xy = centers[np.arange(robots) % len(centers), :2] + np.random.default_rng(0).uniform(-2.5, 2.5, (robots, 2))
         # Above the highest ground under the robot: a mesh is a surface, and lets go of what begins below it.

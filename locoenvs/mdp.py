@@ -32,6 +32,10 @@ class Mdp:
     terminating: Array  # (T,) indices into the contact bodies
     scan_points: Array  # (K, 2) m, in the base's heading frame
     noise: Array  # (O,) half width of the observation noise, in scaled units
+    sphere_radius: Array  # (S,) m
+    sphere_points: (
+        Array  # (Q, 3) points of a sphere's lower half: right and forward of its center, and below it, in radii
+    )
 
     @cached_property
     def layout(self) -> tuple[Slot, ...]:
@@ -83,5 +87,20 @@ def prepare(task: Task, height_map: HeightMap, xp: ModuleType, device: object = 
         noise=array(
             np.concatenate([np.full(slot.stop - slot.start, slot.noise * slot.scale) for slot in layout(task)])
         ),
+        sphere_radius=array([sphere.radius for sphere in robot.spheres]),
+        sphere_points=array(_lower_half()),
         **indices,
     )
+
+
+def _lower_half() -> np.ndarray:
+    """Points of a unit sphere's lower half, (Q, 3) right, forward and below: the lowest, and three rings around it.
+
+    A ring is as low as the one inside it, so that nothing that stands up between two of them is missed.
+    """
+    points, inside = [(0.0, 0.0, 1.0)], 0.0
+    for radius, count in ((0.35, 8), (0.65, 8), (0.95, 12)):
+        angles = np.arange(count) * 2 * np.pi / count
+        points += [(radius * np.cos(a), radius * np.sin(a), np.sqrt(1 - inside**2)) for a in angles]
+        inside = radius
+    return np.array(points)

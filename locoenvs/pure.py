@@ -15,7 +15,7 @@ from locoenvs.registration import task as task_of
 from locoenvs.state import Array, EnvState, Observation, Simulator, Transition
 from locoenvs.step import initial, step
 from locoenvs.task import Task
-from locoenvs.terrain import build
+from locoenvs.terrain import map_of
 from locoenvs.vector import LocoVectorEnv
 
 
@@ -90,7 +90,7 @@ def functional(
         raise ValueError(nearest("split", split, list(rng.SPLITS)))
     library("jax")
     task = task or task_of(env_id, recipe, actuator)
-    height_map = build(task.terrain)
+    height_map = map_of(task)
     simulator: Any = engines.build(backend, task, height_map, num_envs, device, options or {})
     if not hasattr(simulator, "compile"):
         raise ValueError(f"backend {engines.resolve(backend)!r} keeps its state to itself: functional() needs 'mjx'")

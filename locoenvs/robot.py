@@ -15,18 +15,27 @@ from pydantic.dataclasses import dataclass
 CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False)
 """Unknown fields, infinities and NaN are errors in every part of a task."""
 
-Vector3 = tuple[float, float, float]
-Quaternion = tuple[float, float, float, float]
-Color = tuple[float, float, float, float]
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+Number = Annotated[float, Field(ge=-1e6, le=1e6)]
+"""Every number has bounds, generous ones: beyond them an engine overflows, hangs or gives infinite rewards."""
+Positive = Annotated[float, Field(gt=0, le=1e6)]
+NonNegative = Annotated[float, Field(ge=0, le=1e6)]
+Angle = Annotated[float, Field(ge=-1e3, le=1e3)]
+Mass = Annotated[float, Field(ge=1e-9, le=1e5)]
+Radius = Annotated[float, Field(ge=1e-4, le=10)]
+Unit = Annotated[float, Field(ge=-1.1, le=1.1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Place = Annotated[float, Field(ge=-100, le=100)]
+
+Vector3 = tuple[Place, Place, Place]
+Quaternion = tuple[Unit, Unit, Unit, Unit]
+Color = tuple[Share, Share, Share, Share]
 """Red, green, blue and opacity, each in [0, 1]."""
 
 ALONG_X: Quaternion = (0.70710678, 0.0, 0.70710678, 0.0)
 """Turns a cylinder's or capsule's axis from z to x."""
 ALONG_Y: Quaternion = (0.70710678, 0.70710678, 0.0, 0.0)
 """Turns a cylinder's or capsule's axis from z to y."""
-
-Positive = Annotated[float, Field(gt=0)]
-NonNegative = Annotated[float, Field(ge=0)]
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -38,13 +47,13 @@ class Joint:
     rad, ``stiffness`` (Kp) in N m/rad, ``damping`` (Kd) in N m s/rad, ``armature`` in kg m^2.
     """
 
-    name: str
+    name: Name
     axis: Vector3
-    lower: float
-    upper: float
+    lower: Angle
+    upper: Angle
     torque_limit: Positive
     velocity_limit: Positive
-    default: float
+    default: Angle
     stiffness: NonNegative
     damping: NonNegative
     armature: NonNegative = 0.0
@@ -67,12 +76,12 @@ class Body:
     no parent and moves freely.
     """
 
-    name: str
-    parent: str | None
+    name: Name
+    parent: Name | None
     position: Vector3
-    mass: Positive
+    mass: Mass
     center_of_mass: Vector3
-    inertia: tuple[float, float, float, float, float, float]
+    inertia: tuple[Number, Number, Number, Number, Number, Number]
     joint: Joint | None = None
 
 
@@ -80,9 +89,9 @@ class Body:
 class Sphere:
     """A contact sphere, the only shape that touches the ground: center (m) in the body's frame, radius (m)."""
 
-    body: str
+    body: Name
     position: Vector3
-    radius: Positive
+    radius: Radius
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -93,7 +102,7 @@ class Visual:
     ``rotation`` is a wxyz quaternion, ``color`` is rgba in [0, 1].
     """
 
-    body: str
+    body: Name
     shape: Literal["box", "sphere", "cylinder", "capsule", "ellipsoid"]
     size: Vector3
     position: Vector3
@@ -112,16 +121,16 @@ class Robot:
     mirror image as (joint name, sign), in joint order; empty if the robot has no such symmetry.
     """
 
-    name: str
-    bodies: tuple[Body, ...]
-    spheres: tuple[Sphere, ...]
-    feet: tuple[str, ...]
-    penalized: tuple[str, ...]
-    terminating: tuple[str, ...]
-    start_height: Positive
-    action_scale: Positive
-    visuals: tuple[Visual, ...] = ()
-    mirror: tuple[tuple[str, float], ...] = ()
+    name: Name
+    bodies: Annotated[tuple[Body, ...], Field(min_length=1, max_length=200)]
+    spheres: Annotated[tuple[Sphere, ...], Field(max_length=500)]
+    feet: Annotated[tuple[Name, ...], Field(max_length=200)]
+    penalized: Annotated[tuple[Name, ...], Field(max_length=200)]
+    terminating: Annotated[tuple[Name, ...], Field(max_length=200)]
+    start_height: Annotated[float, Field(gt=0, le=100)]
+    action_scale: Annotated[float, Field(gt=0, le=100)]
+    visuals: Annotated[tuple[Visual, ...], Field(max_length=2000)] = ()
+    mirror: Annotated[tuple[tuple[Name, Unit], ...], Field(max_length=200)] = ()
 
     def __post_init__(self) -> None:
         names = [body.name for body in self.bodies]

@@ -84,8 +84,8 @@ class Transition:
     log: Mapping[str, Array]  # name -> (), means over the episodes that ended, and their number
 
 
-RESET_REASONS = ("running", "time_limit", "base_contact", "broken_physics")
-"""What ``reset_reason`` counts in."""
+RESET_REASONS = ("running", "time_limit", "base_contact", "broken_physics", "map_edge")
+"""What ``reset_reason`` counts in. The time limit and the edge of the map are no failures: they truncate."""
 
 
 class Simulator(Protocol):

@@ -6,7 +6,7 @@ The order of a control step:
 2. physics: ``decimation`` times (actuator torque, physics step)
 3. readout; count the step
 4. resample due commands; heading error -> yaw-rate command; due pushes
-5. terminated (base contact, broken physics), truncated (time limit, and not terminated)
+5. terminated (base contact, broken physics), truncated (time limit or edge of the map, and not terminated)
 6. the reward terms, each kept apart, then the total
 7. the final observation of the robots that are done
 8. those robots only: curriculum, new command, new start state, new stream
@@ -23,12 +23,13 @@ import math
 
 from locoenvs import commands, curriculum, rng, rows
 from locoenvs.arrays import device_of
+from locoenvs.kinematics import sphere_centers
 from locoenvs.mdp import Mdp
 from locoenvs.observations import observe
 from locoenvs.rewards import Step, disturbance_factor, reward_terms
 from locoenvs.rotation import from_heading, rotate, rotate_inverse
-from locoenvs.state import Array, EnvState, Episodes, Readout, Simulator, Transition
-from locoenvs.terrain import ground_height
+from locoenvs.state import RESET_REASONS, Array, EnvState, Episodes, Readout, Simulator, Transition
+from locoenvs.terrain import EDGE, ground_height
 
 
 def step(mdp: Mdp, simulator: Simulator, state: EnvState, action: Array) -> tuple[EnvState, Transition]:
@@ -65,7 +66,8 @@ def advance(
     base_force = xp.max(xp.sum(readout.contact_force[:, mdp.terminating] ** 2, axis=-1), axis=-1)
     base_contact = base_force > task.terminations.contact_force**2
     terminated = base_contact | readout.broken
-    truncated = (count >= task.timing.max_episode_steps) & ~terminated
+    late = count >= task.timing.max_episode_steps
+    truncated = (late | _at_the_edge(mdp, readout)) & ~terminated
 
     foot_contact = readout.contact_force[:, mdp.feet, 2] > task.rewards.foot_contact_force
     touching = foot_contact | before.contact
@@ -108,9 +110,11 @@ def advance(
         terminated, truncated = terminated & ~idle, truncated & ~idle
         terms = {name: xp.where(idle, xp.zeros_like(value), value) for name, value in terms.items()}
     observation = observe(mdp, after)
-    one, two, three = (xp.full_like(count, reason) for reason in (1, 2, 3))
-    reason = xp.where(truncated, one, count * 0)
-    reason = xp.where(terminated, xp.where(readout.broken, three, two), reason)
+    running, time_limit, base_contact, broken, map_edge = (
+        xp.full_like(count, index) for index in range(len(RESET_REASONS))
+    )
+    reason = xp.where(truncated, xp.where(late, time_limit, map_edge), running)
+    reason = xp.where(terminated, xp.where(readout.broken, broken, base_contact), reason)
     transition = Transition(
         observation=observation,
         final_observation=observation,
@@ -167,25 +171,23 @@ def _begin(mdp: Mdp, robot: Array, key: Array, number: Array, level: Array, colu
     start = task.randomization.start
     center = mdp.tile_centers[level, column]
     xy = center[:, :2] + draw(rng.Purpose.START_POSITION, 2, -start.position, start.position)
-    z = ground_height(mdp.ground, mdp.height_map.origin, mdp.height_map.cell, xy[:, 0], xy[:, 1])
     angle = draw(rng.Purpose.START_HEADING, 1, -math.pi, math.pi)[:, 0]
     quaternion = from_heading(angle if start.random_heading else angle * 0)
     velocity = draw(rng.Purpose.START_VELOCITY, 6, -start.velocity, start.velocity)
     joints = mdp.default_pose * draw(rng.Purpose.START_JOINTS, mdp.num_joints, *start.joint_scale)
-    rest = xp.zeros_like(joints)
-    feet = xp.zeros_like(joints[:, : mdp.feet.shape[0]])
-    forces = xp.stack([xp.zeros_like(joints[:, :1])] * 3, axis=-1)
-    still = xp.zeros_like(z)
+    still, rest = xp.zeros_like(angle), xp.zeros_like(joints)
+    feet = xp.stack([still] * len(task.robot.feet), axis=-1)
+    points = lambda count: xp.stack([xp.stack([still] * 3, axis=-1)] * count, axis=1)  # noqa: E731
     readout = Readout(
-        base_position=xp.concat([xy, (z + task.robot.start_height)[:, None]], axis=-1),
+        base_position=xp.concat([xy, _start_height(mdp, xy, quaternion, joints)[:, None]], axis=-1),
         base_quaternion=quaternion,
         base_linear_velocity=velocity[:, :3],
         base_angular_velocity=velocity[:, 3:],
         joint_position=joints,
         joint_velocity=rest,
         joint_torque=rest,
-        contact_force=xp.concat([forces] * len(task.robot.contact_bodies), axis=1),
-        foot_velocity=xp.concat([forces] * feet.shape[1], axis=1),
+        contact_force=points(len(task.robot.contact_bodies)),
+        foot_velocity=points(len(task.robot.feet)),
         broken=still > 0,
     )
     command = commands.draw(mdp, key, number, zero)
@@ -206,6 +208,34 @@ def _begin(mdp: Mdp, robot: Array, key: Array, number: Array, level: Array, colu
         sums=xp.stack([still] * len(mdp.reward_names), axis=-1),
         readout=readout,
     )
+
+
+def _start_height(mdp: Mdp, xy: Array, quaternion: Array, joints: Array) -> Array:
+    """The base's height at a start, (num_envs,) m: ``start_height`` above the ground below it, or as much higher as it takes
+    for no sphere of the robot to be in the ground.
+
+    Each sphere is held against the ground below points of its lower half, in the middle and on two rings.
+    """
+    xp, ground, robot = mdp.xp, mdp.height_map, mdp.task.robot
+    x, y, z = sphere_centers(robot, joints)
+    turned = rotate(quaternion[:, None, :], xp.stack([x, y, z], axis=-1))
+    x, y = xy[:, :1] + turned[..., 0], xy[:, 1:] + turned[..., 1]
+    along, across, below = (mdp.sphere_points[:, axis] for axis in range(3))
+    radius = mdp.sphere_radius[:, None]
+    under = ground_height(
+        mdp.ground, ground.origin, ground.cell, x[..., None] + radius * along, y[..., None] + radius * across
+    )
+    needed = xp.max(xp.max(under + radius * below, axis=-1) - turned[..., 2], axis=-1)
+    here = ground_height(mdp.ground, ground.origin, ground.cell, xy[:, 0], xy[:, 1])
+    return xp.maximum(here + robot.start_height, needed)
+
+
+def _at_the_edge(mdp: Mdp, readout: Readout) -> Array:
+    """Whether a robot is about to leave the map, (num_envs,) bool. A plane has no edge."""
+    if mdp.task.terrain.kind == "plane":
+        return readout.broken & ~readout.broken
+    x, y = (mdp.xp.abs(readout.base_position[:, axis]) for axis in range(2))
+    return (x > -mdp.height_map.origin[0] - EDGE) | (y > -mdp.height_map.origin[1] - EDGE)
 
 
 def _pushed(

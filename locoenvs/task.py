@@ -21,11 +21,16 @@ from pydantic import Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from locoenvs import documents
-from locoenvs.robot import CONFIG, NonNegative, Positive, Robot
+from locoenvs.robot import CONFIG, Angle, Name, NonNegative, Number, Place, Positive, Robot
 
-Range = tuple[float, float]
+Range = tuple[Number, Number]
 Fraction = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, lt=2**31)]
+Interval = Annotated[float, Field(gt=0, le=1e5)]
+Length = Annotated[float, Field(gt=0, le=1e3)]
+Height = Annotated[float, Field(ge=0, le=10)]
+Heights = tuple[Height, Height]
+Speeds = tuple[Place, Place]
 
 
 def _check_range(owner: str, **ranges: Range) -> None:
@@ -38,9 +43,9 @@ def _check_range(owner: str, **ranges: Range) -> None:
 class Timing:
     """One control step is ``decimation`` physics steps of ``physics_dt`` s; an episode lasts ``episode_length`` s."""
 
-    physics_dt: Positive = 0.005
-    decimation: Count = 4
-    episode_length: Positive = 20.0
+    physics_dt: Annotated[float, Field(ge=1e-5, le=0.1)] = 0.005
+    decimation: Annotated[int, Field(ge=1, le=1000)] = 4
+    episode_length: Annotated[float, Field(gt=0, le=3600)] = 20.0
 
     def __post_init__(self) -> None:
         if self.episode_length < self.control_dt:
@@ -89,16 +94,17 @@ class Terrain:
     ``(easiest, hardest)`` are the values at the first and the last level, interpolated linearly. ``stairs_riser`` is the
     height of a step, ``stairs_tread`` its depth; ``roughness`` is the amplitude of uniform noise; ``obstacle_height`` the
     amplitude of box heights. ``platform`` is the side of the flat square at a tile's center, where robots start.
+    ``border`` is the least width of the border: a map is wider where an episode's commands lead farther.
     """
 
     kind: Literal["plane", "tiles"] = "tiles"
-    levels: Count = 10
-    columns: Count = 20
-    tile: Positive = 8.0
-    border: Positive = 20.0
-    cell: Positive = 0.1
-    platform: Positive = 2.5
-    shares: tuple[TileShare, ...] = (
+    levels: Annotated[int, Field(ge=1, le=100)] = 10
+    columns: Annotated[int, Field(ge=1, le=1000)] = 20
+    tile: Annotated[float, Field(gt=0, le=100)] = 8.0
+    border: Length = 20.0
+    cell: Annotated[float, Field(ge=0.01, le=10)] = 0.1
+    platform: Length = 2.5
+    shares: Annotated[tuple[TileShare, ...], Field(max_length=100)] = (
         TileShare("flat", 0.2),
         TileShare("slope_up", 0.1),
         TileShare("slope_down", 0.1),
@@ -107,11 +113,11 @@ class Terrain:
         TileShare("stairs_up", 0.1),
         TileShare("stairs_down", 0.1),
     )
-    slope: Range = (0.0, math.tan(math.radians(25)))
-    roughness: Range = (0.0, 0.1)
-    obstacle_height: Range = (0.05, 0.2)
-    stairs_riser: Range = (0.05, 0.2)
-    stairs_tread: Positive = 0.3
+    slope: Heights = (0.0, math.tan(math.radians(25)))
+    roughness: Heights = (0.0, 0.1)
+    obstacle_height: Heights = (0.05, 0.2)
+    stairs_riser: Heights = (0.05, 0.2)
+    stairs_tread: Length = 0.3
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
 
     def __post_init__(self) -> None:
@@ -121,13 +127,17 @@ class Terrain:
         for name, length in (("tile", self.tile), ("border", self.border), ("stairs_tread", self.stairs_tread)):
             if abs(length / self.cell - round(length / self.cell)) > 1e-6:
                 raise ValueError(f"terrain.{name} {length} m must be a whole number of cells of {self.cell} m")
+        if self.levels * self.columns > 2000:
+            raise ValueError(
+                f"terrain.levels {self.levels} times terrain.columns {self.columns} must be at most 2000 tiles"
+            )
         if self.platform >= self.tile:
             raise ValueError(f"terrain.platform {self.platform} m must be smaller than the tile, {self.tile} m")
 
 
 @dataclass(frozen=True, config=CONFIG)
 class Curriculum:
-    """The game-inspired curriculum (section 3.2): who moves a level up or down when an episode ends.
+    """The game-inspired curriculum (section 3.1): who moves a level up or down when an episode ends.
 
     ``promote``: "border" moves up a robot that left its tile, "radius" one that is farther than half a tile from its
     center. ``demote``: "commanded" moves down a robot that moved less than ``demote_fraction`` of the distance that its
@@ -138,7 +148,7 @@ class Curriculum:
     """
 
     enabled: bool = True
-    initial_level: Annotated[int, Field(ge=0)] = 0
+    initial_level: Annotated[int, Field(ge=0, lt=100)] = 0
     promote: Literal["border", "radius"] = "border"
     demote: Literal["commanded", "last_command"] = "commanded"
     demote_fraction: Fraction = 0.5
@@ -154,15 +164,15 @@ class Commands:
     ``resample_chance``; None keeps the first.
     """
 
-    forward: Range = (-1.0, 1.0)
-    sideways: Range = (-1.0, 1.0)
+    forward: Speeds = (-1.0, 1.0)
+    sideways: Speeds = (-1.0, 1.0)
     mode: Literal["heading", "yaw_rate"] = "heading"
-    heading: Range = (-math.pi, math.pi)
-    yaw_rate: Range = (-1.0, 1.0)
+    heading: tuple[Angle, Angle] = (-math.pi, math.pi)
+    yaw_rate: Speeds = (-1.0, 1.0)
     heading_gain: Positive = 0.5
     max_yaw_rate: Positive = 1.0
     minimum_speed: NonNegative = 0.2
-    resample_every: Positive | None = None
+    resample_every: Interval | None = None
     resample_chance: Fraction = 1.0
 
     def __post_init__(self) -> None:
@@ -179,11 +189,11 @@ class HeightScan:
     A sample is clip(base height - offset - ground height, +-clip), m.
     """
 
-    rows: Count = 12
-    columns: Count = 9
-    length: Positive = 1.6
-    width: Positive = 1.0
-    offset: float = 0.5
+    rows: Annotated[int, Field(ge=1, le=100)] = 12
+    columns: Annotated[int, Field(ge=1, le=100)] = 9
+    length: Annotated[float, Field(gt=0, le=100)] = 1.6
+    width: Annotated[float, Field(gt=0, le=100)] = 1.0
+    offset: Place = 0.5
     clip: Positive = 1.0
 
     @property
@@ -221,19 +231,19 @@ class Observations:
 class RewardWeights:
     """Weights of the reward terms, per second. A term is the function of the same name in :mod:`locoenvs.rewards`."""
 
-    linear_velocity_tracking: float = 1.0
-    angular_velocity_tracking: float = 0.5
-    linear_velocity_penalty: float = -2.0
-    angular_velocity_penalty: float = -0.05
-    joint_motion: float = -2.5e-7
-    joint_torques: float = -1e-5
-    action_rate: float = -0.01
-    collisions: float = -1.0
-    feet_air_time: float = 1.0
-    orientation: float = 0.0
-    joint_limits: float = 0.0
-    termination: float = 0.0
-    single_foot: float = 0.0
+    linear_velocity_tracking: Number = 1.0
+    angular_velocity_tracking: Number = 0.5
+    linear_velocity_penalty: Number = -2.0
+    angular_velocity_penalty: Number = -0.05
+    joint_motion: Number = -2.5e-7
+    joint_torques: Number = -1e-5
+    action_rate: Number = -0.01
+    collisions: Number = -1.0
+    feet_air_time: Number = 1.0
+    orientation: Number = 0.0
+    joint_limits: Number = 0.0
+    termination: Number = 0.0
+    single_foot: Number = 0.0
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -285,8 +295,8 @@ class Terminations:
 class Pushes:
     """Every ``interval`` s the base's horizontal velocity is changed ("add") or replaced ("set") by U(+-velocity) m/s."""
 
-    interval: Positive = 10.0
-    velocity: NonNegative = 1.0
+    interval: Interval = 10.0
+    velocity: Annotated[float, Field(ge=0, le=100)] = 1.0
     mode: Literal["add", "set"] = "add"
 
 
@@ -298,10 +308,13 @@ class Start:
     base's linear (m/s) and angular (rad/s) velocity; ``random_heading``: any heading, or facing x.
     """
 
-    position: NonNegative = 1.0
-    joint_scale: Range = (0.5, 1.5)
-    velocity: NonNegative = 0.5
+    position: Annotated[float, Field(ge=0, le=100)] = 1.0
+    joint_scale: tuple[Place, Place] = (0.5, 1.5)
+    velocity: Annotated[float, Field(ge=0, le=100)] = 0.5
     random_heading: bool = True
+
+    def __post_init__(self) -> None:
+        _check_range("randomization.start", joint_scale=self.joint_scale)
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -311,15 +324,13 @@ class Randomization:
     ``friction`` is the effective coefficient of foot on ground, per robot; ``payload`` kg is added to the base.
     """
 
-    friction: Range = (0.5, 1.25)
-    payload: Range | None = None
+    friction: Heights = (0.5, 1.25)
+    payload: tuple[Place, Place] | None = None
     pushes: Pushes | None = Pushes()
     start: Start = Start()
 
     def __post_init__(self) -> None:
         _check_range("randomization", friction=self.friction)
-        if self.friction[0] < 0:
-            raise ValueError(f"randomization.friction {self.friction} must not be negative")
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -334,8 +345,8 @@ class LSTMActuator:
     """The drives' own dynamics, learned: a network of :mod:`locoenvs.drive` at every physics step, clipped at each
     joint's limit. ``network`` is its name in the suite or its file, ``hash`` that of its numbers. Gains play no part."""
 
-    network: str
-    hash: str
+    network: Annotated[str, Field(min_length=1, max_length=1000)]
+    hash: Name
     kind: Literal["lstm"] = "lstm"
 
 
@@ -344,7 +355,7 @@ class Task:
     """The whole MDP. ``recipe`` names where the values come from; ``seed_families`` is F of :mod:`locoenvs.rng`."""
 
     robot: Robot
-    recipe: str = "paper"
+    recipe: Name = "paper"
     timing: Timing = Timing()
     terrain: Terrain = Terrain()
     curriculum: Curriculum = Curriculum()
@@ -355,13 +366,20 @@ class Task:
     randomization: Randomization = Randomization()
     actuator: Annotated[PDActuator | LSTMActuator, Field(discriminator="kind")] = PDActuator()
     action_clip: Positive = 100.0
-    seed_families: Count = 128
+    seed_families: Annotated[int, Field(ge=1, le=2**20)] = 128
 
     def __post_init__(self) -> None:
         if self.terrain.kind == "tiles" and self.curriculum.initial_level >= self.terrain.levels:
             raise ValueError(
                 f"curriculum.initial_level {self.curriculum.initial_level} must be below terrain.levels {self.terrain.levels}"
             )
+        pushes = self.randomization.pushes
+        for name, interval in (
+            ("commands.resample_every", self.commands.resample_every),
+            ("randomization.pushes.interval", None if pushes is None else pushes.interval),
+        ):
+            if interval is not None and interval < self.timing.control_dt:
+                raise ValueError(f"{name} {interval} s must be at least a control step of {self.timing.control_dt} s")
         if self.randomization.payload is not None:
             _check_range("randomization", payload=self.randomization.payload)
             base = self.robot.bodies[0]

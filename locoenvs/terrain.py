@@ -5,7 +5,8 @@ of a MuJoCo height field: rows along y, columns along x, each square cut along t
 (r + 1, c + 1).
 
 A map is ``levels`` tiles along x and ``columns`` tiles along y (section 3.1 of the paper) inside a flat border. Every
-tile is at height 0 along its edge, so that any two tiles join, and flat at its center, where robots start.
+tile is at height 0 along its edge, so that any two tiles join, and flat at its center, where robots start. The border is
+as wide as a robot can walk in an episode; one that gets to the map's edge all the same, pushed or thrown, is cut there.
 """
 
 from __future__ import annotations
@@ -18,13 +19,22 @@ import numpy as np
 from array_api_compat import array_namespace, is_numpy_array
 
 from locoenvs.state import Array
-from locoenvs.task import Range, Terrain, TileKind
+from locoenvs.task import Range, Task, Terrain, TileKind
 
 ROUGHNESS_SPACING = 0.2
 """Distance of the random heights of rough ground, m; it is linear in between, whatever the size of a cell."""
 
 OBSTACLE_SIDE = (1.0, 2.0)
 """Sides of the boxes of an obstacle tile, m."""
+
+EDGE = 1.0
+"""A robot whose base is nearer than this to the edge of the map is cut: all of it is still on ground, m."""
+
+LARGEST = 16_000_000
+"""Heights of the largest map that is built."""
+
+_BYTES = 45
+"""What a height takes while an engine compiles its own copy of the map."""
 
 OBSTACLE_AREA = 3.2
 """An obstacle tile has one box for so many square meters: 20 boxes on 8 m x 8 m. Later boxes replace earlier ones."""
@@ -44,9 +54,26 @@ class HeightMap:
     kinds: tuple[TileKind, ...]  # of each column
 
 
-def build(terrain: Terrain) -> HeightMap:
+def least_border(task: Task) -> float:
+    """The border, m, within which a robot stays that does for an episode what it is told.
+
+    It starts on an outermost tile, up to ``start.position`` from its center, and walks straight outwards at the fastest
+    speed that is commanded.
+    """
+    commands, start = task.commands, task.randomization.start
+    speed = math.hypot(*(max(map(abs, ends)) for ends in (commands.forward, commands.sideways)))
+    return speed * task.timing.episode_length + start.position - task.terrain.tile / 2 + EDGE
+
+
+def map_of(task: Task) -> HeightMap:
+    """The ground of a task: the map of its terrain, with a wider border where its commands need one."""
+    return build(task.terrain, max(task.terrain.border, least_border(task)))
+
+
+def build(terrain: Terrain, border: float | None = None) -> HeightMap:
     """The map of a task's terrain. A tile's randomness depends on (seed, level, column) and on nothing else.
 
+    ``border`` m, rounded up to whole cells, replaces the terrain's. Raises ValueError for a map too large to build.
     A plane has the same tile centers as a map of tiles, all at height 0, on a grid of one cell.
     """
     levels, columns = terrain.levels, terrain.columns
@@ -58,16 +85,22 @@ def build(terrain: Terrain) -> HeightMap:
         flat: TileKind = "flat"
         return HeightMap(np.zeros((2, 2), np.float32), (-half, -half), 2 * half, centers, (flat,) * columns)
 
-    kinds = column_kinds(terrain)
-    square = _Square.of(terrain)
-    cells, border = square.cells, round(terrain.border / terrain.cell)
-    shape = (columns * cells + 2 * border + 1, levels * cells + 2 * border + 1)
+    border = terrain.border if border is None else border
+    cells, edge = round(terrain.tile / terrain.cell), math.ceil(round(border / terrain.cell, 6))
+    shape = (columns * cells + 2 * edge + 1, levels * cells + 2 * edge + 1)
+    if math.prod(shape) > LARGEST:
+        raise ValueError(
+            f"the map would have {shape[0]} x {shape[1]} heights, and take {math.prod(shape) * _BYTES / 1e9:.1f} GB to build; "
+            f"at most {LARGEST / 1e6:.0f} million: use larger cells than {terrain.cell:g} m, a smaller border than "
+            f"{border:.1f} m (slower commands or shorter episodes), or fewer tiles than {levels} x {columns}"
+        )
+    kinds, square = column_kinds(terrain), _Square.of(terrain)
     heights = np.zeros(shape, np.float32)
     for column, kind in enumerate(kinds):
         for level in range(levels):
             rng = np.random.Generator(np.random.Philox(np.random.SeedSequence((terrain.seed, level, column))))
             tile = _TILES[kind](terrain, square, level / max(levels - 1, 1), rng)
-            row, col = border + column * cells, border + level * cells
+            row, col = edge + column * cells, edge + level * cells
             heights[row : row + cells + 1, col : col + cells + 1] = tile
             centers[level, column, 2] = tile[cells // 2, cells // 2]
     origin = (-(shape[1] - 1) / 2 * terrain.cell, -(shape[0] - 1) / 2 * terrain.cell)

@@ -21,7 +21,7 @@ from locoenvs.recipes import nearest
 from locoenvs.state import RESET_REASONS, Array, EnvState, Episodes, Observation, Simulator, Transition
 from locoenvs.step import advance, initial, reset, step
 from locoenvs.task import Task
-from locoenvs.terrain import build
+from locoenvs.terrain import map_of
 
 Autoreset = Literal["same_step", "next_step", "disabled"]
 
@@ -101,7 +101,7 @@ class LocoVectorEnv(VectorEnv, gymnasium.Env):  # type: ignore[misc]
             "autoreset_mode": self.autoreset_mode,
             "render_fps": round(1 / task.timing.control_dt),
         }
-        height_map = build(task.terrain)
+        height_map = map_of(task)
         self.simulator = engines.build(backend, task, height_map, num_envs, device, options or {})
         if render_mode == "human":
             self._window = _window(self.simulator)

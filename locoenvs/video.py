@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,7 +109,7 @@ def _frames(
         task,
         timing=dataclasses.replace(task.timing, episode_length=length + 1.0),
         curriculum=Curriculum(enabled=False),
-        commands=Commands(mode="yaw_rate"),
+        commands=Commands(forward=_widest(schedule, length), sideways=(0.0, 0.0), mode="yaw_rate"),
         randomization=dataclasses.replace(
             task.randomization,
             pushes=None,
@@ -130,6 +131,14 @@ def _frames(
                 yield pictures[0], leg
     finally:
         env.close()
+
+
+def _widest(schedule: Sequence[Leg], length: float) -> tuple[float, float]:
+    """Speeds forward, m/s, that lead a robot as far in ``length`` s as the schedule does: they say how wide a map must be."""
+    once = sum(leg.seconds for leg in schedule)
+    path = sum(leg.seconds * math.hypot(leg.forward, leg.sideways) for leg in schedule) * math.ceil(length / once)
+    speed = path / (length + 1.0)
+    return -speed, speed
 
 
 def _leg(schedule: Sequence[Leg], time: float) -> Leg:

@@ -15,7 +15,7 @@ from locoenvs.backends.isaaclab import requirements, scene
 from locoenvs.backends.isaaclab.tasks import TASKS, class_name
 from locoenvs.mdp import prepare
 from locoenvs.registration import task as task_of
-from locoenvs.terrain import build
+from locoenvs.terrain import map_of
 
 ROBOTS = 4096
 """How many robots train unless the script says otherwise: the paper's number."""
@@ -35,7 +35,7 @@ def env_cfg(env_id: str, physics: str | None = None) -> LocoEnvCfg:
 
     task, found = task_of(env_id), requirements.find()
     physics = requirements.choose(found, physics)
-    mdp = prepare(task, build(task.terrain), xp)
+    mdp = prepare(task, map_of(task), xp)
     made = LocoEnvCfg(env_id=env_id, physics_name=physics)
     made.sim = scene.sim_cfg(
         task, ROBOTS, requirements.device(None), found, physics, scene.contact_points(task, physics)

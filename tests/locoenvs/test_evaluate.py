@@ -116,7 +116,7 @@ def test_metrics_of_a_motion_that_is_known(gliding: None) -> None:
         },
         abs=1e-4,
     )
-    assert result.reset_reasons == {"time_limit": 2, "base_contact": 2, "broken_physics": 0}
+    assert result.reset_reasons == {"time_limit": 2, "base_contact": 2, "broken_physics": 0, "map_edge": 0}
 
 
 def test_success_is_to_leave_the_tile_before_the_base_touches(gliding: None) -> None:
@@ -135,7 +135,7 @@ def test_only_the_first_episode_counts(gliding: None, monkeypatch: pytest.Monkey
     """Robot 0 falls twice more after its first fall."""
     monkeypatch.setattr(Gliding, "falls", {0: (50, 100, 150), 1: (250,)})
     once = evaluate(idle, panel(task(terrain=Terrain(kind="plane")), 2))
-    assert once.reset_reasons == {"time_limit": 0, "base_contact": 2, "broken_physics": 0}
+    assert once.reset_reasons == {"time_limit": 0, "base_contact": 2, "broken_physics": 0, "map_edge": 0}
     assert once.metrics["fall_rate"].count == 2
     assert once.episode_seconds == pytest.approx(3.0)  # of 1 s and of 5 s
 

@@ -13,8 +13,11 @@ import pytest
 from fake import BIPED, FakeSimulator
 from locoenvs import rng, rows
 from locoenvs.arrays import convert
+from locoenvs.kinematics import sphere_centers
 from locoenvs.mdp import Mdp, prepare
-from locoenvs.state import EnvState, Transition
+from locoenvs.robot import Body, Sphere
+from locoenvs.rotation import rotate
+from locoenvs.state import RESET_REASONS, EnvState, Transition
 from locoenvs.step import advance, initial, reset, step
 from locoenvs.task import (
     Curriculum,
@@ -28,11 +31,14 @@ from locoenvs.task import (
     TileShare,
     Timing,
 )
-from locoenvs.terrain import build
+from locoenvs.terrain import build, ground_height, map_of
 
 GROUND = Terrain(levels=3, columns=2, border=2.0, shares=(TileShare("stairs_up", 0.5), TileShare("rough", 0.5)))
+LOW = dataclasses.replace(BIPED, start_height=0.42)
+"""With its legs nearly straight its feet begin in the ground, unless it is raised."""
+
 TASK = Task(
-    BIPED,
+    LOW,
     terrain=GROUND,
     timing=Timing(episode_length=0.2),
     observations=Observations(heights=HeightScan(rows=3, columns=2)),
@@ -282,3 +288,97 @@ def test_friction_is_drawn_within_its_range_and_is_the_robots_own() -> None:
     assert np.array_equal(few.friction, simulator.friction[:3])
     initial(made, few, seed=7, split=rng.SPLITS["panel"])
     assert not np.array_equal(few.friction, simulator.friction[:3])
+
+
+EDGE_TASK = dataclasses.replace(TASK, timing=Timing(episode_length=2.0), randomization=Randomization(pushes=None))
+
+
+def thrown(xp: ModuleType, task: Task = EDGE_TASK) -> tuple[FakeSimulator, list[Transition], list[np.ndarray]]:
+    """Robots that slide outwards at 0, 20, 40, 60 and 80 m/s along x; they fall when ``forces`` says so."""
+    made = prepare(task, map_of(task), xp)
+    simulator = FakeSimulator(xp, 5)
+    state = initial(made, simulator, seed=7, split=0)
+    speed = xp.asarray(np.arange(5, dtype=np.float32)[:, None] * [[20.0, 0.0, 0.0]], dtype=xp.float32)
+    transitions, places = [], []
+    for _ in range(40):
+        moving = dataclasses.replace(state.physics, base_linear_velocity=speed)  # type: ignore[type-var]
+        places.append(np.array(convert(moving.base_position, "numpy")))  # type: ignore[union-attr]
+        state, transition = step(made, simulator, dataclasses.replace(state, physics=moving), act(xp, 5, 0))
+        transitions.append(transition)
+    return simulator, transitions, places
+
+
+@pytest.mark.parametrize("namespace", ["numpy", "torch", "jax"])
+def test_a_robot_at_the_edge_of_the_map_is_cut_while_it_stands_on_ground(namespace: str) -> None:
+    xp = {"numpy": numpy_xp, "torch": torch_xp}.get(namespace) or pytest.importorskip("jax.numpy")
+    half = -map_of(EDGE_TASK).origin[0]
+    _, transitions, places = thrown(xp)
+    edge = RESET_REASONS.index("map_edge")
+    for transition, before in zip(transitions, places):
+        reached = np.abs(before[:, 0] + 0.02 * 20 * np.arange(5)) > half - 1.0
+        truncated, reason = convert(transition.truncated, "numpy"), convert(transition.reset_reason, "numpy")
+        assert np.array_equal(truncated, reached) and np.array_equal(reason == edge, reached)
+        assert not convert(transition.terminated, "numpy").any()
+        assert (np.abs(before[:, 0]) < half).all()
+    cut = sum(convert(transition.truncated, "numpy").astype(int) for transition in transitions)
+    assert cut[0] == cut[1] == 0 and (np.diff(cut[1:]) > 0).all(), cut
+
+
+def test_a_fall_at_the_edge_is_a_fall_and_the_time_limit_is_the_time_limit() -> None:
+    made = prepare(EDGE_TASK, map_of(EDGE_TASK), numpy_xp)
+    simulator = FakeSimulator(numpy_xp, 3)
+    state = initial(made, simulator, seed=7, split=0)
+    far = dataclasses.replace(state.physics, base_position=state.physics.base_position + 1e3)  # type: ignore[type-var, union-attr]
+    late = numpy_xp.asarray(np.array([0, EDGE_TASK.timing.max_episode_steps - 1, 0], np.int32))
+    state = dataclasses.replace(state, physics=far, episodes=dataclasses.replace(state.episodes, step=late))
+    simulator.forces = np.zeros((3, 5, 3))
+    simulator.forces[2, 0, 2] = 100.0
+    _, transition = step(made, simulator, state, act(numpy_xp, 3, 0))
+    assert [RESET_REASONS[index] for index in transition.reset_reason] == ["map_edge", "time_limit", "base_contact"]
+    assert transition.truncated.tolist() == [True, True, False] and transition.terminated.tolist() == [
+        False,
+        False,
+        True,
+    ]
+
+
+def test_a_plane_has_no_edge() -> None:
+    plane = dataclasses.replace(EDGE_TASK, terrain=Terrain(kind="plane"))
+    _, transitions, places = thrown(numpy_xp, plane)
+    assert np.abs(places[-1]).max() > 60 and not any(transition.truncated.any() for transition in transitions)
+
+
+def test_a_robot_may_have_more_feet_than_joints() -> None:
+    """Every array of an episode has the shape that its robot asks for, from the first reset on."""
+    legs = [Body(f"leg{k}", "base", (0.1 * k, 0, 0), 1.0, (0, 0, -0.1), (0.1, 0.1, 0.1, 0, 0, 0)) for k in range(4)]
+    hinge = dataclasses.replace(legs[0], joint=BIPED.bodies[1].joint)
+    robot = dataclasses.replace(
+        BIPED,
+        bodies=(BIPED.bodies[0], hinge, *legs[1:]),
+        spheres=tuple(Sphere(name, (0, 0, -0.2), 0.03) for name in ("base", "leg0", "leg1", "leg2", "leg3")),
+        feet=("leg0", "leg1", "leg2", "leg3"), penalized=(), terminating=("base",), mirror=(),
+    )  # fmt: skip
+    made = prepare(dataclasses.replace(TASK, robot=robot), build(GROUND), numpy_xp)
+    simulator = FakeSimulator(numpy_xp, 8)
+    state = initial(made, simulator, seed=7, split=0)
+    shapes = {name: value.shape for name, value in rows.named_arrays(state.episodes)}
+    assert shapes["air_time"] == shapes["contact"] == (8, 4) and shapes["joint_velocity"] == (8, 1)
+    assert shapes["readout.contact_force"] == (8, 5, 3) and shapes["readout.foot_velocity"] == (8, 4, 3)
+    after, _ = step(made, simulator, state, numpy_xp.zeros((8, 1), dtype=numpy_xp.float32))
+    assert {name: value.shape for name, value in rows.named_arrays(after.episodes)} == shapes
+
+
+def test_no_sphere_begins_in_the_ground_and_starts_that_touch_nothing_stay() -> None:
+    made, _, state = ready(robots=300)
+    position = state.episodes.readout.base_position
+    below = ground_height(made.ground, made.height_map.origin, made.height_map.cell, position[:, 0], position[:, 1])
+    x, y, z = sphere_centers(LOW, state.episodes.readout.joint_position)
+    turned = rotate(state.episodes.readout.base_quaternion[:, None, :], np.stack([x, y, z], axis=-1))
+    center = turned + position[:, None]
+    under = ground_height(made.ground, made.height_map.origin, made.height_map.cell, center[..., 0], center[..., 1])
+    gap = (center[..., 2] - 0.03 - under).min(axis=1)
+    assert gap.min() > -1e-5
+    raised = position[:, 2] > below + LOW.start_height + 1e-6
+    assert raised.any() and not raised.all()
+    assert np.array_equal(position[~raised, 2], (below + np.float32(LOW.start_height))[~raised])
+    assert gap[raised].max() < 0.1, "raised no more than it takes"

@@ -1,14 +1,17 @@
 """The ground's numbers are the task's, at every level, and its heights are those that MuJoCo collides with."""
 
 import dataclasses
+import math
 
 import mujoco
 import numpy as np
 import pytest
 import torch
 
+from locoenvs.registration import IDS
+from locoenvs.registration import task as task_of
 from locoenvs.task import Terrain, TileKind, TileShare
-from locoenvs.terrain import OBSTACLE_AREA, HeightMap, build, column_kinds, ground_height
+from locoenvs.terrain import EDGE, OBSTACLE_AREA, HeightMap, build, column_kinds, ground_height, least_border, map_of
 
 LEVELS = range(10)
 KINDS: tuple[TileKind, ...] = (
@@ -305,3 +308,30 @@ def test_jax_finds_the_same_heights_as_numpy_compiled_or_not(ground: HeightMap) 
 
     np.testing.assert_array_equal(np.asarray(lookup(*arrays)), expected)
     np.testing.assert_allclose(np.asarray(jax.jit(lookup)(*arrays)), expected, atol=5e-5)  # may fuse products and sums
+
+
+@pytest.mark.parametrize("recipe", ["paper", "legged_gym", "walk"])
+@pytest.mark.parametrize("env_id", sorted(env_id for env_id, (_, ground) in IDS.items() if ground == "rough"))
+def test_a_robot_that_does_as_it_is_told_stays_on_the_map(env_id: str, recipe: str) -> None:
+    task = task_of(env_id, recipe)
+    ground = map_of(task)
+    fastest = math.hypot(max(map(abs, task.commands.forward)), max(map(abs, task.commands.sideways)))
+    farthest = fastest * task.timing.episode_length + task.randomization.start.position
+    outermost = np.abs(ground.tile_centers[..., :2]).max(axis=(0, 1))
+    half = -np.array(ground.origin)
+    assert (outermost + farthest <= half - EDGE + 1e-6).all()
+    assert (half - EDGE - outermost - farthest < 2 * ground.cell).all() or task.terrain.border > 20
+
+
+def test_the_border_follows_from_commands_episode_and_start() -> None:
+    task = task_of("Loco/A1-Rough-v0")
+    slow = dataclasses.replace(task, commands=dataclasses.replace(task.commands, forward=(0.75, 0.75), sideways=(0, 0)))
+    assert map_of(slow).heights.shape == build(task.terrain).heights.shape, "the terrain's own border is the least"
+    assert np.array_equal(map_of(slow).heights, build(task.terrain).heights)
+    short = dataclasses.replace(task, timing=dataclasses.replace(task.timing, episode_length=5.0))
+    assert least_border(short) == pytest.approx(2**0.5 * 5 + 1 - 4 + EDGE)
+    wide, narrow = map_of(task), build(task.terrain)
+    grown = (wide.heights.shape[0] - narrow.heights.shape[0]) // 2
+    assert grown == math.ceil((least_border(task) - 20) / 0.1)
+    assert np.array_equal(wide.heights[grown:-grown, grown:-grown], narrow.heights)
+    assert np.array_equal(wide.tile_centers, narrow.tile_centers)

@@ -91,7 +91,7 @@ def test_the_ledger_says_the_same_of_every_learner(run: Run, learner: str) -> No
     assert set(first["seconds"]) == {"environment", "inference", "learning"}
     assert all(seconds > 0 for seconds in first["seconds"].values()), first["seconds"]
     assert first["elapsed_seconds"] == pytest.approx(sum(first["seconds"].values()), abs=0.02)
-    assert set(first["resets"]) == {"time_limit", "base_contact", "broken_physics"}
+    assert set(first["resets"]) == {"time_limit", "base_contact", "broken_physics", "map_edge"}
     total = sum(first["terms_per_second"].values())
     assert first["reward_per_second"] >= total - 1e-6 and "linear_velocity_tracking" in first["terms_per_second"]
     losses = first["losses"]

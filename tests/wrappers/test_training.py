@@ -120,7 +120,7 @@ def test_the_run_says_what_it_was(straight: Run) -> None:
     assert set(recipe["versions"]) >= {"locoenvs", "mujoco", "torch", "rsl-rl-lib"} and recipe["hardware"]["cores"] >= 1
     line = next(line for line in straight.records() if line["kind"] == "update")
     assert set(line["seconds"]) == {"environment", "inference", "learning"} and 50 < line["memory_mb"] < 50_000
-    assert set(line["resets"]) == {"time_limit", "base_contact", "broken_physics"}
+    assert set(line["resets"]) == {"time_limit", "base_contact", "broken_physics", "map_edge"}
     policy = load_policy(straight.policy)
     assert policy.task.hash == recipe["task_hash"]
     assert policy.provenance["updates"] == 4 and policy.provenance["seed"] == 5

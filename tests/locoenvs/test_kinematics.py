@@ -1,0 +1,43 @@
+"""Where spheres are at any joint angles, against the frames at the default pose and against matrices multiplied by hand."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from locoenvs.kinematics import frames, sphere_centers
+from locoenvs.robot import Robot
+from locoenvs.robots import ROBOTS
+
+
+def expected(robot: Robot, angles: np.ndarray) -> np.ndarray:
+    """(S, 3) m at joint angles (J,) rad: the frames of the robot whose default pose they are."""
+    names = iter(angles)
+    bodies = [
+        body
+        if body.joint is None
+        else dataclasses.replace(
+            body, joint=dataclasses.replace(body.joint, lower=-9, upper=9, default=float(next(names)))
+        )
+        for body in robot.bodies
+    ]
+    placed = frames(bodies)
+    return np.array([placed[s.body][1] + placed[s.body][0] @ s.position for s in robot.spheres])
+
+
+@pytest.mark.parametrize("name", sorted(ROBOTS))
+def test_spheres_are_where_the_joints_put_them(name: str) -> None:
+    robot, draw = ROBOTS[name], np.random.default_rng(0)
+    angles = draw.uniform(-1.5, 1.5, (7, len(robot.joints))).astype(np.float32)
+    found = np.stack(sphere_centers(robot, angles), axis=-1)
+    for one, row in zip(found, angles):
+        np.testing.assert_allclose(one, expected(robot, row), atol=2e-6)
+
+
+def test_a_robots_numbers_do_not_depend_on_the_others() -> None:
+    robot = ROBOTS["Cassie"]
+    angles = np.random.default_rng(1).uniform(-1, 1, (64, len(robot.joints))).astype(np.float32)
+    for whole, alone in zip(sphere_centers(robot, angles), sphere_centers(robot, angles[5:6])):
+        assert np.array_equal(whole[5:6], alone)
