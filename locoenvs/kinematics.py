@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 from array_api_compat import array_namespace
 
+from locoenvs.arrays import kind_of
 from locoenvs.robot import Body, Robot
 from locoenvs.state import Array
 
@@ -29,42 +30,35 @@ def frames(bodies: Iterable[Body]) -> Frames:
     return placed
 
 
-def sphere_centers(robot: Robot, angles: Array) -> tuple[Array, Array, Array]:
-    """x, y and z of the centers of the robot's spheres in the base's frame, (N, S) m each, at joint angles (N, J) rad.
+def sphere_centers(robot: Robot, angles: Array) -> Array:
+    """The centers of the robot's spheres in the base's frame, (N, S, 3) m, at joint angles (N, J) rad.
 
     Sums are written out, so that a robot's numbers do not depend on how many there are.
     """
     xp = array_namespace(angles)
-    zero = xp.zeros_like(angles[:, 0])
-    one, joints = zero + 1, {name: index for index, name in enumerate(robot.joint_names)}
-    placed: dict[str, tuple[list[Array], list[Array]]] = {}  # rows of the rotation, and the position
+    device = getattr(angles, "device", None) if kind_of(xp) == "torch" else None
+    joints = {name: index for index, name in enumerate(robot.joint_names)}
 
-    def moved(turn: list[Array], at: list[Array], point: tuple[float, float, float]) -> list[Array]:
-        x, y, z = point
-        return [at[i] + turn[3 * i] * x + turn[3 * i + 1] * y + turn[3 * i + 2] * z for i in range(3)]
+    def constant(values: object) -> Array:
+        return xp.asarray(np.asarray(values, np.float32), device=device)
 
+    def product(turn: Array, columns: Array) -> Array:
+        """(N, 3, 3) rotations times (..., 3, K) columns."""
+        first, second, third = (turn[:, :, k, None] * columns[..., k, None, :] for k in range(3))
+        return first + second + third
+
+    zero = xp.zeros_like(angles[:, 0])[:, None, None]
+    still = zero + constant(np.eye(3))
+    placed: dict[str | None, tuple[Array, Array]] = {None: (still, zero + constant(np.zeros((3, 1))))}
     for body in robot.bodies:
-        if body.parent is None:
-            turn, at = [one, zero, zero, zero, one, zero, zero, zero, one], [zero, zero, zero]
-        else:
-            turn, at = placed[body.parent]
-            at = moved(turn, at, body.position)
+        turn, at = placed[body.parent]
+        if body.parent is not None:
+            at = at + product(turn, constant(body.position)[:, None])
         if body.joint is not None:
-            angle = angles[:, joints[body.joint.name]]
-            sin, cos = xp.sin(angle), xp.cos(angle)
-            a, b, c = body.joint.axis
-            rest = 1 - cos
-            own = [
-                cos + rest * (a * a), rest * (a * b) - sin * c, rest * (a * c) + sin * b,
-                rest * (a * b) + sin * c, cos + rest * (b * b), rest * (b * c) - sin * a,
-                rest * (a * c) - sin * b, rest * (b * c) + sin * a, cos + rest * (c * c),
-            ]  # fmt: skip
-            turn = [
-                turn[3 * i] * own[k] + turn[3 * i + 1] * own[3 + k] + turn[3 * i + 2] * own[6 + k]
-                for i in range(3)
-                for k in range(3)
-            ]
+            x, y, z = body.joint.axis
+            cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+            angle = angles[:, joints[body.joint.name]][:, None, None]
+            turn = product(turn, still + xp.sin(angle) * constant(cross) + (1 - xp.cos(angle)) * constant(cross @ cross))
         placed[body.name] = turn, at
-    centers = [moved(*placed[sphere.body], sphere.position) for sphere in robot.spheres]
-    x, y, z = (xp.stack([center[axis] for center in centers], axis=-1) for axis in range(3))
-    return x, y, z
+    centers = [placed[s.body][1] + product(placed[s.body][0], constant(s.position)[:, None]) for s in robot.spheres]
+    return xp.stack([center[:, :, 0] for center in centers], axis=1)

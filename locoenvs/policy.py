@@ -22,6 +22,7 @@ from pydantic.dataclasses import dataclass
 
 from locoenvs import documents, install, mlp
 from locoenvs.interface import PROSE, describe, describe_version_1
+from locoenvs.machine import cores
 from locoenvs.mlp import Layer, Mlp
 from locoenvs.observations import layout
 from locoenvs.robot import CONFIG
@@ -254,7 +255,8 @@ def _session(network: bytes) -> Any:
     except ImportError as error:
         raise ImportError(f"running a policy needs onnxruntime: {install.line('policy')}") from error
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 2
+    options.intra_op_num_threads = min(2, cores())
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # it would keep physics off its core
     options.inter_op_num_threads = 1
     options.log_severity_level = 3  # errors only
     return onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"])

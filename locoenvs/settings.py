@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from locoenvs.recipes import ActuatorKind
+
+MOST_ROBOTS = 2**20
+"""More robots than any machine of today steps at a time."""
 
 
 @dataclass(frozen=True)
@@ -13,7 +17,7 @@ class TrainSettings:
 
     ``minutes`` stops training after that much time if ``updates`` are not done before; ``run`` is the folder to write
     to, ``resume`` the folder of a run to go on with, ``start_from`` the folder of a policy whose network is the first.
-    ``actuator`` is "pd" or "lstm".
+    ``actuator`` is "pd" or "lstm". Raises ValueError for a number that is out of its range.
     """
 
     env_id: str
@@ -29,3 +33,16 @@ class TrainSettings:
     actuator: ActuatorKind | None = None
     device: str | None = None
     wandb: bool = False
+
+    def __post_init__(self) -> None:
+        for name, most in (("num_envs", MOST_ROBOTS), ("updates", 10**9)):
+            _check_integer(name, getattr(self, name), 1, most)
+        _check_integer("seed", self.seed, 0, 2**63 - 1)
+        if self.minutes is not None and not (self.minutes > 0 and math.isfinite(self.minutes)):
+            raise ValueError(f"minutes={self.minutes!r}: must be a positive number of minutes")
+
+
+def _check_integer(name: str, value: object, least: int, most: int) -> None:
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if value is not None and not (whole and least <= value <= most):  # type: ignore[operator]
+        raise ValueError(f"{name}={value!r}: must be a whole number from {least} to {most}")

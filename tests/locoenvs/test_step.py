@@ -372,8 +372,9 @@ def test_no_sphere_begins_in_the_ground_and_starts_that_touch_nothing_stay() -> 
     made, _, state = ready(robots=300)
     position = state.episodes.readout.base_position
     below = ground_height(made.ground, made.height_map.origin, made.height_map.cell, position[:, 0], position[:, 1])
-    x, y, z = sphere_centers(LOW, state.episodes.readout.joint_position)
-    turned = rotate(state.episodes.readout.base_quaternion[:, None, :], np.stack([x, y, z], axis=-1))
+    turned = rotate(
+        state.episodes.readout.base_quaternion[:, None, :], sphere_centers(LOW, state.episodes.readout.joint_position)
+    )
     center = turned + position[:, None]
     under = ground_height(made.ground, made.height_map.origin, made.height_map.cell, center[..., 0], center[..., 1])
     gap = (center[..., 2] - 0.03 - under).min(axis=1)
