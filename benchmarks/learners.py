@@ -27,6 +27,7 @@ from rich.table import Table
 
 from locoenvs import install
 from locoenvs import learners as known
+from locoenvs.audit import BAR, meets_bar
 from locoenvs.evaluate import evaluate
 from locoenvs.panel import load_panel
 from locoenvs.policy import load_policy
@@ -44,8 +45,6 @@ METRICS = {
     "cost_of_transport": ("CoT", 1, 2),
 }
 """What a result has of the panel's metrics: how it is headed in the table, times what, with how many digits."""
-BAR = {"fall_rate": 0.01, "velocity_error": 0.2}
-"""What a flat policy must not exceed: the share that falls, and m/s."""
 
 
 def run(
@@ -81,7 +80,7 @@ def run(
                 part: round(sum(line["seconds"][part] for line in lines), 1)
                 for part in ("environment", "inference", "learning")
             },
-            "meets_the_bar": all(metrics[name].value <= limit for name, limit in BAR.items()),
+            "meets_the_bar": meets_bar(result),
             "metrics": {name: [value.value, value.low, value.high] for name, value in metrics.items()},
             "judged_before": []
             if before is None

@@ -18,6 +18,10 @@ CLIPPED = 0.01
 STANDING = 0.5
 """Robots that move at less than this share of the commanded speed stand still."""
 
+BAR: dict[str, float] = {"fall_rate": 0.01, "velocity_error": 0.2}
+"""What a policy for flat ground must reach on the held-out flat panel to count as one that walks: at most so many falls and
+m/s."""
+
 DOMINANT = 0.9
 """One reward term with a larger share of the sum of all sizes leaves the others without a say."""
 
@@ -44,6 +48,11 @@ def audit_result(result: Result) -> list[Finding]:
         Finding("actions within the clip", clipped <= CLIPPED, f"{100 * clipped:.2f} % of the actions are clipped"),
         Finding("physics holds", broken == 0, f"physics broke for {broken} of {result.num_robots} robots"),
     ]
+
+
+def meets_bar(result: Result) -> bool:
+    """Whether a policy walks, by its result on a flat panel."""
+    return all(result.metrics[name].value <= limit for name, limit in BAR.items())
 
 
 def audit_training(records: Sequence[dict[str, Any]], num_envs: int) -> list[Finding]:

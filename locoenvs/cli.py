@@ -17,9 +17,11 @@ import tyro
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
+from rich.text import Text
 
-from locoenvs import cli_actuator, cli_robot, engines, learners
-from locoenvs.audit import Finding, audit_result, audit_training
+import locoenvs
+from locoenvs import cli_actuator, cli_robot, engines, learners, terminal
+from locoenvs.audit import Finding, audit_result, audit_training, meets_bar
 from locoenvs.evaluate import Result, evaluate, strata_table, table
 from locoenvs.panel import Panel, panel_of
 from locoenvs.pictures import terrain_picture
@@ -41,7 +43,7 @@ POLICIES = Path(__file__).parent / "policies"
 
 WALK = "Loco/AnymalC-Flat-v0"
 
-Text = Annotated[str, tyro.conf.Positional]
+Word = Annotated[str, tyro.conf.Positional]
 
 
 def _optional(metavar: str) -> Any:
@@ -70,7 +72,7 @@ def list_() -> None:
         made.add_row("learner", name, "installed" if package is None else f"needs {package}")
     for folder in sorted(POLICIES.iterdir()):
         made.add_row("policy", folder.name, _judged(Result.from_json((folder / "evaluation.json").read_text())))
-    Console().print(made)
+    terminal.console().print(made)
 
 
 @app.command
@@ -130,12 +132,12 @@ def train(
         wandb=wandb,
     )
     folder = _train(learner or "rsl_rl", settings)
-    Console().print(f"policy: {folder / 'policy'}", highlight=False)
+    terminal.console().print(f"policy: {folder / 'policy'}")
 
 
 @app.command(name="eval")
 def eval_(
-    policy: Text,
+    policy: Word,
     panel: OptionalText = None,
     actuator: OptionalActuator = None,
     backend: str = "auto",
@@ -156,16 +158,18 @@ def eval_(
     held_out = panel_of(loaded.task, panel, actuator)
     if plot is not None and held_out.task.terrain.kind != "tiles":
         raise ValueError(f"--plot {plot}: panel {held_out.name!r} has no tiles; --panel rough and crossing have")
-    result = _evaluate(Console(), loaded, held_out, backend)
+    console = terminal.console()
+    result = _evaluate(console, loaded, held_out, backend)
     if out is not None:
         _write(out, result.to_json())
     if plot is not None:
         success_picture(result, held_out.task.terrain, plot)
+    _print_result(console, result)  # last: whoever reads it may stop reading
 
 
 @app.command
 def play(
-    policy: Text,
+    policy: Word,
     out: Path = Path("video.mp4"),
     seconds: OptionalFloat = None,
     terrain: Annotated[TileKind | None, _optional("KIND")] = None,
@@ -194,11 +198,11 @@ def play(
             raise ValueError(f"--level {level}: the levels are 0 to {levels - 1}")
         task, robot = _one_column(task, terrain), level
     record(loaded, task, out, seconds, robot=robot, backend=backend)
-    Console().print(f"video: {out}", highlight=False)
+    terminal.console().print(f"video: {out}")
 
 
 @app.command
-def export(policy: Text, out: Path, force: bool = False) -> None:
+def export(policy: Word, out: Path, force: bool = False) -> None:
     """Copy a policy, policy.onnx and policy.json, after checking that they belong together and are nothing else.
 
     Args:
@@ -212,11 +216,11 @@ def export(policy: Text, out: Path, force: bool = False) -> None:
             f"{out} holds {' and '.join(there)} already: choose another folder, or replace by --force"
         )
     loaded.save(out)
-    Console().print(f"policy: {out}", highlight=False)
+    terminal.console().print(f"policy: {out}")
 
 
 @app.command
-def terrain(env_id: Text, out: Path = Path("terrain.png"), recipe: str = "paper") -> None:
+def terrain(env_id: Word, out: Path = Path("terrain.png"), recipe: str = "paper") -> None:
     """Draw the ground of an environment.
 
     Args:
@@ -229,15 +233,16 @@ def terrain(env_id: Text, out: Path = Path("terrain.png"), recipe: str = "paper"
         raise ValueError(f"{env_id} is on a plane, there is nothing to draw")
     out.parent.mkdir(parents=True, exist_ok=True)
     terrain_picture(ground, out)
-    Console().print(f"picture: {out}", highlight=False)
+    terminal.console().print(f"picture: {out}")
 
 
 @app.command
 def walk(
     run: OptionalText = None,
-    learner: str = "rsl_rl",
-    actuator: ActuatorKind = "pd",
-    seed: int = 0,
+    resume: OptionalText = None,
+    learner: OptionalText = None,
+    actuator: OptionalActuator = None,
+    seed: OptionalInt = None,
     minutes: OptionalFloat = None,
     updates: OptionalInt = None,
     num_envs: OptionalInt = None,
@@ -245,39 +250,41 @@ def walk(
 ) -> None:
     """Train a robot to walk on flat ground, evaluate it on held-out commands and pushes, and show it.
 
+    Exits with 1 if it does not walk by then: more than 1 % of the robots fall, or their velocity is off by more than 0.2 m/s.
+
     Args:
         run: Name of the run in runs/, or a path.
-        learner: Who learns, as shown by list.
-        actuator: What drives the joints: pd, which is faster, or lstm, the environment's own.
-        seed: Seed of all randomness.
+        resume: Run to go on with, a name or a path.
+        learner: Who learns, as shown by list; rsl_rl by default.
+        actuator: What drives the joints: pd, the default, which is faster, or lstm, the environment's own.
+        seed: Seed of all randomness; 0 by default.
         minutes: Stop training after so many minutes.
         updates: Updates to do.
         num_envs: Number of robots.
         video: Make a video, which takes a minute or two.
     """
-    console = Console()
-    name = run or f"walk-{time.strftime('%Y%m%d-%H%M%S')}"
-    settings = TrainSettings(
-        env_id=WALK,
-        num_envs=num_envs,
-        seed=seed,
-        updates=updates,
-        minutes=minutes,
-        run=str(_run_folder(name)),
-        recipe="walk",
-        actuator=actuator,
-    )
-    drives = {"pd": "the PD law; --actuator lstm takes the learned drive", "lstm": "the learned drive"}
-    console.print(f"joints driven by {drives[actuator]}", highlight=False)
-    trained = Run(_train(learner, settings))
+    console = terminal.console()
+    given: dict[str, Any] = {"num_envs": num_envs, "seed": seed, "updates": updates, "minutes": minutes}
+    if resume is None:
+        name, actuator = run or f"walk-{time.strftime('%Y%m%d-%H%M%S')}", actuator or "pd"
+        drives = {"pd": "the PD law; --actuator lstm takes the learned drive", "lstm": "the learned drive"}
+        console.print(f"joints driven by {drives[actuator]}")
+        settings = TrainSettings(WALK, run=str(_run_folder(name)), recipe="walk", actuator=actuator, **given)
+    else:
+        before = Run.open(_run_folder(resume))
+        learner = learner or before.recipe().get("learner")
+        run = None if run is None else str(_run_folder(run))
+        settings = TrainSettings(WALK, run=run, resume=str(before.folder), recipe="walk", actuator=actuator, **given)
+    trained = Run(_train(learner or "rsl_rl", settings))
     policy = load_policy(trained.policy)
     result = _evaluate(console, policy, panel_of(policy.task, "flat"), "auto")
     _write(trained.folder / "evaluation.json", result.to_json())
     metrics = {name: dataclasses.asdict(estimate) for name, estimate in result.metrics.items()}
     trained.record("evaluation", panel=result.panel, panel_hash=result.panel_hash, metrics=metrics)
     ledger = trained.records()
-    _print_findings(console, audit_training(ledger, trained.recipe()["geometry"]["num_envs"]))
     learning_picture(ledger, trained.folder / "learning.png")
+    _print_result(console, result)
+    _print_findings(console, audit_training(ledger, trained.recipe()["geometry"]["num_envs"]))
     shown = ["policy/", "evaluation.json", "learning.png"]
     if video:
         try:
@@ -287,8 +294,14 @@ def walk(
         except (
             Exception
         ) as error:  # a machine that cannot draw raises whatever its OpenGL does; all else is done by now
-            console.print(f"no video, this machine cannot draw: {type(error).__name__}: {error}", highlight=False)
-    console.print("\n".join(f"{trained.folder}/{name}" for name in shown), highlight=False)
+            console.print(f"no video, this machine cannot draw: {type(error).__name__}: {error}")
+    console.print("\n".join(f"{trained.folder}/{name}" for name in shown))
+    falls, off = result.metrics["fall_rate"].value, result.metrics["velocity_error"].value
+    judged = f"{falls:.1%} of the robots fall, their velocity is off by {off:.2f} m/s"
+    if not meets_bar(result):
+        console.print(f"it does not walk yet: {judged}; go on by locoenvs walk --resume {trained.folder} --updates N")
+        raise SystemExit(1)
+    console.print(f"it walks: {judged}")
 
 
 @app.command
@@ -305,8 +318,15 @@ def actuator(action: cli_actuator.Action) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The entry point of the command ``locoenvs``."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given == ["--version"]:
+        print(f"locoenvs {locoenvs.__version__} from {Path(locoenvs.__file__).parent}")
+        return
     try:
-        app.cli(prog="locoenvs", description="Legged robots that learn to walk.", args=arguments)
+        app.cli(prog="locoenvs", description="Legged robots that learn to walk.", args=given)
+    except BrokenPipeError:  # whoever read the output stopped: it is no error
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(128 + 13) from None
     except (ValueError, OSError, ImportError) as error:
         if os.environ.get("LOCOENVS_TRACEBACK"):
             raise
@@ -366,22 +386,24 @@ def _policy(name: str) -> Policy:
 
 
 def _evaluate(console: Console, policy: Policy, panel: Panel, backend: str) -> Result:
-    """Evaluate and print what came out."""
+    """Evaluate, with a bar that shows how far it is."""
     with Progress(console=console, transient=True) as progress:
         bar = progress.add_task(f"evaluating {panel.num_robots} robots", total=1.0)
-        result = evaluate(policy, panel, backend, lambda share: progress.update(bar, completed=share))
+        return evaluate(policy, panel, backend, lambda share: progress.update(bar, completed=share))
+
+
+def _print_result(console: Console, result: Result) -> None:
     console.print(table(result))
     for quantity in result.strata:
         if quantity != "terrain_and_level":
             console.print(strata_table(result, quantity))
     _print_findings(console, audit_result(result))
-    return result
 
 
 def _print_findings(console: Console, findings: Sequence[Finding]) -> None:
     for finding in findings:
-        mark = "[green]ok[/green]  " if finding.passed else "[red]look[/red]"
-        console.print(f"{mark} {finding.name}: {finding.message}", highlight=False)
+        mark = Text("ok  ", "green") if finding.passed else Text("look", "red")
+        console.print(mark, f"{finding.name}: {finding.message}")
 
 
 def _one_column(task: Task, kind: TileKind) -> Task:

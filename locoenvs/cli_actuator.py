@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Annotated
 
 import tyro
-from rich.console import Console
 from rich.progress import Progress
 
-from locoenvs import drive
+from locoenvs import drive, terminal
 from locoenvs.drive import Network
 from locoenvs.drive_fit import fit, from_torchscript
 from locoenvs.drive_pictures import figure_class, fit_picture, response_picture
@@ -52,7 +51,7 @@ class Excite:
             )
         log = excite(_network(self.network, self.trust_code), self.limit, self.trials, self.seconds, self.seed)
         log.write(self.out)
-        Console().print(f"log: {self.out}, {log.torque.size} samples at {1 / log.dt:.0f} Hz", highlight=False)
+        terminal.console().print(f"log: {self.out}, {log.torque.size} samples at {1 / log.dt:.0f} Hz")
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,7 @@ class Fit:
         if self.out.suffix != ".json":
             raise ValueError(f"--out {self.out}: a network's file must end in .json")
         figure_class()  # an error now rather than after the fit
-        console, log = Console(), read_log(self.log)
+        console, log = terminal.console(), read_log(self.log)
         with Progress(console=console, transient=True) as progress:
             bar = progress.add_task("fitting", total=self.epochs)
 
@@ -117,7 +116,6 @@ class Fit:
             f"held-out error: {made.held_out_error:.3g} N m, {100 * made.share:.2g} % of the log's largest torque, "
             f"{made.largest_torque:.3g} N m; {len(made.held_out_errors)} passes\n"
             f"network: {self.out}, hash {network.hash}; picture: {self.out.with_suffix('.png')}",
-            highlight=False,
         )
 
 
@@ -138,10 +136,10 @@ class Show:
     def run(self) -> None:
         network = _network(self.network, self.trust_code)
         response_picture(network, self.out)
-        console = Console()
+        console = terminal.console()
         for name, value in network.provenance.items():
-            console.print(f"{name}: {value}", highlight=False)
-        console.print(f"picture: {self.out}", highlight=False)
+            console.print(f"{name}: {value}")
+        console.print(f"picture: {self.out}")
 
 
 Action = Annotated[

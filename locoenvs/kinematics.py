@@ -58,7 +58,9 @@ def sphere_centers(robot: Robot, angles: Array) -> Array:
             x, y, z = body.joint.axis
             cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
             angle = angles[:, joints[body.joint.name]][:, None, None]
-            turn = product(turn, still + xp.sin(angle) * constant(cross) + (1 - xp.cos(angle)) * constant(cross @ cross))
+            turn = product(
+                turn, still + xp.sin(angle) * constant(cross) + (1 - xp.cos(angle)) * constant(cross @ cross)
+            )
         placed[body.name] = turn, at
     centers = [placed[s.body][1] + product(placed[s.body][0], constant(s.position)[:, None]) for s in robot.spheres]
     return xp.stack([center[:, :, 0] for center in centers], axis=1)

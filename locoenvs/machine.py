@@ -29,6 +29,14 @@ def memory() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
+def total_memory() -> int | None:
+    """Memory of this machine, bytes; None where the system does not tell."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
 def versions(*names: str) -> dict[str, str]:
     """Distribution -> its version, of those that are installed; this code's own, whatever else is installed."""
     import locoenvs

@@ -24,7 +24,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-
 try:
     import fcntl
 except ImportError:  # Windows has no such locks: two processes are not kept apart there
@@ -74,7 +73,9 @@ class Run:
                 except OSError:
                     file.seek(0)
                     holder = file.read(200).strip() or "another process"
-                    raise BlockingIOError(f"{self.folder} is trained by {holder}: wait until it ends, or stop it") from None
+                    raise BlockingIOError(
+                        f"{self.folder} is trained by {holder}: wait until it ends, or stop it"
+                    ) from None
             file.truncate(0)
             file.write(f"process {os.getpid()} on {platform.node()}\n")
             file.flush()

@@ -6,6 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
+from locoenvs.machine import total_memory
 from locoenvs.task import Task
 
 
@@ -34,6 +35,16 @@ class PPOConfig:
     privileged: bool = False
     """A critic that sees without noise."""
 
+    def __post_init__(self) -> None:
+        whole = {name: getattr(self, name) for name in ("num_envs", "horizon", "updates", "epochs", "minibatches")}
+        for name, value in whole.items():
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise ValueError(f"{name}={value!r}: must be a whole number of at least 1")
+        if self.minibatches > self.samples_per_update:
+            raise ValueError(
+                f"minibatches={self.minibatches}: an update of {self.num_envs} robots x {self.horizon} steps has fewer samples"
+            )
+
     @property
     def samples_per_update(self) -> int:
         return self.num_envs * self.horizon
@@ -60,6 +71,21 @@ WALK_FLAT = PPOConfig(
 
 WALK_ROUGH = dataclasses.replace(WALK_FLAT, updates=4000, max_learning_rate=5e-4)
 """Rough ground on two cores, from a policy that walks on flat ground."""
+
+
+_BYTES_PER_ROBOT = 40_000
+"""What physics and the environment take of native MuJoCo, measured: 156 MB for 4096 robots."""
+
+
+def check_memory(ppo: PPOConfig, task: Task) -> None:
+    """Raise ValueError for more robots than this machine's memory can hold with their rollouts."""
+    sample = 4 * 3 * (task.observations.heights.size if task.observations.heights else 0) + 4 * 3 * 80
+    needed, there = ppo.num_envs * (_BYTES_PER_ROBOT + ppo.horizon * sample), total_memory()
+    if there is not None and needed > there:
+        raise ValueError(
+            f"num_envs={ppo.num_envs}: robots and their rollouts of {ppo.horizon} steps would take about {needed / 1e9:.0f} GB, "
+            f"this machine has {there / 1e9:.0f} GB: at most {int(ppo.num_envs * there / needed)} fit"
+        )
 
 
 def geometry(ppo: PPOConfig, task: Task) -> dict[str, Any]:

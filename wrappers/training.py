@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import signal
 import time
+import uuid
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,9 +15,8 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 import torch
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from locoenvs import engines, install
+from locoenvs import engines, install, terminal
 from locoenvs.arrays import Kind
 from locoenvs.machine import hardware, memory, versions
 from locoenvs.policy import Layer, Policy, load_policy, save_policy
@@ -29,7 +28,8 @@ from locoenvs.task import Task
 from locoenvs.transfer import layers_for
 from locoenvs.wrappers.metered import MeteredEnv
 from locoenvs.wrappers.networks import check_symmetric
-from locoenvs.wrappers.ppo import PPOConfig, config, geometry
+from locoenvs.wrappers.ppo import PPOConfig, check_memory, config, geometry
+from locoenvs.wrappers.progress import Progress, Stop
 
 CHECKPOINT_SECONDS = 60.0
 
@@ -86,8 +86,9 @@ def train(
 
     A new run takes ``task`` and ``ppo`` from the settings' recipe unless they are given.
     """
-    console = Console()
     start, first = None, list[Layer]()
+    if settings.wandb:
+        _import_wandb()
     if settings.resume is not None:
         if settings.start_from is not None:
             raise ValueError("start_from is for a new run, and resume for going on with one: leave one of them out")
@@ -110,8 +111,11 @@ def train(
         if settings.start_from is not None:
             start = load_policy(settings.start_from)
             first, ppo = _first_layers(start, task, ppo)
-        run = Run.create(Path(settings.run or f"runs/{env_id.split('/')[-1]}-{time.strftime('%Y%m%d-%H%M%S')}"))
+        run = Run(Path(settings.run or f"runs/{env_id.split('/')[-1]}-{time.strftime('%Y%m%d-%H%M%S')}"))
+        Run.check_free(run.folder)
+        check_memory(ppo, task)
         recipe = {
+            "id": uuid.uuid4().hex,
             "environment": env_id,
             "learner": kind.name,
             "backend": engines.resolve(settings.backend),
@@ -125,19 +129,40 @@ def train(
             "task": json.loads(task.to_json()),
         }
     recipe["geometry"] = geometry(ppo, task)
+    if settings.resume is not None:
+        with run.locked():
+            _learn(Training(kind, run, task, ppo, recipe, settings.device, resume=True), settings)
+        return run.folder
     training = Training(kind, run, task, ppo, recipe, settings.device)
-    if training.update > ppo.updates:
-        raise ValueError(f"updates={ppo.updates}: {run.folder} has done {training.update} already, ask for more")
     if first:
         training.learner.start_from(first)
+    was_there = run.folder.exists()
+    Run.create(run.folder)
+    try:
+        with run.locked():
+            _learn(training, settings)
+    except BaseException:
+        if not (was_there or training.update or run.checkpoint.exists()):
+            run.remove()  # nothing was trained
+        raise
+    return run.folder
+
+
+def _learn(training: Training, settings: TrainSettings) -> None:
+    """Write down what is asked for, and train until it is done."""
+    run, recipe, console = training.run, training.recipe, terminal.console()
+    if training.update > training.ppo.updates:
+        raise ValueError(
+            f"updates={training.ppo.updates}: {run.folder} has done {training.update} already, ask for more"
+        )
     wandb = _wandb(run, recipe) if settings.wandb else None
     run.write_recipe(recipe)
     if settings.resume is not None:
-        asked = {"updates": ppo.updates, "minutes": recipe["minutes"]}
-        run.record("resume", update=training.update, **asked, versions=_versions(kind), hardware=hardware())
+        asked = {"updates": training.ppo.updates, "minutes": recipe["minutes"]}
+        versions = _versions(type(training.learner))
+        run.record("resume", update=training.update, **asked, versions=versions, hardware=hardware())
     _print_recipe(console, run, recipe)
     training.learn(console, wandb)
-    return run.folder
 
 
 def _first_layers(start: Policy, task: Task, ppo: PPOConfig) -> tuple[list[Layer], PPOConfig]:
@@ -193,7 +218,10 @@ def _resumed(recipe: dict[str, Any], kind: type[Learner], settings: TrainSetting
 
 
 class Training:
-    """One run: environment, learner and counters, which :meth:`learn` drives and a checkpoint holds."""
+    """One run: environment, learner and counters, which :meth:`learn` drives and a checkpoint holds.
+
+    A new run takes nothing from its folder; with ``resume`` it goes on from its own checkpoint, or starts over without one.
+    """
 
     def __init__(
         self,
@@ -203,6 +231,7 @@ class Training:
         ppo: PPOConfig,
         recipe: dict[str, Any],
         device: str | None = None,
+        resume: bool = False,
     ) -> None:
         self.run, self.task, self.ppo, self.recipe = run, task, ppo, recipe
         self.update = 0
@@ -213,29 +242,31 @@ class Training:
             task, ppo.num_envs, backend=recipe["backend"], device=device, array=kind.array, privileged=ppo.privileged
         )
         self.learner = kind(self.env, ppo, mirror(task) if ppo.mirror else None, recipe["seed"])
-        if run.checkpoint.exists() or run.previous_checkpoint.exists():
+        if resume and (run.checkpoint.exists() or run.previous_checkpoint.exists()):
             self._restore()
-        elif run.ledger.exists():
+        elif resume:
             run.truncate_ledger(0)
 
     def learn(self, console: Console, wandb: Any = None) -> None:
-        """Update until the recipe's updates or minutes are done, or the user interrupts; then export the policy.
+        """Update until the recipe's updates or minutes are done, or a signal asks to stop; then save and export the policy.
 
-        ``wandb`` is a Weights & Biases run to log to.
+        ``wandb`` is a Weights & Biases run to log to. Raises KeyboardInterrupt after Ctrl-C, and SystemExit with 128 and
+        the signal's number after SIGTERM or SIGHUP, once all is saved.
         """
         limit = float("inf") if self.recipe["minutes"] is None else self.recipe["minutes"] * 60
-        saved_at = time.perf_counter()
+        saved_at, first = time.perf_counter(), self.update
         writer = _tensorboard(self.run, self.update)
-        with _Interrupt() as interrupt, _progress(console) as progress:
-            bar = progress.add_task("", total=self.ppo.updates, completed=self.update, note="")
-            while self.update < self.ppo.updates and self.seconds < limit and not interrupt.asked:
+        with Stop() as stop, Progress(console, self.ppo.updates, self.update) as progress:
+            while self.update < self.ppo.updates and self.seconds < limit and not stop.signal:
                 line = self._update()
                 self.run.record("update", **line)
                 for name, value in _scalars(line):
                     writer.add_scalar(name, value, self.update)
                 if wandb is not None:
                     wandb.log(dict(_scalars(line)), step=self.update)
-                progress.update(bar, completed=self.update, note=_note(line))
+                progress.show(line)
+                if self.update == first + 2 < self.ppo.updates:
+                    progress.say(_duration(line, self.ppo, self.task, self.recipe, limit - self.seconds))
                 if time.perf_counter() - saved_at > CHECKPOINT_SECONDS:
                     self.save()
                     saved_at = time.perf_counter()
@@ -245,11 +276,12 @@ class Training:
         self.save()
         self.export()
         if self.update < self.ppo.updates:
-            why = "Interrupted" if interrupt.asked else f"{self.recipe['minutes']:g} minutes are over"
-            more = "" if interrupt.asked else " and more --minutes"
+            why = f"Interrupted by {stop.name}" if stop.signal else f"{self.recipe['minutes']:g} minutes are over"
+            more = "" if stop.signal else " and more --minutes"
             console.print(
                 f"{why} after {self.update} of {self.ppo.updates} updates; go on with --resume {self.run.folder}{more}"
             )
+        stop.end()
 
     def _update(self) -> dict[str, Any]:
         """One update; its ledger line."""
@@ -297,6 +329,8 @@ class Training:
     def _identity(self) -> dict[str, Any]:
         """What a checkpoint must have been made by to be gone on with here."""
         return {
+            "run": self.recipe.get("id"),  # those of version 0.1.0 have none, nor have their checkpoints
+            "seed": self.recipe["seed"],
             "learner": self.recipe["learner"],
             "robot": self.task.robot.name,
             "observations": self.env.mdp.observation_size,
@@ -306,9 +340,11 @@ class Training:
     def _restore(self) -> None:
         state = _load_checkpoint(self.run)
         for name, own in self._identity().items():
-            if state[name] != own:
+            if name in ("run", "seed") and name not in state and self.recipe.get("id") is None:
+                continue
+            if state.get(name) != own:
                 what = name.replace("task_hash", "task")
-                raise ValueError(f"{self.run.folder}: the checkpoint is of {what} {state[name]}, not {own}")
+                raise ValueError(f"{self.run.folder}: the checkpoint is of {what} {state.get(name)}, not {own}")
         saved = {name: value.numpy() for name, value in state["env"].items()}
         saved["clock"] = saved["clock"].reshape(())
         self.learner.load(state["algorithm"], self.env.restore(saved))
@@ -368,12 +404,17 @@ def _ppo(saved: dict[str, Any]) -> PPOConfig:
 
 
 def _print_recipe(console: Console, run: Run, recipe: dict[str, Any]) -> None:
-    shown = recipe["geometry"]
-    console.print(
-        f"[bold]{recipe['environment']}[/bold]  task {recipe['task_hash']}  recipe {recipe['task']['recipe']}"
-    )
-    console.print(f"run folder {run.folder}, seed {recipe['seed']}, backend {recipe['backend']}, {recipe['hardware']}")
-    console.print(", ".join(f"{name} {value}" for name, value in shown.items()), highlight=False)
+    ppo, shown, machine = recipe["ppo"], recipe["geometry"], recipe["hardware"]
+    network = "-".join(map(str, ppo["hidden"]))
+    lines = [
+        f"{recipe['environment']}: recipe {recipe['task']['recipe']}, task {recipe['task_hash']}, seed {recipe['seed']}",
+        f"{ppo['updates']} updates of {ppo['num_envs']} robots x {ppo['horizon']} steps: {shown['samples'] / 1e6:.1f} M samples, "
+        f"{shown['robot_seconds'] / 3600:.0f} robot-hours",
+        f"{recipe['learner']}: networks {network}, {ppo['epochs']} epochs of {ppo['minibatches']} minibatches",
+        f"backend {recipe['backend']} on {machine['cores']} cores of {machine['processor']}",
+        f"run folder {run.folder}, where recipe.json says the rest",
+    ]
+    console.print("\n".join(lines))
 
 
 def _tensorboard(run: Run, update: int) -> Any:
@@ -383,12 +424,17 @@ def _tensorboard(run: Run, update: int) -> Any:
     return SummaryWriter(str(run.folder / "tensorboard"), purge_step=update + 1)
 
 
-def _wandb(run: Run, recipe: dict[str, Any]) -> Any:
-    """A Weights & Biases run in the group of the run's name. WANDB_MODE=offline works without an account."""
+def _import_wandb() -> Any:
     try:
         import wandb
     except ImportError as error:
         raise ImportError(f"--wandb needs wandb: {install.line('wandb')}") from error
+    return wandb
+
+
+def _wandb(run: Run, recipe: dict[str, Any]) -> Any:
+    """A Weights & Biases run in the group of the run's name. WANDB_MODE=offline works without an account."""
+    wandb = _import_wandb()
     name = run.folder.resolve().name
     try:
         return wandb.init(project="locoenvs", group=name, name=name, dir=str(run.folder), config=recipe)
@@ -405,29 +451,23 @@ def _scalars(line: dict[str, Any]) -> Iterator[tuple[str, float]]:
             yield name, value
 
 
-def _note(line: dict[str, Any]) -> str:
-    tracking = line["terms_per_second"].get("linear_velocity_tracking", 0.0)
-    rate = line["samples_per_second"] / 1000
-    return f"reward {line['reward_per_second']:.2f}/s  tracking {tracking:.2f}  {rate:.1f}k samples/s"
+def _duration(line: dict[str, Any], ppo: PPOConfig, task: Task, recipe: dict[str, Any], left: float) -> str:
+    """How long all of it will take, once an update tells how fast this machine is. ``left`` s is what the recipe allows."""
+    rate = line["samples_per_second"]
+    needed = (ppo.updates - line["update"]) * ppo.samples_per_update / rate
+    said = f"about {_time(min(needed, left))} from here"
+    if left < needed:
+        done = line["update"] + left * rate / ppo.samples_per_update
+        said += f", {done:.0f} of {ppo.updates} updates"
+    walk = config(dataclasses.replace(task, recipe="walk"))
+    shorter = walk.samples_per_update * walk.updates / rate
+    if task.recipe != "walk" and needed > 2 * shorter and recipe["backend"] == "mujoco":
+        said += f"; --recipe walk, made for a CPU, would take about {_time(shorter)}"
+    return said
 
 
-def _progress(console: Console) -> Progress:
-    columns = ("{task.completed}/{task.total} updates", BarColumn(), TimeElapsedColumn(), "left", TimeRemainingColumn())
-    shown = [TextColumn(column) if isinstance(column, str) else column for column in columns]
-    return Progress(*shown, TextColumn("{task.fields[note]}"), console=console, refresh_per_second=2)
-
-
-class _Interrupt:
-    """Within it, the first Ctrl-C asks for a stop after the current update; the second stops at once."""
-
-    def __enter__(self) -> _Interrupt:
-        self.asked = False
-        self._before = signal.signal(signal.SIGINT, self._ask)
-        return self
-
-    def _ask(self, *_: object) -> None:
-        self.asked = True
-        signal.signal(signal.SIGINT, self._before)
-
-    def __exit__(self, *_: object) -> None:
-        signal.signal(signal.SIGINT, self._before)
+def _time(seconds: float) -> str:
+    """A duration in words."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

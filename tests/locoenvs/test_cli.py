@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import locoenvs
 from locoenvs import cli, learners
 from locoenvs import panel as panels
 from locoenvs.panel import load_panel
@@ -227,9 +230,13 @@ def test_walk_trains_evaluates_and_draws(
 ) -> None:
     pytest.importorskip("matplotlib")
     monkeypatch.chdir(tmp_path)
-    cli.main(["walk", "--run", "first", "--learner", "still", "--no-video"])
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["walk", "--run", "first", "--learner", "still", "--no-video"])
+    assert stopped.value.code == 1, "it stands still"
     assert (learner[0].recipe, learner[0].env_id, learner[0].actuator) == ("walk", FLAT, "pd")
-    assert "joints driven by the PD law" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "joints driven by the PD law" in shown
+    assert shown.splitlines()[-1].startswith("it does not walk yet: 0.0% of the robots fall, their velocity is off by")
     run = Run.open(tmp_path / "runs/first")
     assert json.loads((run.folder / "evaluation.json").read_text())["reset_reasons"]["time_limit"] == 4
     assert run.records()[-1]["kind"] == "evaluation"
@@ -246,6 +253,71 @@ def test_walk_on_a_machine_that_cannot_draw_still_reports(
     pytest.importorskip("matplotlib")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MUJOCO_GL", "nothing")
-    cli.main(["walk", "--run", "blind", "--learner", "still"])
+    with pytest.raises(SystemExit):
+        cli.main(["walk", "--run", "blind", "--learner", "still"])
     shown = capsys.readouterr().out
     assert "no video, this machine cannot draw" in shown and "runs/blind/evaluation.json" in shown
+
+
+def test_a_walk_that_walks_says_so_and_one_that_was_interrupted_is_gone_on_with(
+    short_panels: None,
+    learner: list[TrainSettings],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    pytest.importorskip("matplotlib")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cli, "meets_bar", lambda result: True)
+    Run.create(Path("runs/old")).write_recipe({"environment": FLAT, "learner": "still"})
+    monkeypatch.setattr(Run, "check_free", staticmethod(lambda folder: None))
+    cli.main(["walk", "--resume", "old", "--run", "runs/old", "--no-video"])
+    assert (learner[0].resume, learner[0].recipe, learner[0].seed) == ("runs/old", "walk", None)
+    assert capsys.readouterr().out.splitlines()[-1].startswith("it walks: ")
+
+
+def test_an_interrupted_walk_evaluates_and_films_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def stopped(env_id: str, settings: TrainSettings) -> Path:
+        raise KeyboardInterrupt
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(learners, "installed", lambda: {"still": lambda: stopped})
+    monkeypatch.setattr(cli, "evaluate", lambda *_: pytest.fail("evaluated"))
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["walk", "--learner", "still"])
+    assert ended.value.code == 130
+
+
+def test_eval_writes_its_files_before_it_prints(
+    short_panels: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.chdir(tmp_path)
+    zero_policy(tmp_path / "p")
+    monkeypatch.setattr(cli, "_print_result", broken)
+    monkeypatch.setattr(cli.os, "dup2", lambda *_: None)
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["eval", "p", "--out", "result.json"])
+    assert stopped.value.code == 141 and json.loads(Path("result.json").read_text())["num_robots"] == 4
+
+
+def test_a_reader_that_stops_reading_is_no_error() -> None:
+    command = f"{sys.executable} -m locoenvs list | head -1"
+    ran = subprocess.run(command, shell=True, capture_output=True, text=True)
+    assert ran.returncode == 0 and "Traceback" not in ran.stderr and "locoenvs:" not in ran.stderr
+
+
+def test_brackets_are_no_markup(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def load() -> None:
+        raise ImportError('type pip install ".[mjx]"')
+
+    monkeypatch.setattr(cli.engines, "installed", lambda: {"mjx": load})
+    cli.main(["list"])
+    assert "[mjx]" in capsys.readouterr().out
+
+
+def test_the_version_is_told_with_the_place(capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main(["--version"])
+    assert capsys.readouterr().out == f"locoenvs {locoenvs.__version__} from {Path(locoenvs.__file__).parent}\n"

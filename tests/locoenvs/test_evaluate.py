@@ -241,7 +241,8 @@ def test_a_robot_that_stands_still_never_falls_and_misses_its_whole_command() ->
     pytest.importorskip("mujoco")
     result = evaluate(lambda o: np.zeros((len(o), 12), np.float32), small("flat", 16, 3.0))
     found = result.metrics
-    assert found["fall_rate"].value == 0 and found["success_rate"].value == 1
+    assert found["fall_rate"].value == 0
+    assert found["success_rate"].value < 0.2, "to stand still is no success, but for commands to stand"
     assert found["velocity_error"].value == pytest.approx(found["commanded_speed"].value, abs=0.1)
     assert Result.from_json(result.to_json()) == result
     again = evaluate(lambda o: np.zeros((len(o), 12), np.float32), small("flat", 16, 3.0))

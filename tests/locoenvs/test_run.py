@@ -36,10 +36,13 @@ def test_a_last_line_that_a_crash_cut_short_is_left_out(tmp_path: Path) -> None:
     run.record("update", update=1)
     with run.ledger.open("a") as file:
         file.write('{"kind": "update", "upd')
-    assert [line["update"] for line in run.records()] == [1]
-    run.truncate_ledger(1)
+    with pytest.warns(UserWarning, match="line 2 cannot be read"):
+        assert [line["update"] for line in run.records()] == [1]
+    with pytest.warns(UserWarning, match="1 lines cannot be read; they are in .*ledger.unreadable.jsonl"):
+        run.truncate_ledger(1)
     run.record("update", update=2)
     assert [line["update"] for line in run.records()] == [1, 2]
+    assert (run.folder / "ledger.unreadable.jsonl").read_text() == '{"kind": "update", "upd\n'
 
 
 def test_lines_after_the_checkpoint_are_dropped_and_those_of_no_update_kept(tmp_path: Path) -> None:
@@ -120,3 +123,50 @@ def test_a_reader_never_sees_half_a_file(tmp_path: Path) -> None:
 
     write_atomically(path, slowly)
     assert seen == [{}] and json.loads(path.read_text()) == {"a": 1}
+
+
+def test_a_record_after_a_line_that_was_cut_stands_on_a_line_of_its_own(tmp_path: Path) -> None:
+    run = Run.create(tmp_path)
+    for update in range(1, 6):
+        run.record("update", update=update)
+    run.ledger.write_text(run.ledger.read_text()[:-8])
+    run.record("evaluation", panel="x")
+    for update in range(6, 9):
+        run.record("update", update=update)
+    with pytest.warns(UserWarning, match="line 5 cannot be read"):
+        assert [line.get("update") for line in run.records()] == [1, 2, 3, 4, None, 6, 7, 8]
+
+
+@pytest.mark.parametrize("broken", [b"{", b"\xff\xfe", b"[1]", b"3", b'{"update": 3}', b"\x00" * 40])
+def test_a_broken_line_in_the_middle_costs_no_other(tmp_path: Path, broken: bytes) -> None:
+    run = Run.create(tmp_path)
+    for update in (1, 2):
+        run.record("update", update=update)
+    with run.ledger.open("ab") as file:
+        file.write(broken + b"\n")
+    for update in (3, 4):
+        run.record("update", update=update)
+    with pytest.warns(UserWarning, match="line"):
+        run.truncate_ledger(3)
+    assert [line["update"] for line in run.records()] == [1, 2, 3]
+    assert (run.folder / "ledger.unreadable.jsonl").read_bytes() == broken + b"\n"
+    assert json.loads((run.folder / "ledger.again.jsonl").read_text())["update"] == 4
+
+
+def test_a_file_or_a_folder_of_something_else_is_no_place_for_a_run(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "notes.txt").write_text("mine")
+    for name in ("file", "folder"):
+        with pytest.raises(FileExistsError, match="exists and is no run: choose another name"):
+            Run.create(tmp_path / name)
+    assert (tmp_path / "folder" / "notes.txt").read_text() == "mine"
+
+
+def test_a_lock_is_held_once_and_given_back(tmp_path: Path) -> None:
+    run = Run.create(tmp_path)
+    with run.locked(), pytest.raises(BlockingIOError, match=f"process {os.getpid()} on"), run.locked():
+        pass
+    with run.locked():
+        pass
+    assert Run.create(tmp_path) == run, "a lock alone is no run"

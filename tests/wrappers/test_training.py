@@ -262,23 +262,37 @@ def test_a_full_disk_leaves_the_checkpoint_before(straight: Run, half: Run, monk
     assert updates(half) == updates(straight)
 
 
-def test_ctrl_c_leaves_a_run_that_can_be_used_and_resumed(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("asked", "name", "code"),
+    [(signal.SIGINT, "Ctrl-C", 130), (signal.SIGTERM, "SIGTERM", 143), (signal.SIGHUP, "SIGHUP", 129)],
+)
+def test_a_signal_leaves_a_run_that_can_be_used_and_resumed(
+    tmp_path: Path, asked: signal.Signals, name: str, code: int
+) -> None:
     run = Run(tmp_path / "run")
-    code = (
-        "from locoenvs.settings import TrainSettings\n"
-        "from locoenvs.wrappers.rsl_rl import train\n"
-        f"train({FLAT!r}, TrainSettings({FLAT!r}, num_envs=16, updates=100000, run={str(run.folder)!r}, seed=5))\n"
-    )
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    command = [
+        sys.executable,
+        "-m",
+        "locoenvs",
+        "train",
+        FLAT,
+        "--num-envs",
+        "16",
+        "--updates",
+        "100000",
+        "--seed",
+        "5",
+    ]
+    process = subprocess.Popen([*command, "--run", str(run.folder)], stdout=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 120
     while len(updates(run)) < 2 and time.monotonic() < deadline:
         assert process.poll() is None
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(asked)
     output, _ = process.communicate(timeout=60)
-    assert process.returncode == 0
+    assert process.returncode == code
     done = checkpoint(run)["update"]
-    assert "Interrupted" in output and "--resume" in output and f"after {done} of" in " ".join(output.split())
+    assert f"Interrupted by {name} after {done} of" in output and "--resume" in output
     assert [line["update"] for line in updates(run)] == list(range(1, done + 1)) and done >= 2
     assert load_policy(run.policy).provenance["updates"] == done
     assert updates(resumed(run, updates=done + 1))[-1]["update"] == done + 1
@@ -316,9 +330,11 @@ def test_weights_and_biases_that_cannot_be_used_says_why_and_leaves_no_run(
     monkeypatch.setitem(sys.modules, "wandb", types.SimpleNamespace(init=init, Error=RuntimeError))
     with pytest.raises(ValueError, match="no API key.*WANDB_MODE=offline"):
         trained(tmp_path / "run", 1, wandb=True)
+    assert not (tmp_path / "run").exists()
     monkeypatch.setitem(sys.modules, "wandb", None)
-    with pytest.raises(ImportError, match=r"locoenvs\[wandb\]"):
+    with pytest.raises(ImportError, match=r"--wandb needs wandb: pip install .*\[wandb\]"):
         trained(tmp_path / "run", 1, wandb=True)
+    assert not (tmp_path / "run").exists()
     assert len(updates(trained(tmp_path / "run", 1))) == 1
 
 
@@ -330,10 +346,10 @@ def test_the_command_starts_from_the_shipped_policy(env_id: str, tmp_path: Path)
 
 
 def test_a_run_can_start_from_a_policy_of_other_ground(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 1e9)
     flat = trained(tmp_path / "flat", 2)
     policy = load_policy(flat.policy)
-    rough = trained(tmp_path / "rough", 0, ROUGH, start_from=str(flat.policy))
+    monkeypatch.setattr(training.Training, "learn", lambda self, *_: self.export())  # what it begins with
+    rough = trained(tmp_path / "rough", 1, ROUGH, start_from=str(flat.policy))
     recipe = rough.recipe()
     assert recipe["start_from"]["sha256"] == policy.sha256 and recipe["start_from"]["environment"] == FLAT
     assert recipe["ppo"]["initial_std"] == training.START_STD
@@ -352,3 +368,112 @@ def test_a_start_that_does_not_fit_leaves_no_run_behind(tmp_path: Path, part: st
     with pytest.raises(ValueError, match="start_from is for a new run"):
         train("", TrainSettings("", resume=str(trained(tmp_path / "other", 1).folder), start_from="anything"))
     assert not (tmp_path / "run").exists()
+
+
+def test_a_new_run_takes_no_checkpoint_that_lies_in_its_folder(
+    straight: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create = Run.create
+
+    def poisoned(folder: Path) -> Run:
+        made = create(folder)
+        shutil.copy(straight.checkpoint, folder / "checkpoint.pt")
+        return made
+
+    monkeypatch.setattr(Run, "create", staticmethod(poisoned))
+    run = trained(tmp_path / "run", 2, seed=77)
+    assert [line["update"] for line in updates(run)] == [1, 2] and checkpoint(run)["seed"] == 77
+
+
+def test_a_checkpoint_of_another_run_is_refused(straight: Run, half: Run) -> None:
+    before = half.ledger.read_text()
+    shutil.copy(straight.checkpoint, half.checkpoint)
+    with pytest.raises(
+        ValueError, match=f"the checkpoint is of run {straight.recipe()['id']}, not {half.recipe()['id']}"
+    ):
+        resumed(half)
+    assert half.ledger.read_text() == before
+
+
+def test_runs_of_version_0_1_0_go_on(straight: Run, half: Run) -> None:
+    """They and their checkpoints have no identity."""
+    recipe = half.recipe()
+    half.write_recipe({name: value for name, value in recipe.items() if name != "id"})
+    for path in (half.checkpoint, half.previous_checkpoint):
+        state = torch.load(path, weights_only=True)
+        torch.save({name: value for name, value in state.items() if name not in ("run", "seed")}, path)
+    resumed(half, updates=4)
+    assert updates(half) == updates(straight)
+
+
+def test_two_processes_do_not_train_in_one_folder(half: Run) -> None:
+    hold = (
+        "import sys, time\nfrom pathlib import Path\nfrom locoenvs.run import Run\n"
+        "with Run(Path(sys.argv[1])).locked():\n    print('held', flush=True)\n    time.sleep(60)\n"
+    )
+    other = subprocess.Popen([sys.executable, "-c", hold, str(half.folder)], stdout=subprocess.PIPE, text=True)
+    assert other.stdout is not None and other.stdout.readline() == "held\n"
+    before = half.ledger.read_text()
+    with pytest.raises(BlockingIOError, match=f"is trained by process {other.pid} on"):
+        resumed(half, updates=3)
+    assert half.ledger.read_text() == before
+    other.kill()
+    other.wait()
+    assert len(updates(resumed(half, updates=3))) == 3, "a dead process holds nothing"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"num_envs": 0}, "num_envs=0: must be a whole number from 1"),
+        ({"num_envs": 10**9}, "num_envs=1000000000: must be a whole number from 1 to"),
+        ({"updates": 0}, "updates=0"),
+        ({"updates": -1}, "updates=-1"),
+        ({"minutes": float("nan")}, "minutes=nan: must be a positive number"),
+        ({"minutes": -3.0}, "minutes=-3.0"),
+        ({"minutes": float("inf")}, "minutes=inf"),
+        ({"seed": -1}, "seed=-1"),
+        ({"seed": 2**64}, "seed=18446744073709551616"),
+        ({"num_envs": 2**20}, "would take about .* GB, this machine has .* GB: at most [0-9]+ fit"),
+        ({"device": "nonsense"}, "nonsense"),
+        ({"backend": "nonsense"}, "unknown backend 'nonsense'"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused_before_anything_is_made(
+    tmp_path: Path, settings: dict[str, Any], message: str
+) -> None:
+    given: dict[str, Any] = {"num_envs": 16, "updates": 1, "run": str(tmp_path / "run"), "recipe": "paper", **settings}
+    with pytest.raises(ValueError, match=message):
+        train(FLAT, TrainSettings(FLAT, **given))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_training_that_fails_in_its_first_update_leaves_no_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: training.Training) -> None:
+        raise MemoryError("no more")
+
+    monkeypatch.setattr(training.Training, "_update", full)
+    with pytest.raises(MemoryError):
+        trained(tmp_path / "run", 1)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_a_killed_beginning_leaves_is_no_dead_end(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "recipe.json.partial").write_text("{")
+    assert len(updates(trained(tmp_path / "run", 1))) == 1
+
+
+def test_where_there_is_no_terminal_it_says_how_far_it_is_and_how_long_it_will_take(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(FLAT, TrainSettings(FLAT, num_envs=512, updates=10**6, minutes=0.02, run=str(tmp_path / "run")))
+    out = capsys.readouterr().out
+    assert "from here" in out and "; --recipe walk, made for a CPU, would take about" in out
+    assert "minutes are over after" in out
+    trained(tmp_path / "other", 3)
+    out = capsys.readouterr().out
+    assert "update 3 of 3  reward" in out and "k samples/s" in out
+    assert max(map(len, out.splitlines())) < 200
