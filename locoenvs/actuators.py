@@ -17,6 +17,7 @@ from array_api_compat import array_namespace, is_numpy_array
 
 from locoenvs.arrays import kind_of
 from locoenvs.drive import Network, load
+from locoenvs.machine import cores
 from locoenvs.robot import Robot
 from locoenvs.state import Array
 from locoenvs.task import LSTMActuator, Task
@@ -116,7 +117,7 @@ class LSTM:
         self._limit = np.array(limits, np.float32)
         self._fade = 2 / np.array([np.inf] * len(limits) if speeds is None else speeds, np.float32)
         self._on_device: dict[object, list[Array]] = {}
-        self._threads: ThreadPoolExecutor | None = None
+        self._threads: tuple[int, ThreadPoolExecutor] | None = None  # of the process of that number: a fork has none
 
     def initial(self, num_envs: int, xp: ModuleType, device: object = None) -> Array:
         """See :class:`Actuator`."""
@@ -155,8 +156,9 @@ class LSTM:
             for start in starts:
                 work(start)
         else:
-            self._threads = self._threads or ThreadPoolExecutor(os.cpu_count())
-            list(self._threads.map(work, starts))
+            if self._threads is None or self._threads[0] != os.getpid():
+                self._threads = os.getpid(), ThreadPoolExecutor(cores())
+            list(self._threads[1].map(work, starts))
         return after, torque
 
     def _evaluate(self, xp: ModuleType, weights: list[Array], memory: Array, inputs: Array) -> tuple[Array, Array]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import sys
+from types import FrameType
 from typing import Any
 
 import gymnasium
@@ -27,6 +29,11 @@ OPTIONS = (
 )
 """What :func:`make` takes besides ``num_envs``."""
 
+_NO_TIME_LIMIT = (
+    "max_episode_steps would cut all robots at once and hide their time-outs: set the task's timing.episode_length, in "
+    "seconds, instead"
+)
+
 BATCH_ONLY = ("array", "autoreset_mode")
 """Options of robots that are stepped together, which one robot alone does not have."""
 
@@ -42,11 +49,27 @@ def task(env_id: str, recipe: str = "paper", actuator: ActuatorKind | None = Non
 def make(env_id: str, num_envs: int | None = None, **options: Any) -> LocoVectorEnv | LocoEnv:
     """What ``gymnasium.make(env_id, ...)`` builds: robots stepped together, or one alone without ``num_envs``."""
     if num_envs is not None:
+        _refuse_wrappers(sys._getframe(1))
         return make_vector(env_id, num_envs, **options)
     for name in BATCH_ONLY:
         if name in options:
             raise ValueError(f"option {name!r} is for robots stepped together: give num_envs too")
     return LocoEnv(_task(env_id, options), **options)
+
+
+def _refuse_wrappers(caller: FrameType) -> None:
+    """Raise ValueError for what :func:`gymnasium.make` would wrap around a batch, which such a wrapper takes for one robot.
+
+    It wraps what its entry point returns and tells it nothing, so that it has to be looked at.
+    """
+    if caller.f_code is not gymnasium.make.__code__:
+        return
+    if caller.f_locals.get("max_episode_steps") not in (None, -1):
+        raise ValueError(_NO_TIME_LIMIT)
+    if caller.f_locals.get("disable_env_checker") is False:
+        raise ValueError(
+            "disable_env_checker=False checks one robot, not a batch: leave it out, or check gymnasium.make(id) without num_envs"
+        )
 
 
 def make_vector(env_id: str, num_envs: int = 1, **options: Any) -> LocoVectorEnv:
@@ -59,10 +82,7 @@ def _task(env_id: str, options: dict[str, Any]) -> Task:
     """The task that ``options`` ask for, taken out of them. Raises ValueError for an option that does not exist."""
     for name in options:
         if name == "max_episode_steps":
-            raise ValueError(
-                "max_episode_steps would cut all robots at once and hide their time-outs: set the task's "
-                "timing.episode_length, in seconds, instead"
-            )
+            raise ValueError(_NO_TIME_LIMIT)
         if name not in OPTIONS:
             raise ValueError(nearest("option", name, ["num_envs", *OPTIONS]))
     recipe, actuator, given = (options.pop(name, None) for name in ("recipe", "actuator", "task"))

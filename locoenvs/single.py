@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import gymnasium
@@ -10,11 +11,14 @@ import numpy as np
 from locoenvs.task import Task
 from locoenvs.vector import LocoVectorEnv
 
+WILD, OFTEN = 20.0, 20
+"""An action of so many action scales is no policy's that walks; after so many of them the action space is too wide."""
+
 
 class LocoEnv(gymnasium.Env[Any, np.ndarray]):
     """One robot that does one task: robot 0 of a :class:`LocoVectorEnv`, with the same numbers.
 
-    Takes the options of :class:`LocoVectorEnv` but its autoreset mode and array. ``info`` has ``time_out``,
+    Takes the options of :class:`LocoVectorEnv` but its autoreset mode and array. ``info`` has ``time_outs`` (a bool),
     ``reset_reason`` (a name) and ``reward_terms`` (name -> float).
     """
 
@@ -30,7 +34,7 @@ class LocoEnv(gymnasium.Env[Any, np.ndarray]):
         self.action_space = self.batch.single_action_space
         self.render_mode = self.batch.render_mode
         self.metadata = {name: self.batch.metadata[name] for name in ("render_modes", "render_fps")}
-        self._begun = False
+        self._begun, self._ended, self._wild = False, False, 0
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Begin an episode: the first one of the stream of ``seed`` or, without a seed, the next one of the stream,
@@ -43,16 +47,27 @@ class LocoEnv(gymnasium.Env[Any, np.ndarray]):
         else:
             first = int(self.np_random.integers(2**31)) if seed is None else seed
             observation, info = self.batch.reset(seed=first)
-        self._begun = True
+        self._begun, self._ended = True, False
         return _first(observation), info
 
     def step(self, action: np.ndarray) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """One control step with ``action`` (J,), in units of the robot's action scale."""
         if np.shape(action) != self.action_space.shape:
             raise ValueError(f"the action must have shape {self.action_space.shape}, got {np.shape(action)}")
+        if self._ended:
+            raise RuntimeError("the episode is over: call reset() before the next step")
+        self._wild += bool(np.max(np.abs(action)) > WILD)
+        if self._wild == OFTEN:
+            self._wild += 1  # told once
+            warnings.warn(
+                f"actions of {np.max(np.abs(action)):.0f} action scales: algorithms that draw actions from all of the action "
+                "space, such as SAC, TD3 and DDPG, need it smaller: make the environment with action_limit=2, for a start",
+                stacklevel=2,
+            )
         observation, reward, terminated, truncated, info = self.batch.step(np.asarray(action)[None])
+        self._ended = bool(terminated[0] or truncated[0])
         info = {
-            "time_out": bool(info["time_outs"][0]),
+            "time_outs": bool(info["time_outs"][0]),
             "reset_reason": self.batch.reset_reasons[int(info["reset_reason"][0])],
             "reward_terms": {name: float(value[0]) for name, value in info["reward_terms"].items()},
         }

@@ -119,8 +119,8 @@ class Simulator(Protocol):
     def restore(self, saved: dict[str, np.ndarray]) -> object:
         """The physics state that goes on from what :meth:`save` returned, bit by bit."""
 
-    def render(self, physics: object, robot: int) -> np.ndarray:
-        """A picture of one robot, (height, width, 3) uint8."""
+    def render(self, physics: object, robot: int, size: tuple[int, int] = (640, 480)) -> np.ndarray:
+        """A picture of one robot, (height, width, 3) uint8, with ``size`` (width, height), the same at every call."""
 
     def close(self) -> None:
         """Free what the engine holds."""

@@ -345,7 +345,7 @@ class LSTMActuator:
     """The drives' own dynamics, learned: a network of :mod:`locoenvs.drive` at every physics step, clipped at each
     joint's limit. ``network`` is its name in the suite or its file, ``hash`` that of its numbers. Gains play no part."""
 
-    network: Annotated[str, Field(min_length=1, max_length=1000)]
+    network: Annotated[str, Field(max_length=1000)]
     hash: Name
     kind: Literal["lstm"] = "lstm"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Literal
 
 import gymnasium
@@ -24,6 +24,9 @@ from locoenvs.task import Task
 from locoenvs.terrain import map_of
 
 Autoreset = Literal["same_step", "next_step", "disabled"]
+
+MOST_PICTURES = 16
+"""More robots than this are not drawn one by one."""
 
 
 class LocoVectorEnv(VectorEnv, gymnasium.Env):  # type: ignore[misc]
@@ -48,9 +51,12 @@ class LocoVectorEnv(VectorEnv, gymnasium.Env):  # type: ignore[misc]
         privileged: observe a dict of "policy" and "critic", the critic's without noise.
         split: which random streams to use, one of :data:`locoenvs.rng.SPLITS`.
         stagger: start the first episodes at random steps; None for training only.
-        render_mode: None, "rgb_array" (:meth:`render` returns one picture, of robot ``render_robot``) or "human" (a
-            window shows that robot after every reset and step; it needs a display).
-        render_robot: index of the robot that is drawn.
+        render_mode: None, "rgb_array" (:meth:`render` returns pictures) or "human" (a window shows one robot after every
+            reset and step; it needs a display).
+        render_robot: index of the one robot that is drawn; None draws all, of which there may be :data:`MOST_PICTURES`.
+        width, height: of a picture, pixels.
+        action_limit: bounds of the action space, in action scales, for algorithms that draw from all of it, such as SAC; None
+            for the task's clip.
         options: passed on to the backend.
     """
 
@@ -70,13 +76,28 @@ class LocoVectorEnv(VectorEnv, gymnasium.Env):  # type: ignore[misc]
         split: str = "train",
         stagger: bool | None = None,
         render_mode: str | None = None,
-        render_robot: int = 0,
+        render_robot: int | None = None,
+        width: int = 640,
+        height: int = 480,
+        action_limit: float | None = None,
         options: Mapping[str, object] | None = None,
     ) -> None:
+        self._arguments = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
         if not isinstance(num_envs, int | np.integer) or num_envs < 1:
             raise ValueError(f"num_envs must be an integer of at least 1, got {num_envs!r}")
-        if not 0 <= render_robot < num_envs:
+        if render_robot is not None and not 0 <= render_robot < num_envs:
             raise ValueError(f"render_robot must be in [0, {num_envs}), one of the robots, got {render_robot}")
+        if render_mode == "rgb_array" and render_robot is None and num_envs > MOST_PICTURES:
+            raise ValueError(
+                f"render_mode='rgb_array' draws every robot, and {num_envs} are too many: name the one to draw, render_robot=0"
+            )
+        for name, value, most in (("width", width, 1920), ("height", height, 1080)):
+            if not (isinstance(value, int | np.integer) and 1 <= value <= most):
+                raise ValueError(f"{name} must be from 1 to {most} pixels, got {value!r}")
+        if action_limit is not None and not 0 < action_limit <= task.action_clip:
+            raise ValueError(
+                f"action_limit must be in (0, {task.action_clip:g}], the task's clip of actions, got {action_limit}"
+            )
         _one_of("array", array, KINDS)
         _one_of("split", split, rng.SPLITS)
         modes = {mode.name.lower(): mode for mode in AutoresetMode}
@@ -95,6 +116,7 @@ class LocoVectorEnv(VectorEnv, gymnasium.Env):  # type: ignore[misc]
         self.stagger = split == "train" if stagger is None else stagger
         self.render_mode = render_mode
         self.render_robot = render_robot
+        self._picture_size = int(width), int(height)
         self.autoreset_mode = modes[mode]
         self.metadata = {
             "render_modes": list(self.metadata["render_modes"]),
@@ -112,9 +134,8 @@ class LocoVectorEnv(VectorEnv, gymnasium.Env):  # type: ignore[misc]
         self.single_observation_space = (
             gymnasium.spaces.Dict({"policy": box(), "critic": box()}) if privileged else box()
         )
-        self.single_action_space = gymnasium.spaces.Box(
-            -task.action_clip, task.action_clip, (self.mdp.num_joints,), np.float32
-        )
+        limit = task.action_clip if action_limit is None else action_limit
+        self.single_action_space = gymnasium.spaces.Box(-limit, limit, (self.mdp.num_joints,), np.float32)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self._compiled = hasattr(self.simulator, "compile")
@@ -125,6 +146,7 @@ class LocoVectorEnv(VectorEnv, gymnasium.Env):  # type: ignore[misc]
         self._observe = self._ready(_observe)
         self._state: EnvState | None = None
         self._waiting: Array | None = None  # robots that are done and not reset yet
+        self._process = os.getpid()
 
     def _ready(self, function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
         """``function(mdp, simulator, ...)`` of this environment, compiled whole where the engine is functional."""
@@ -138,8 +160,7 @@ class LocoVectorEnv(VectorEnv, gymnasium.Env):  # type: ignore[misc]
 
         Raises RuntimeError before the first reset and after :meth:`close`.
         """
-        if self.closed:
-            raise RuntimeError("the environment was closed: make a new one")
+        self._check_usable()
         if self._state is None:
             raise RuntimeError("call reset() first: the robots have not been placed yet")
         return self._state
@@ -148,23 +169,48 @@ class LocoVectorEnv(VectorEnv, gymnasium.Env):  # type: ignore[misc]
     def state(self, state: EnvState) -> None:
         self._state = state
 
+    def _check_usable(self) -> None:
+        """Raise RuntimeError for an environment that was closed, or whose engine's threads a forked process lacks."""
+        if self.closed:
+            raise RuntimeError("the environment was closed: make a new one")
+        if self._compiled and os.getpid() != self._process:
+            raise RuntimeError(
+                "this environment's engine does not work in a forked process: make the environment in that process, or start "
+                "it by multiprocessing's method 'spawn'"
+            )
+
     def save(self) -> dict[str, np.ndarray]:
-        """All that the next step depends on, as named arrays; :meth:`restore` goes on from it bit by bit."""
+        """All that the next step depends on, as named arrays; :meth:`restore` goes on from it bit by bit.
+
+        "task" is the task's hash, as bytes.
+        """
         state = self.state
         saved = {f"episodes.{name}": np.array(convert(a, "numpy")) for name, a in rows.named_arrays(state.episodes)}
         saved |= {f"physics.{name}": value for name, value in self.simulator.save(state.physics).items()}
         if self._waiting is not None:
             saved["waiting"] = np.array(convert(self._waiting, "numpy"))
-        return saved | {"clock": np.array(convert(state.clock, "numpy"))}
+        task = np.frombuffer(self.task.hash.encode(), np.uint8).copy()
+        return saved | {"clock": np.array(convert(state.clock, "numpy")), "task": task}
 
     def restore(self, saved: Mapping[str, np.ndarray]) -> Any:
-        """Go on from what :meth:`save` returned; the observation to act on next. :attr:`np_random` stays as it is."""
-        count = len(saved["episodes.robot"])
-        if count != self.num_envs:
-            raise ValueError(
-                f"what was saved has {count} robots, this environment {self.num_envs}: make it with as many"
-            )
+        """Go on from what :meth:`save` returned; the observation to act on next. :attr:`np_random` stays as it is.
+
+        Raises ValueError for what was not saved by an environment like this one, which then stays as it was.
+        """
+        before = None if self._state is None else self.save()
         self._begin(0)
+        try:
+            _check_saved(saved, self.save(), self.task.hash)
+            return self._go_on(saved)
+        except BaseException:
+            self._state = None
+            if before is not None:
+                self._begin(0)
+                self._go_on(before)
+            raise
+
+    def _go_on(self, saved: Mapping[str, np.ndarray]) -> Any:
+        """Take over a state that fits; the observation to act on next."""
         array = lambda value: self.mdp.xp.asarray(value, device=self.simulator.device)  # noqa: E731
         episodes = rows.from_named(self.state.episodes, lambda name: array(saved[f"episodes.{name}"]))
         own = {name.removeprefix("physics."): value for name, value in saved.items() if name.startswith("physics.")}
@@ -172,10 +218,30 @@ class LocoVectorEnv(VectorEnv, gymnasium.Env):  # type: ignore[misc]
         self._waiting = array(saved["waiting"]) if "waiting" in saved else self._none_waiting()
         return self._observation(self._observe(episodes))
 
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickle and copy.deepcopy: how it was made, and what it is doing."""
+        saved = None if self._state is None else self.save()
+        random = self._np_random, self._np_random_seed
+        return {
+            "arguments": self._arguments,
+            "saved": saved,
+            "random": random,
+            "closed": self.closed,
+            "spec": self.spec,
+        }
+
+    def __setstate__(self, given: dict[str, Any]) -> None:
+        type(self).__init__(self, **given["arguments"])
+        self._np_random, self._np_random_seed = given["random"]
+        self.spec = given["spec"]
+        if given["saved"] is not None:
+            self.restore(given["saved"])
+        if given["closed"]:
+            self.close()
+
     def _begin(self, seed: int) -> None:
         """All robots at the beginning of their first episode."""
-        if self.closed:
-            raise RuntimeError("the environment was closed: make a new one")
+        self._check_usable()
         self._state = self._initial(rng.words(seed), split=rng.SPLITS[self.split], stagger=self.stagger)
         self._waiting = self._none_waiting()
 
@@ -248,7 +314,7 @@ class LocoVectorEnv(VectorEnv, gymnasium.Env):  # type: ignore[misc]
             "time_outs": out(transition.truncated & ~transition.terminated),
             "reset_reason": out(transition.reset_reason),
             "reward_terms": {name: out(value) for name, value in transition.reward_terms.items()},
-            "log": {name: out(value) for name, value in transition.log.items()},
+            "log": {name: self._shared(out(value)) for name, value in transition.log.items()},
         }
         observation = transition.observation
         if observation is transition.final_observation and self.array != "jax":
@@ -260,6 +326,10 @@ class LocoVectorEnv(VectorEnv, gymnasium.Env):  # type: ignore[misc]
             out(transition.truncated),
             info,
         )
+
+    def _shared(self, value: Array) -> Array:
+        """A number of all robots, for numpy users one that Gymnasium's tools can take for an array of one a robot."""
+        return _Shared.of(value, self.num_envs) if self.array == "numpy" else value
 
     def _observation(self, observation: Observation) -> Any:
         policy = convert(observation.policy, self.array, self.device)
@@ -304,15 +374,17 @@ class LocoVectorEnv(VectorEnv, gymnasium.Env):  # type: ignore[misc]
         return xp.astype(action, xp.float32, copy=False)
 
     def render(self) -> tuple[np.ndarray, ...] | None:  # type: ignore[override]
-        """One picture of robot ``render_robot``, ((height, width, 3) uint8,), if the render mode is "rgb_array"."""
+        """Pictures (height, width, 3) uint8 of all robots, or of ``render_robot`` alone, if the render mode is "rgb_array"."""
         if self.render_mode != "rgb_array":
             return None
-        return (self.simulator.render(self.state.physics, self.render_robot),)
+        robots = range(self.num_envs) if self.render_robot is None else (self.render_robot,)
+        physics = self.state.physics
+        return tuple(self.simulator.render(physics, robot, self._picture_size) for robot in robots)
 
     def _show(self) -> None:
         """Draw the state in the window, if there is one."""
         if self.render_mode == "human":
-            self._window(self.state.physics, self.render_robot)
+            self._window(self.state.physics, self.render_robot or 0)
 
     def close_extras(self, **kwargs: Any) -> None:
         """Free what the engine holds; called by :meth:`close`."""
@@ -320,6 +392,49 @@ class LocoVectorEnv(VectorEnv, gymnasium.Env):  # type: ignore[misc]
         if hasattr(self, "simulator"):
             self.simulator.close()
             del self.simulator
+
+
+class _Shared(np.ndarray):
+    """A number that all robots share: a 0-d array that has one value a robot where it is counted or iterated."""
+
+    _count: int
+
+    @staticmethod
+    def of(value: np.ndarray, count: int) -> _Shared:
+        made = np.asarray(value).view(_Shared)
+        made._count = count
+        return made
+
+    def __len__(self) -> int:
+        return self._count if self.ndim == 0 and hasattr(self, "_count") else super().__len__()
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter([self[()]] * len(self)) if self.ndim == 0 else super().__iter__()
+
+
+def _check_saved(saved: Mapping[str, np.ndarray], own: Mapping[str, np.ndarray], task_hash: str) -> None:
+    """Raise ValueError unless ``saved`` has the arrays of ``own``, which this environment saves. Version 0.1.0 saved no task."""
+    theirs = bytes(np.asarray(saved["task"], np.uint8)).decode("ascii", "replace") if "task" in saved else task_hash
+    count, robots = len(own["episodes.robot"]), len(np.atleast_1d(saved.get("episodes.robot", ())))
+    if "episodes.robot" in saved and robots != count:
+        raise ValueError(f"what was saved has {robots} robots, this environment {count}: make it with as many")
+    if theirs != task_hash:
+        raise ValueError(
+            f"what was saved is of task {theirs}, this environment does task {task_hash}: make it with that task"
+        )
+    free = {"task", "waiting"}
+    if missing := sorted(set(own) - set(saved) - free):
+        raise ValueError(f"what was saved lacks {missing[0]!r}, and {len(missing) - 1} more of {len(own)} arrays")
+    if unknown := sorted(set(saved) - set(own) - free):
+        raise ValueError(f"what was saved has {unknown[0]!r}, which this backend does not know")
+    for name, like in own.items():
+        value = np.asarray(saved.get(name, like))
+        if value.shape != like.shape or value.dtype.kind != like.dtype.kind:
+            raise ValueError(
+                f"what was saved has {name!r} of {value.dtype} {value.shape}, this environment's is {like.dtype} {like.shape}"
+            )
+        if value.dtype.kind == "f" and not np.isfinite(value).all():
+            raise ValueError(f"what was saved has {name!r} with numbers that are NaN or infinite")
 
 
 def step_then_wait(

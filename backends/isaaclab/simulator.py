@@ -218,16 +218,17 @@ class IsaacLabSimulator:
         self._memory = given["actuator"]
         return None
 
-    def render(self, physics: object, robot: int) -> np.ndarray:
+    def render(self, physics: object, robot: int, size: tuple[int, int] = (640, 480)) -> np.ndarray:
         """See :class:`locoenvs.state.Simulator`. Drawn by native MuJoCo, from this engine's state."""
         if self._renderer is None:
             from locoenvs.backends.mujoco.model import compile_model
             from locoenvs.backends.mujoco.render import Renderer
 
-            self._renderer = Renderer(compile_model(self.task, self._height_map, visuals=True))
+            self._renderer = Renderer(compile_model(self.task, self._height_map, visuals=True), *size)
         now = self._readout()
         state = (now.base_position, now.base_quaternion, now.joint_position)
-        return self._renderer.frame(np.concatenate([part[robot].cpu().numpy() for part in state]).astype(np.float64))
+        qpos = np.concatenate([part[robot].cpu().numpy() for part in state]).astype(np.float64)
+        return self._renderer.frame(qpos, robot)
 
     def close(self) -> None:
         """See :class:`locoenvs.state.Simulator`. Afterwards this process may make another."""

@@ -250,14 +250,16 @@ class MjxSimulator:
         names = [jax.tree_util.keystr(path).lstrip(".") for path, _ in leaves]
         return jax.device_put(tree.unflatten([jnp.asarray(saved[name]) for name in names]), self.device)
 
-    def render(self, physics: Physics, robot: int) -> np.ndarray:  # type: ignore[override]
+    def render(  # type: ignore[override]
+        self, physics: Physics, robot: int, size: tuple[int, int] = (640, 480)
+    ) -> np.ndarray:
         """See :class:`locoenvs.state.Simulator`. Drawn by native MuJoCo."""
         if self._renderer is None:
             from locoenvs.backends.mujoco.model import compile_model
             from locoenvs.backends.mujoco.render import Renderer
 
-            self._renderer = Renderer(compile_model(self.task, self._height_map, visuals=True))
-        return self._renderer.frame(np.asarray(physics.qpos[robot], np.float64))
+            self._renderer = Renderer(compile_model(self.task, self._height_map, visuals=True), *size)
+        return self._renderer.frame(np.asarray(physics.qpos[robot], np.float64), robot)
 
     def close(self) -> None:
         """See :class:`locoenvs.state.Simulator`."""

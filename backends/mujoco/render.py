@@ -22,7 +22,7 @@ _BELOW = 0.12
 
 
 class Renderer:
-    """Draws the robot of ``model`` in any state; the camera follows its base smoothly.
+    """Draws the robot of ``model`` in any state; the camera follows the base of each of several robots smoothly.
 
     The picture is drawn by what the environment variable MUJOCO_GL names ("egl", "osmesa", "glfw"); without it by EGL,
     or by OSMesa where there is no EGL.
@@ -59,7 +59,7 @@ class Renderer:
         self._camera = mujoco.MjvCamera()
         self._camera.azimuth, self._camera.elevation, self._camera.distance = azimuth, elevation, distance
         self._elevation = elevation
-        self._camera.lookat = 1e9  # far from any robot: the first frame goes there at once
+        self._looks: dict[int, tuple[np.ndarray, float]] = {}  # robot -> where the camera looks, and how far up
         self._rectangle = mujoco.MjrRect(0, 0, width, height)
         self._gl = _gl_context(width, height)
         self._closed = False
@@ -67,13 +67,16 @@ class Renderer:
         self._context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100)
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
 
-    def frame(self, qpos: np.ndarray) -> np.ndarray:
-        """The robot at ``qpos`` (nq,), as (height, width, 3) uint8, the top row first."""
+    def frame(self, qpos: np.ndarray, robot: int = 0) -> np.ndarray:
+        """The robot of that number at ``qpos`` (nq,), as (height, width, 3) uint8, the top row first."""
         self._data.qpos = qpos
         mujoco.mj_kinematics(self._model, self._data)
         mujoco.mj_comPos(self._model, self._data)
         mujoco.mj_camlight(self._model, self._data)
+        far = np.full(3, 1e9)  # the first frame of a robot goes there at once
+        self._camera.lookat, self._camera.elevation = self._looks.get(robot, (far, self._elevation))
         self._follow(self._data.qpos[:3] - (0.0, 0.0, _BELOW))
+        self._looks[robot] = self._camera.lookat.copy(), self._camera.elevation
         mujoco.mjv_updateScene(
             self._model, self._data, self._option, None, self._camera, mujoco.mjtCatBit.mjCAT_ALL, self._scene
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from mujoco.batch import Batch
 from locoenvs.actuators import Actuator, actuator_of
 from locoenvs.backends.mujoco.model import compile_model
 from locoenvs.backends.mujoco.render import Renderer
+from locoenvs.machine import cores
 from locoenvs.rotation import rotate, rotate_inverse
 from locoenvs.state import Array, Readout
 from locoenvs.task import Task
@@ -64,17 +66,31 @@ class MujocoSimulator:
         self._actuator = actuator
         self._memory: Array = None if actuator is None else actuator.initial(num_envs, xp)
         self.model = compile_model(task, height_map, torque_actuators=actuator is not None)
-        self._batch = Batch(self.model, num_envs, nthread=min(threads or os.cpu_count() or 1, num_envs))
-        self._qpos, self._qvel = self._batch.bind("qpos"), self._batch.bind("qvel")
-        self._ctrl, self._sensors = self._batch.bind("ctrl"), self._batch.bind("sensordata")
-        self._torque = self._batch.bind("actuator_force")
-        self._friction = self._batch.expand("geom_friction")
-        self._payload = self._batch.expand("body_mass") if task.randomization.payload else None
+        self._nthread = min(threads or cores(), num_envs)
+        self._bind(Batch(self.model, num_envs, nthread=self._nthread))
         robot = task.robot
         self._force_columns = self._columns([f"contact/{body}" for body in robot.contact_bodies])
         self._foot_columns = self._columns([f"foot_velocity/{body}" for body in robot.feet])
         self._renderer: Renderer | None = None
         self._window: Window | None = None
+
+    def _bind(self, batch: Batch) -> None:
+        """Let ``batch`` be the one that steps."""
+        self._batch, self._process = batch, os.getpid()
+        self._qpos, self._qvel = batch.bind("qpos"), batch.bind("qvel")
+        self._ctrl, self._sensors = batch.bind("ctrl"), batch.bind("sensordata")
+        self._torque = batch.bind("actuator_force")
+        self._friction = batch.expand("geom_friction")
+        self._payload = batch.expand("body_mass") if self.task.randomization.payload else None
+
+    def _in_this_process(self) -> None:
+        """Make the threads anew in a forked process, which has the memory of its parent's batch but not its threads."""
+        if os.getpid() == self._process:
+            return
+        saved = self.save(None)
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._batch))  # never freed: that would wait for its threads
+        self._bind(Batch(self.model, self.num_envs, nthread=self._nthread))
+        self.restore(saved)
 
     def _columns(self, sensors: list[str]) -> slice:
         """The contiguous columns of sensordata that hold these 3-vectors."""
@@ -84,6 +100,7 @@ class MujocoSimulator:
 
     def configure(self, friction: Array, payload: Array) -> None:
         """See :class:`locoenvs.state.Simulator`."""
+        self._in_this_process()
         self._given = np.array(friction), np.array(payload)
         touching = np.nonzero(self.model.geom_priority > 0)[0]
         self._friction[:, touching, 0] = friction[:, None]
@@ -98,6 +115,7 @@ class MujocoSimulator:
 
     def advance(self, physics: object, target: Array) -> tuple[object, Readout]:
         """See :class:`locoenvs.state.Simulator`."""
+        self._in_this_process()
         decimation = self.task.timing.decimation
         if self._actuator is None:
             self._ctrl[:] = target
@@ -115,6 +133,7 @@ class MujocoSimulator:
         robots = np.nonzero(mask)[0]
         if len(robots) == 0:
             return None
+        self._in_this_process()
         self._batch.reset(robots, stage=mujoco.mjtStage.mjSTAGE_NONE)
         quaternion = start.base_quaternion[robots]
         self._qpos[robots, :3] = start.base_position[robots]
@@ -170,11 +189,11 @@ class MujocoSimulator:
         self.configure(saved["friction"], saved["payload"])
         return None
 
-    def render(self, physics: object, robot: int) -> np.ndarray:
+    def render(self, physics: object, robot: int, size: tuple[int, int] = (640, 480)) -> np.ndarray:
         """See :class:`locoenvs.state.Simulator`."""
         if self._renderer is None:
-            self._renderer = Renderer(compile_model(self.task, self._height_map, visuals=True))
-        return self._renderer.frame(np.array(self._qpos[robot]))
+            self._renderer = Renderer(compile_model(self.task, self._height_map, visuals=True), *size)
+        return self._renderer.frame(np.array(self._qpos[robot]), robot)
 
     def show(self, physics: object, robot: int) -> None:
         """Draw one robot in a window, which the first call opens."""

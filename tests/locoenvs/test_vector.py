@@ -64,7 +64,7 @@ class Counting(FakeSimulator):
         template = Readout(**{field.name: np.zeros(0) for field in dataclasses.fields(Readout)})
         return rows.from_named(template, lambda name: np.array(saved[name]))
 
-    def render(self, physics: object, robot: int) -> np.ndarray:
+    def render(self, physics: object, robot: int, size: tuple[int, int] = (640, 480)) -> np.ndarray:
         return np.full((4, 6, 3), robot, np.uint8)
 
 

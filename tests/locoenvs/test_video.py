@@ -25,7 +25,7 @@ class Painted(FakeSimulator):
     shown = 0
     robot = -1
 
-    def render(self, physics: object, robot: int) -> np.ndarray:
+    def render(self, physics: object, robot: int, size: tuple[int, int] = (640, 480)) -> np.ndarray:
         Painted.shown += 1
         Painted.robot = robot
         return np.full((96, 128, 3), 4 * Painted.shown, np.uint8)

@@ -11,11 +11,9 @@ import numpy as np
 from stable_baselines3.common.vec_env import VecEnv
 
 from locoenvs.arrays import convert
+from locoenvs.single import WILD
 from locoenvs.vector import LocoVectorEnv
 from locoenvs.wrappers.adapter import bare
-
-WILD = 20.0
-"""Actions beyond so many action scales are no policy's that walks: they come from a space that is too wide."""
 
 
 class Sb3VecEnv(VecEnv):
