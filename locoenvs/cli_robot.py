@@ -42,8 +42,8 @@ class CheckRobot:
         for check in checks:
             made.add_row("[green]ok[/green]" if check.passed else "[red]look[/red]", check.name, check.found)
         console.print(made)
-        if picture is None:
-            console.print("no picture: this machine cannot draw", highlight=False)
+        if isinstance(picture, str):
+            console.print(f"no picture: {picture}", highlight=False, markup=False, soft_wrap=True)
         else:
             self.out.parent.mkdir(parents=True, exist_ok=True)
             save(self.out, picture)
