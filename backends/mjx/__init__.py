@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from locoenvs.backends import mujoco_engine
 from locoenvs.backends.mjx import requirements
 
 requirements.check()
@@ -15,7 +16,8 @@ import warp  # noqa: E402
 
 warp.config.quiet = True  # MJX initializes it, and it would introduce itself on the standard output
 
-import locoenvs.backends.mujoco  # noqa: E402, F401  first: it imports MuJoCo whatever MUJOCO_GL says
+mujoco_engine.load()  # before any module here imports MuJoCo
+
 from locoenvs.backends.mjx.simulator import Contact, Impl, MjxSimulator  # noqa: E402
 from locoenvs.task import Task  # noqa: E402
 from locoenvs.terrain import HeightMap  # noqa: E402

@@ -8,7 +8,7 @@ from typing import Protocol
 import mujoco
 import numpy as np
 
-from locoenvs.backends.mujoco import engine
+from locoenvs.backends import mujoco_engine
 from locoenvs.backends.mujoco.model import CONTACT_GROUP
 
 _FOLLOW = 0.2
@@ -118,11 +118,11 @@ class _GLContext(Protocol):
 
 def _gl_context(width: int, height: int) -> _GLContext:
     """An OpenGL context that needs no display, chosen when it is made rather than when MuJoCo is imported."""
-    name = engine.library()
+    name = mujoco_engine.library()
     try:
         return importlib.import_module(f"mujoco.{name}").GLContext(width, height)
     except Exception as error:  # each library fails in its own way
-        others = ", ".join(other for other in engine.LIBRARIES if other != name)
+        others = ", ".join(other for other in mujoco_engine.LIBRARIES if other != name)
         raise OSError(
             f"this machine cannot draw with {name!r} ({error}): set MUJOCO_GL to one of {others}; 'osmesa' needs no "
             "graphics card but the system package libosmesa6"

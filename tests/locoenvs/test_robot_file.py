@@ -47,12 +47,12 @@ def written(tmp_path: Path, old: str = "", new: str = "") -> Path:
 
 def test_a_data_file_is_read_with_or_without_a_suite(tmp_path: Path) -> None:
     plain = read_robot(written(tmp_path))
-    assert plain.robot.name == "toy" and plain.weights == {}
+    assert plain.robot.name == "toy" and plain.suite.weights == {}
     more = (
         FILE + 'from locoenvs.suite import SuiteRobot\nSUITE = SuiteRobot("Toy", ROBOT, weights={"collisions": -2})\n'
     )
     (tmp_path / "toy.py").write_text(more)
-    assert read_robot(tmp_path / "toy.py").weights == {"collisions": -2}
+    assert read_robot(tmp_path / "toy.py").suite.weights == {"collisions": -2}
 
 
 @pytest.mark.parametrize(

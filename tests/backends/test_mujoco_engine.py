@@ -25,7 +25,7 @@ print([env.reset_reasons[reason] for reason in info["reset_reason"]].count("brok
 
 
 def run(folder: Path, *command: str, gl: str = "osmesa") -> subprocess.CompletedProcess[str]:
-    paths = os.pathsep.join(filter(None, (str(Path(__file__).parents[3]), os.environ.get("PYTHONPATH"))))
+    paths = os.pathsep.join(filter(None, (str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH"))))
     environment = {**os.environ, "PYTHONPATH": paths, "MUJOCO_GL": gl}
     return subprocess.run(
         [sys.executable, *command], cwd=folder, env=environment, capture_output=True, text=True, timeout=120
@@ -55,7 +55,9 @@ def test_a_handler_of_the_users_own_stays(tmp_path: Path) -> None:
 def test_a_bad_mujoco_gl_breaks_nothing_that_does_not_draw(tmp_path: Path, value: str) -> None:
     result = run(tmp_path, "-m", "locoenvs", "list", gl=value)
     assert result.returncode == 0 and "Loco/A1-Flat-v0" in result.stdout and result.stderr == ""
-    result = run(tmp_path, "-c", BREAK.format(logging="import os; assert os.environ['MUJOCO_GL'] == '%s'" % value), gl=value)
+    result = run(
+        tmp_path, "-c", BREAK.format(logging=f"import os; assert os.environ['MUJOCO_GL'] == '{value}'"), gl=value
+    )
     assert (result.stdout, result.stderr) == ("5\n", "")
 
 

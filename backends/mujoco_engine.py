@@ -48,7 +48,9 @@ def library() -> str:
         return {"linux": headless, "darwin": "cgl"}.get(sys.platform, "glfw")
     name = _SAME.get(value, value)
     if name not in LIBRARIES:
-        raise ValueError(f"MUJOCO_GL={os.environ['MUJOCO_GL']!r} draws nothing: set it to one of {', '.join(LIBRARIES)}")
+        raise ValueError(
+            f"MUJOCO_GL={os.environ['MUJOCO_GL']!r} draws nothing: set it to one of {', '.join(LIBRARIES)}"
+        )
     return name
 
 
