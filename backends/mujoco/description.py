@@ -65,7 +65,7 @@ def _description(source: Source) -> Description:
     data = mujoco.MjData(model)
     data.qpos[model.jnt_qposadr[model.jnt_type == int(mujoco.mjtJoint.mjJNT_HINGE)]] = 0.0  # not so where MJCF has ref
     mujoco.mj_kinematics(model, data)
-    turn, found = data.xmat[trunk].reshape(3, 3), parts(model, data, trunk, names, notes)
+    turn, found = data.xmat[trunk].reshape(3, 3), parts(source, data, trunk, names, notes)
     bodies = _bodies(source, data, turn, found, names, notes)
     notes += description_dropped.notes(model, robot)
     spheres = [
@@ -147,7 +147,8 @@ def _joint(source: Source, joint: int, axis: np.ndarray, driven: Drive) -> Joint
     """A hinge about ``axis``, with the limits and the gains of what drives it."""
     model, name = source.model, _joint_name(source.model, joint)
     address = int(model.jnt_qposadr[joint])
-    lower, upper = model.jnt_range[joint] if model.jnt_limited[joint] else (-_TURN, _TURN)
+    said = model.jnt_range[joint]
+    lower, upper = said if model.jnt_limited[joint] or said[0] > said[1] else (-_TURN, _TURN)
     pose = model.key_qpos[0] if model.nkey else model.qpos0
     lower, upper = _digits(lower), _digits(upper)
     torque = driven.torque or _TORQUE
@@ -159,7 +160,7 @@ def _joint(source: Source, joint: int, axis: np.ndarray, driven: Drive) -> Joint
         upper=upper,
         torque_limit=_digits(torque),
         velocity_limit=source.speeds.get(name, _SPEED),
-        default=float(np.clip(round(float(pose[address]), 6), lower, upper)),
+        default=float(min(max(round(float(pose[address]), 6), lower), upper)),
         stiffness=_digits(stiffness),
         damping=_digits(driven.damping or stiffness / 40),
         armature=_digits(model.dof_armature[model.jnt_dofadr[joint]]),

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field, replace
 import mujoco
 import numpy as np
 
-from locoenvs.backends.mujoco.description_model import listed
+from locoenvs.backends.mujoco.description_model import Source, listed
 
 _SHARES = (1e-2, 1e-3, 1e-4)
 """Of its parent's mass that a body gets which has none, but touches; the first that leaves a real body behind."""
 _POINT = 1e-5
-"""Radius of gyration of a body that has no inertia, m."""
+"""Every body spreads at least so far in each direction, m."""
+_SLIGHT = 1e-6
+"""Changes of an inertia by less than this share are not told."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,18 @@ class Rigid:
     @property
     def is_real(self) -> bool:
         """Whether a body can have it: the second moments of its mass are all positive."""
-        moments = np.trace(self.inertia) / 2 * np.eye(3) - self.inertia
-        return self.mass > 0 and float(np.linalg.eigvalsh(moments)[0]) > 0
+        return self.mass > 0 and float(np.linalg.eigvalsh(_second(self.inertia))[0]) > 0
+
+    def nearest_real(self) -> Rigid:
+        """The same with an inertia that a body of some size can have."""
+        moments, axes = np.linalg.eigh(_second(self.inertia))
+        second = axes @ np.diag(np.maximum(moments, self.mass * _POINT**2)) @ axes.T
+        return replace(self, inertia=np.trace(second) * np.eye(3) - second)
+
+
+def _second(inertia: np.ndarray) -> np.ndarray:
+    """The second moments of the mass that an inertia is of."""
+    return np.trace(inertia) / 2 * np.eye(3) - inertia
 
 
 @dataclass
@@ -58,14 +70,14 @@ class Part:
         return self.rigid.mass > 0
 
 
-def parts(model: mujoco.MjModel, data: mujoco.MjData, trunk: int, names: list[str], notes: list[str]) -> list[Part]:
+def parts(source: Source, data: mujoco.MjData, trunk: int, names: list[str], notes: list[str]) -> list[Part]:
     """The bodies of the robot in the pose of ``data``, parents first, each with a mass; as a whole they weigh and turn as
     MuJoCo's do.
 
     A body without mass that cannot be one of ours is joined to its parent; one that touches gets a little of its
     parent's mass, taken out of the parent.
     """
-    found = _all(model, data, trunk, names)
+    found = _all(source, data, trunk, names)
     _absorb(found, names, notes)
     frames, touching, kept = [], [], list[Part]()
     for part in found:
@@ -89,23 +101,44 @@ def parts(model: mujoco.MjModel, data: mujoco.MjData, trunk: int, names: list[st
         )
     if frames:
         notes.append(f"not kept: frames without mass: {listed(frames)}")
-    points = []
-    for part in kept:
-        least = part.rigid.mass * _POINT**2
-        moments, axes = np.linalg.eigh(part.rigid.inertia)
-        if moments[0] < least:
-            points.append(names[part.number])
-            inertia = axes @ np.diag(np.maximum(moments, least)) @ axes.T
-            part.rigid = replace(part.rigid, inertia=inertia)
-    if points:
-        notes.append(
-            f"changed: bodies of no size get an inertia of {_POINT:g} m squared times their mass: {listed(points)}"
-        )
+    _make_real(kept, names, notes)
     return kept
 
 
-def _all(model: mujoco.MjModel, data: mujoco.MjData, trunk: int, names: list[str]) -> list[Part]:
-    hinged, free = int(mujoco.mjtJoint.mjJNT_HINGE), int(mujoco.mjtJoint.mjJNT_FREE)
+def _make_real(kept: list[Part], names: list[str], notes: list[str]) -> None:
+    """Give each body an inertia that a body can have.
+
+    What is too much or too little is in a body that it is welded to, if that stays real: both together move as they did.
+    """
+    shared, changed = [], []
+    for part in kept:
+        real = part.rigid.nearest_real()
+        excess = real.inertia - part.rigid.inertia
+        if np.linalg.norm(excess) > _SLIGHT * np.linalg.norm(part.rigid.inertia):
+            for other in kept:
+                if (part.joint is None and other is part.parent) or (other.joint is None and other.parent is part):
+                    rest = replace(other.rigid, inertia=other.rigid.inertia - excess)
+                    if rest.is_real:
+                        other.rigid = rest
+                        shared.append(f"{names[part.number]} with {names[other.number]}")
+                        break
+            else:
+                moments = np.linalg.eigvalsh(part.rigid.inertia)
+                if moments[0] < -_SLIGHT * np.abs(moments).max():
+                    raise ValueError(
+                        f"body {names[part.number]!r} has an inertia that no body has: its principal moments are "
+                        f"{', '.join(f'{moment:.3g}' for moment in moments)} kg m^2"
+                    )
+                changed.append(names[part.number])
+        part.rigid = real
+    if shared:
+        notes.append(f"changed: inertias that no body can have are shared with what it is fixed to: {listed(shared)}")
+    if changed:
+        notes.append(f"changed: inertias that no body can have are the nearest that one can: {listed(changed)}")
+
+
+def _all(source: Source, data: mujoco.MjData, trunk: int, names: list[str]) -> list[Part]:
+    model, hinged, free = source.model, int(mujoco.mjtJoint.mjJNT_HINGE), int(mujoco.mjtJoint.mjJNT_FREE)
     made: dict[int, Part] = {}
     for body in range(trunk, model.nbody):
         if model.body_rootid[body] != trunk:
@@ -119,10 +152,10 @@ def _all(model: mujoco.MjModel, data: mujoco.MjData, trunk: int, names: list[str
                 "none. Split it into bodies of one hinge each, or take the joint out"
             )
         hinge = first if kinds == [hinged] else None
-        axes = data.ximat[body].reshape(3, 3)
-        rigid = Rigid(
-            float(model.body_mass[body]), np.array(data.xipos[body]), axes @ np.diag(model.body_inertia[body]) @ axes.T
-        )
+        inertia, axes = source.inertias.get(names[body]), data.xmat[body].reshape(3, 3)
+        if inertia is None:
+            inertia, axes = np.diag(model.body_inertia[body]), data.ximat[body].reshape(3, 3)
+        rigid = Rigid(float(model.body_mass[body]), np.array(data.xipos[body]), axes @ inertia @ axes.T)
         origin = np.array(data.xpos[body] if hinge is None else data.xanchor[hinge])
         made[body] = Part(body, made.get(int(model.body_parentid[body])), hinge, origin, rigid)
     for body, center, radius in _spheres(model, data):

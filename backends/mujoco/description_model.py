@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 import xml.etree.ElementTree as ElementTree
 from collections import Counter
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ _LARGEST = 100_000_000
 """Bytes of the meshes that masses are taken from."""
 _MOST = 1_000
 """Bodies of a description."""
+_MOMENTS = ("ixx", "iyy", "izz", "ixy", "ixz", "iyz")
 _UNREAD = ("link", "joint", "material", "mujoco")
 """What a URDF holds beside what is told to be left out."""
 
@@ -25,13 +27,15 @@ class Source:
     """A description, compiled: each body for itself, the root free to move or not as the file says.
 
     ``speeds`` are the velocity limits of joints, rad/s, where the file says one; ``fixed`` whether it says that the
-    root does not move; ``notes`` what of the file is not in ``model``.
+    root does not move; ``inertias``, kg m^2 (3, 3) in the body's axes, those of a URDF that no body can have and MuJoCo
+    does not take; ``notes`` what of the file is not in ``model``.
     """
 
     model: mujoco.MjModel
     name: str
     speeds: dict[str, float]
     fixed: bool
+    inertias: dict[str, np.ndarray]
     notes: list[str]
 
 
@@ -40,10 +44,18 @@ def compile_file(path: Path) -> Source:
 
     Raises ValueError naming what cannot be read, among it a mesh that a mass is taken from and that is not there.
     """
-    root, notes = description_text.parse(path), list[str]()
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        source = _compile(path)
+    source.notes.extend(f"MuJoCo says: {' '.join(str(warning.message).split())}" for warning in said)
+    return source
+
+
+def _compile(path: Path) -> Source:
+    root, notes, inertias = description_text.parse(path), list[str](), dict[str, np.ndarray]()
     try:
         if root.tag == "robot":
-            speeds, fixed = _speeds(root), _prepare_urdf(root, notes)
+            speeds, fixed, inertias = _speeds(root), _prepare_urdf(root, notes), _unreal(root)
             spec = mujoco.MjSpec.from_string(ElementTree.tostring(root, encoding="unicode"))
             _inertials_alone(spec, notes)
         elif root.tag == "mujoco":
@@ -61,7 +73,7 @@ def compile_file(path: Path) -> Source:
     name = root.get("name") or root.get("model") or ""
     if not name or name == "MuJoCo Model":  # as MuJoCo writes one that has none
         name = path.stem
-    return Source(model, name, speeds, fixed, notes)
+    return Source(model, name, speeds, fixed, inertias, notes)
 
 
 def _prepare_urdf(root: ElementTree.Element, notes: list[str]) -> bool:
@@ -101,6 +113,34 @@ def _prepare_urdf(root: ElementTree.Element, notes: list[str]) -> bool:
         joint for joint in joints if (parent := joint.find("parent")) is not None and parent.get("link") == "world"
     ]
     return bool(first) and first[0].get("type") == "fixed"
+
+
+def _unreal(root: ElementTree.Element) -> dict[str, np.ndarray]:
+    """The inertias of a URDF that no body can have, each replaced by one that MuJoCo takes, unless it shall mend them."""
+    compiler, found = root.find("mujoco/compiler"), dict[str, np.ndarray]()
+    if compiler is not None and compiler.get("balanceinertia") == "true":
+        return found
+    for link in root.findall("link"):
+        part, mass = link.find("inertial/inertia"), link.find("inertial/mass")
+        if part is None or mass is None:
+            continue
+        try:
+            xx, yy, zz, xy, xz, yz = (float(part.get(name, "0")) for name in _MOMENTS)
+            weight, turn, quaternion = float(mass.get("value", "0")), np.zeros(9), np.zeros(4)
+            origin = link.find("inertial/origin")
+            angles = [float(word) for word in (origin.get("rpy", "0 0 0") if origin is not None else "0 0 0").split()]
+            mujoco.mju_euler2Quat(quaternion, np.array(angles), "XYZ")
+        except (ValueError, TypeError):  # MuJoCo says what is wrong
+            continue
+        matrix = np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
+        moments = np.linalg.eigvalsh(matrix) if np.isfinite(matrix).all() else np.ones(3)
+        if weight <= 0 or (moments[0] > 0 and moments[0] + moments[1] > moments[2]):
+            continue
+        mujoco.mju_quat2Mat(turn, quaternion)
+        axes = turn.reshape(3, 3)
+        found[link.get("name", "")] = axes @ matrix @ axes.T
+        part.attrib.update(dict.fromkeys(_MOMENTS, "0") | dict.fromkeys(_MOMENTS[:3], repr(weight)))
+    return found
 
 
 def _speeds(root: ElementTree.Element) -> dict[str, float]:

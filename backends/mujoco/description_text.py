@@ -17,6 +17,8 @@ _MOST = 1_000
 """Copies that one ``<replicate>`` makes, with those around it."""
 _FINEST = 100.0
 """Largest parameter of a mesh that MuJoCo makes itself: it has so many rings of so many points."""
+_WIDEST = 1e7
+"""Points of a height field; no robot has one, but its file may."""
 _MAKERS = ("composite", "flexcomp")
 """What makes bodies by the hundred, none of them a robot's."""
 
@@ -105,6 +107,10 @@ def _look(path: Path, element: ElementTree.Element, depth: int, copies: float) -
     if element.tag == "mesh" and "builtin" in element.attrib:
         if any(_number(word) > _FINEST for word in element.get("params", "").split()):
             raise ValueError(f"{path}: <mesh params={element.get('params')!r}>: at most {_FINEST:.0f}")
+    if element.tag == "hfield":
+        points = _number(element.get("nrow", "0")) * _number(element.get("ncol", "0"))
+        if not points <= _WIDEST:
+            raise ValueError(f"{path}: a height field of {points:.3g} points, at most {_WIDEST:.3g}: take it out")
     for name, value in element.items():
         if any(_is_nan(word) for word in value.split()):
             raise ValueError(f"{path}: <{element.tag} {name}={value!r}>: NaN is no number")

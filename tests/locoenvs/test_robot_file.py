@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import re
 import sys
@@ -11,11 +12,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from locoenvs import cli_robot, robot_check
+from locoenvs import cli_robot, robot_check, robot_file
 from locoenvs.cli import main
 from locoenvs.robot import Robot
 from locoenvs.robot_check import check_robot
-from locoenvs.robot_file import read_robot, write_data_file
+from locoenvs.robot_file import Description, read_robot, write_data_file
 from locoenvs.robots import ROBOTS
 from locoenvs.suite import SuiteRobot
 
@@ -109,6 +110,37 @@ def test_what_is_written_reads_back_as_the_same_robot(tmp_path: Path) -> None:
     robot = ROBOTS["AnymalB"]
     write_data_file(robot, tmp_path / "b.py", "a test")
     assert read_robot(tmp_path / "b.py").robot == dataclasses.replace(robot, visuals=())
+
+
+def test_what_a_description_says_otherwise_stands_in_the_data_file(tmp_path: Path) -> None:
+    """As text and no more, whatever a stranger's names are made of."""
+    hostile = 'not kept: """\nimport os \\ {x} \u2028'
+    write_data_file(ROBOTS["A1"], tmp_path / "a.py", 'a"""\n.urdf', ["not kept: damping of joints: hip 1", hostile])
+    assert read_robot(tmp_path / "a.py").robot.name == ROBOTS["A1"].name
+    doc = ast.get_docstring(ast.parse((tmp_path / "a.py").read_text()))
+    assert doc is not None and doc.startswith("A1, from a'''?.urdf.")
+    assert (
+        "What the description says otherwise:\n- not kept: damping of joints: hip 1\n- not kept: '''?import os / {x} ?"
+        in doc
+    )
+
+
+def test_a_readers_notes_are_shown_by_both_commands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    notes = (
+        "not kept: damping of joints: [red]hip[/red] 0.5 and a line that is much longer than eighty columns are",
+        "changed: x",
+    )
+    reader = SimpleNamespace(load=lambda: lambda path: Description(ROBOTS["A1"], notes))
+    monkeypatch.setattr(robot_file, "plugins", lambda group: {"toy": reader})
+    monkeypatch.setattr(cli_robot, "check_robot", lambda robot, backend: ([], "none here"))
+    (tmp_path / "a.toy").write_text("")
+    assert read_robot(tmp_path / "a.toy").notes == notes
+    main(["robot", "convert", str(tmp_path / "a.toy"), "--out", str(tmp_path / "a.py")])
+    assert capsys.readouterr().out.startswith("\n".join(notes))
+    main(["robot", "check", str(tmp_path / "a.toy")])
+    assert "\n".join(notes) in capsys.readouterr().out
 
 
 def test_a_suite_robot_names_what_it_does_not_know() -> None:

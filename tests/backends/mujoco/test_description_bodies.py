@@ -12,6 +12,7 @@ from locoenvs.backends.mujoco.description import read
 from locoenvs.backends.mujoco.description_bodies import Rigid
 from locoenvs.backends.mujoco.model import compile_model
 from locoenvs.robot import Robot
+from locoenvs.robot_file import Description
 from locoenvs.task import Task, Terrain
 from locoenvs.terrain import build
 
@@ -254,8 +255,50 @@ def test_a_point_that_is_welded_on_gets_an_inertia(tmp_path: Path) -> None:
         f'diaginertia="0 0 0"/></body><body name="leg"><joint name="hip"/>{FRAME}</body></body></worldbody></mujoco>'
     )
     found = read(path)
-    assert any(note.startswith("changed: bodies of no size") and note.endswith("dot") for note in found.notes)
+    assert "changed: inertias that no body can have are shared with what it is fixed to: dot with base" in found.notes
     compare(found.robot, mujoco.MjModel.from_xml_path(str(path)), np.random.default_rng(0))
+
+
+def unreal(folder: Path, moments: str, kind: str = "fixed") -> Description:
+    """A URDF whose camera, as in published ones, has the inertia of no body."""
+    ixx, iyy, izz = moments.split()
+    usual = '<inertial><mass value="2"/><inertia ixx="0.1" iyy="0.1" izz="0.1" ixy="0" ixz="0" iyz="0"/></inertial>'
+    (folder / "a.urdf").write_text(
+        f'<robot name="r"><link name="base">{usual}</link><link name="leg">{usual}</link><link name="camera"><inertial>'
+        '<origin xyz="0 0 0.1" rpy="0.3 -0.2 1"/><mass value="0.16"/>'
+        f'<inertia ixx="{ixx}" iyy="{iyy}" izz="{izz}" ixy="0" ixz="0" iyz="0"/></inertial></link>'
+        '<joint name="hip" type="continuous"><parent link="base"/><child link="leg"/><axis xyz="0 1 0"/></joint>'
+        f'<joint name="mount" type="{kind}"><parent link="leg"/><child link="camera"/><origin xyz="1 0 0" rpy="0.5 0 0"/>'
+        '<axis xyz="0 0 1"/></joint></robot>'
+    )
+    return read(folder / "a.urdf")
+
+
+@pytest.mark.parametrize("moments", ["1e-5 6e-4 2e-3", "0 0 3e-3", "-1e-3 1e-3 2e-3", "0 0 0"])
+def test_what_no_body_can_have_is_shared_with_what_it_is_fixed_to(tmp_path: Path, moments: str) -> None:
+    found = unreal(tmp_path, moments)
+    assert "changed: inertias that no body can have are shared with what it is fixed to: camera with leg" in found.notes
+    together = Rigid(0.0, np.zeros(3), np.zeros((3, 3)))
+    for body in found.robot.bodies[1:]:
+        place = np.array(body.center_of_mass) + (body.position if body.joint is None else 0)
+        xx, yy, zz, xy, xz, yz = body.inertia
+        matrix = np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
+        assert Rigid(body.mass, place, matrix).is_real
+        together = together.plus(Rigid(body.mass, place, matrix))
+    turn, own = turned(np.array([0.5, 0, 0])), turned(np.array([0.3, -0.2, 1]))
+    camera = turn @ own @ np.diag([float(moment) for moment in moments.split()]) @ (turn @ own).T
+    truth = Rigid(2.0, np.zeros(3), 0.1 * np.eye(3)).plus(Rigid(0.16, turn @ (0, 0, 0.1) + (1, 0, 0), camera))
+    np.testing.assert_allclose(together.inertia, truth.inertia, atol=1e-9)
+    np.testing.assert_allclose(together.center, truth.center, atol=1e-8)
+
+
+def test_what_no_body_can_have_and_is_fixed_to_none_is_changed(tmp_path: Path) -> None:
+    found = unreal(tmp_path, "1e-5 6e-4 2e-3", kind="continuous")
+    assert "changed: inertias that no body can have are the nearest that one can: camera" in found.notes
+    with pytest.raises(
+        ValueError, match="'camera' has an inertia that no body has: its principal moments are -0.001, 0.001"
+    ):
+        unreal(tmp_path, "-1e-3 1e-3 2e-3", kind="continuous")
 
 
 def test_two_bodies_are_one_and_one_is_two() -> None:
