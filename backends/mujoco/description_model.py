@@ -18,6 +18,8 @@ _LARGEST = 100_000_000
 _MOST = 1_000
 """Bodies of a description."""
 _MOMENTS = ("ixx", "iyy", "izz", "ixy", "ixz", "iyz")
+_MARGIN = 1e-9
+"""Share of the largest moment of inertia by which one is surely that of a body."""
 _UNREAD = ("link", "joint", "material", "mujoco")
 """What a URDF holds beside what is told to be left out."""
 
@@ -134,7 +136,8 @@ def _unreal(root: ElementTree.Element) -> dict[str, np.ndarray]:
             continue
         matrix = np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
         moments = np.linalg.eigvalsh(matrix) if np.isfinite(matrix).all() else np.ones(3)
-        if weight <= 0 or (moments[0] > 0 and moments[0] + moments[1] > moments[2]):
+        least = _MARGIN * moments[2]  # MuJoCo's own moments are rounded
+        if weight <= 0 or (moments[0] > least and moments[0] + moments[1] > moments[2] + least):
             continue
         mujoco.mju_quat2Mat(turn, quaternion)
         axes = turn.reshape(3, 3)

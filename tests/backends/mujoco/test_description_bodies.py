@@ -292,6 +292,11 @@ def test_what_no_body_can_have_is_shared_with_what_it_is_fixed_to(tmp_path: Path
     np.testing.assert_allclose(together.center, truth.center, atol=1e-8)
 
 
+@pytest.mark.parametrize("moments", ["1e-3 1e-3 2e-3", "1e-12 1e-3 1e-3", "1e-3 1e-3 2.0000000000001e-3"])
+def test_a_plate_or_a_rod_of_a_urdf_is_no_news(tmp_path: Path, moments: str) -> None:
+    assert not any("inertias" in note for note in unreal(tmp_path, moments).notes)
+
+
 def test_what_no_body_can_have_and_is_fixed_to_none_is_changed(tmp_path: Path) -> None:
     found = unreal(tmp_path, "1e-5 6e-4 2e-3", kind="continuous")
     assert "changed: inertias that no body can have are the nearest that one can: camera" in found.notes
