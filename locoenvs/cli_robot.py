@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -34,7 +34,8 @@ class CheckRobot:
     backend: str = "auto"
 
     def run(self) -> None:
-        save, console, robot = _imsave(), Console(), read_robot(self.file).robot
+        save, console, found = _imsave(), Console(), read_robot(self.file)
+        robot = found.robot
         checks, picture = check_robot(robot, self.backend)
         made = Table(title=f"{robot.name}: {len(robot.joints)} joints, {len(robot.feet)} feet")
         for column in ("", "check", "found"):
@@ -42,8 +43,9 @@ class CheckRobot:
         for check in checks:
             made.add_row("[green]ok[/green]" if check.passed else "[red]look[/red]", check.name, check.found)
         console.print(made)
-        if picture is None:
-            console.print("no picture: this machine cannot draw", highlight=False)
+        _print_notes(console, found.notes)
+        if isinstance(picture, str):
+            console.print(f"no picture: {picture}", highlight=False, markup=False, soft_wrap=True)
         else:
             self.out.parent.mkdir(parents=True, exist_ok=True)
             save(self.out, picture)
@@ -67,8 +69,10 @@ class ConvertRobot:
     def run(self) -> None:
         if self.out.exists():
             raise FileExistsError(f"{self.out} exists: choose another --out")
-        write_data_file(read_robot(self.file).robot, self.out, self.file.name)
-        Console().print(f"data file: {self.out}; look at it by locoenvs robot check {self.out}", highlight=False)
+        found, console = read_robot(self.file), Console()
+        write_data_file(found.robot, self.out, self.file.name, found.notes)
+        _print_notes(console, found.notes)
+        console.print(f"data file: {self.out}; look at it by locoenvs robot check {self.out}", highlight=False)
 
 
 Action = Annotated[
@@ -76,6 +80,12 @@ Action = Annotated[
     tyro.conf.OmitSubcommandPrefixes,
     tyro.conf.OmitArgPrefixes,
 ]
+
+
+def _print_notes(console: Console, notes: Sequence[str]) -> None:
+    """What a description says otherwise than the robot that was made of it."""
+    for note in notes:
+        console.print(note, highlight=False, markup=False, soft_wrap=True)
 
 
 def _imsave() -> Callable[[Path, np.ndarray], None]:

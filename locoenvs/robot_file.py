@@ -10,6 +10,7 @@ import dataclasses
 import importlib.util
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, TracebackType
 
@@ -20,12 +21,37 @@ from locoenvs.robot import Body, Joint, Robot, Sphere, Visual
 from locoenvs.suite import SuiteRobot
 
 READERS = "locoenvs.robot_files"
-"""The entry-point group of readers of other formats: named by the file's suffix, each loads to ``read(path) -> Robot``."""
+"""The entry-point group of readers of other formats: named by the file's suffix, each loads to
+``read(path) -> Description``."""
 
 _PARTS = {kind.__name__: kind for kind in (Body, Joint, Robot, Sphere, Visual)}
 
 
-def read_robot(path: Path) -> SuiteRobot:
+@dataclass(frozen=True)
+class Description:
+    """What a reader of another format finds: a robot, and what is not in it as it is in the file, a short line each.
+
+    A note begins with what became of it: "not kept: damping of joints: knee 0.5", "changed: ...", "assumed: ...". What
+    would make another machine if it were left out, such as a closed loop, is no note: the reader raises ValueError.
+    """
+
+    robot: Robot
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class RobotFile:
+    """A robot's file as read: the robot with its tasks, and the notes of the description that it comes from."""
+
+    suite: SuiteRobot
+    notes: tuple[str, ...] = ()
+
+    @property
+    def robot(self) -> Robot:
+        return self.suite.robot
+
+
+def read_robot(path: Path) -> RobotFile:
     """The robot in a file, with its tasks if it is a data file that has a ``SUITE``.
 
     Raises ValueError naming the line and the field of what is wrong.
@@ -33,12 +59,13 @@ def read_robot(path: Path) -> SuiteRobot:
     if not path.is_file():
         raise FileNotFoundError(f"no file {path}")
     if path.suffix == ".py":
-        return _data_file(path)
+        return RobotFile(_data_file(path))
     readers = plugins(READERS)
     reader = readers.get(path.suffix.removeprefix("."))
     if reader is None:
         raise ValueError(f"{path}: a robot's file ends in .py, {', '.join(f'.{name}' for name in sorted(readers))}")
-    return SuiteRobot("Robot", reader.load()(path))
+    found: Description = reader.load()(path)
+    return RobotFile(SuiteRobot("Robot", found.robot), found.notes)
 
 
 def _data_file(path: Path) -> SuiteRobot:
@@ -130,13 +157,14 @@ def _also(source: str, message: str) -> str:
     return f"; {quoted[0]!r} stands on line {', '.join(lines)}" if lines else ""
 
 
-def write_data_file(robot: Robot, path: Path, origin: str) -> None:
-    """Write a data file to start from: the numbers of ``robot``, to be completed by hand."""
+def write_data_file(robot: Robot, path: Path, origin: str, notes: Sequence[str] = ()) -> None:
+    """Write a data file to start from: the numbers of ``robot``, to be completed by hand, with ``notes`` on top."""
     name = re.sub(r"[\W_]", "", robot.name.title()) or "Robot"
     lines = [
-        f'"""{name}, from {origin}.',
+        f'"""{name}, from {_plain(origin)}.',
         "",
         "What a description does not hold was guessed: default pose, gains, feet, spheres, action scale. Look at each.",
+        *(["", "What the description says otherwise:", *(f"- {_plain(note)}" for note in notes)] if notes else []),
         '"""',
         "",
         "from locoenvs.robot import Body, Joint, Robot, Sphere",
@@ -153,3 +181,8 @@ def write_data_file(robot: Robot, path: Path, origin: str) -> None:
     lines += [")", "", f'SUITE = SuiteRobot("{name}", ROBOT)', ""]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join(lines))
+
+
+def _plain(text: str) -> str:
+    """Text of a stranger's that stays inside a docstring."""
+    return re.sub(r"[^ -~]", "?", text).replace("\\", "/").replace('"', "'")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from locoenvs.backends import mujoco_engine
 from locoenvs.backends.mjx import requirements
 
 requirements.check()
@@ -14,6 +15,8 @@ os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # a learner sha
 import warp  # noqa: E402
 
 warp.config.quiet = True  # MJX initializes it, and it would introduce itself on the standard output
+
+mujoco_engine.load()  # before any module here imports MuJoCo
 
 from locoenvs.backends.mjx.simulator import Contact, Impl, MjxSimulator  # noqa: E402
 from locoenvs.task import Task  # noqa: E402

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from locoenvs.backends import mujoco_engine
 from locoenvs.task import Task
 from locoenvs.terrain import HeightMap
+
+mujoco_engine.load()  # before any module here imports MuJoCo
 
 if TYPE_CHECKING:
     from locoenvs.backends.mujoco.simulator import MujocoSimulator

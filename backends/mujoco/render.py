@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import ctypes.util
 import importlib
-import os
-import sys
 from typing import Protocol
 
 import mujoco
 import numpy as np
 
+from locoenvs.backends import mujoco_engine
 from locoenvs.backends.mujoco.model import CONTACT_GROUP
 
 _FOLLOW = 0.2
@@ -25,7 +23,7 @@ class Renderer:
     """Draws the robot of ``model`` in any state; the camera follows the base of each of several robots smoothly.
 
     The picture is drawn by what the environment variable MUJOCO_GL names ("egl", "osmesa", "glfw"); without it by EGL,
-    or by OSMesa where there is no EGL.
+    or by OSMesa where there is no EGL. Raises ValueError for another value, OSError where it does not work.
 
     Args:
         model: a model of :func:`locoenvs.backends.mujoco.model.compile_model`, with its visuals.
@@ -121,19 +119,14 @@ class _GLContext(Protocol):
     def free(self) -> None: ...
 
 
-_LIBRARIES = ("egl", "osmesa", "glfw", "cgl")
-
-
 def _gl_context(width: int, height: int) -> _GLContext:
     """An OpenGL context that needs no display, chosen when it is made rather than when MuJoCo is imported."""
-    name = os.environ.get("MUJOCO_GL", "").lower()
-    if not name:
-        headless = "egl" if ctypes.util.find_library("EGL") else "osmesa"
-        name = {"linux": headless, "darwin": "cgl"}.get(sys.platform, "glfw")
+    name = mujoco_engine.library()
     try:
         return importlib.import_module(f"mujoco.{name}").GLContext(width, height)
     except Exception as error:  # each library fails in its own way
-        raise RuntimeError(
-            f"no picture can be drawn with {name!r} on this machine ({error}): set the environment variable MUJOCO_GL to "
-            f"another of {_LIBRARIES}; 'osmesa' needs no graphics card but the system package libosmesa6"
+        others = ", ".join(other for other in mujoco_engine.LIBRARIES if other != name)
+        raise OSError(
+            f"this machine cannot draw with {name!r} ({error}): set MUJOCO_GL to one of {others}; 'osmesa' needs no "
+            "graphics card but the system package libosmesa6"
         ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import re
 import sys
@@ -11,11 +12,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from locoenvs import cli_robot, robot_check
+from locoenvs import cli_robot, robot_check, robot_file
 from locoenvs.cli import main
 from locoenvs.robot import Robot
 from locoenvs.robot_check import check_robot
-from locoenvs.robot_file import read_robot, write_data_file
+from locoenvs.robot_file import Description, read_robot, write_data_file
 from locoenvs.robots import ROBOTS
 from locoenvs.suite import SuiteRobot
 
@@ -47,12 +48,12 @@ def written(tmp_path: Path, old: str = "", new: str = "") -> Path:
 
 def test_a_data_file_is_read_with_or_without_a_suite(tmp_path: Path) -> None:
     plain = read_robot(written(tmp_path))
-    assert plain.robot.name == "toy" and plain.weights == {}
+    assert plain.robot.name == "toy" and plain.suite.weights == {}
     more = (
         FILE + 'from locoenvs.suite import SuiteRobot\nSUITE = SuiteRobot("Toy", ROBOT, weights={"collisions": -2})\n'
     )
     (tmp_path / "toy.py").write_text(more)
-    assert read_robot(tmp_path / "toy.py").weights == {"collisions": -2}
+    assert read_robot(tmp_path / "toy.py").suite.weights == {"collisions": -2}
 
 
 @pytest.mark.parametrize(
@@ -111,6 +112,37 @@ def test_what_is_written_reads_back_as_the_same_robot(tmp_path: Path) -> None:
     assert read_robot(tmp_path / "b.py").robot == dataclasses.replace(robot, visuals=())
 
 
+def test_what_a_description_says_otherwise_stands_in_the_data_file(tmp_path: Path) -> None:
+    """As text and no more, whatever a stranger's names are made of."""
+    hostile = 'not kept: """\nimport os \\ {x} \u2028'
+    write_data_file(ROBOTS["A1"], tmp_path / "a.py", 'a"""\n.urdf', ["not kept: damping of joints: hip 1", hostile])
+    assert read_robot(tmp_path / "a.py").robot.name == ROBOTS["A1"].name
+    doc = ast.get_docstring(ast.parse((tmp_path / "a.py").read_text()))
+    assert doc is not None and doc.startswith("A1, from a'''?.urdf.")
+    assert (
+        "What the description says otherwise:\n- not kept: damping of joints: hip 1\n- not kept: '''?import os / {x} ?"
+        in doc
+    )
+
+
+def test_a_readers_notes_are_shown_by_both_commands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    notes = (
+        "not kept: damping of joints: [red]hip[/red] 0.5 and a line that is much longer than eighty columns are",
+        "changed: x",
+    )
+    reader = SimpleNamespace(load=lambda: lambda path: Description(ROBOTS["A1"], notes))
+    monkeypatch.setattr(robot_file, "plugins", lambda group: {"toy": reader})
+    monkeypatch.setattr(cli_robot, "check_robot", lambda robot, backend: ([], "none here"))
+    (tmp_path / "a.toy").write_text("")
+    assert read_robot(tmp_path / "a.toy").notes == notes
+    main(["robot", "convert", str(tmp_path / "a.toy"), "--out", str(tmp_path / "a.py")])
+    assert capsys.readouterr().out.startswith("\n".join(notes))
+    main(["robot", "check", str(tmp_path / "a.toy")])
+    assert "\n".join(notes) in capsys.readouterr().out
+
+
 def test_a_suite_robot_names_what_it_does_not_know() -> None:
     with pytest.raises(ValueError, match=r"weights names \['joint_torque'\]; there are: .*'joint_torques'"):
         SuiteRobot("Toy", ROBOTS["A1"], weights={"joint_torque": -1.0})
@@ -137,7 +169,7 @@ def found(robot: Robot) -> dict[str, tuple[bool, str]]:
 def test_the_check_of_a_good_robot_finds_nothing_and_draws_it() -> None:
     checks, picture = check_robot(ROBOTS["AnymalC"])
     assert [check.name for check in checks if not check.passed] == []
-    assert picture is None or (picture.shape == (480, 640, 3) and np.ptp(picture) > 100)
+    assert isinstance(picture, str) or (picture.shape == (480, 640, 3) and np.ptp(picture) > 100)
 
 
 @pytest.mark.parametrize(
@@ -173,6 +205,16 @@ def test_a_robot_that_cannot_carry_itself_is_found() -> None:
     assert not checks["stands"][0] and "base contact" in checks["stands"][1]
     assert not checks["feet"][0] and "raise start_height" in checks["feet"][1]
     assert checks["mass"][0] and checks["symmetry"][0]
+
+
+def test_robots_that_break_are_counted_once() -> None:
+    """Damping that the physics step cannot follow breaks each of them at nearly every step."""
+    robot = ROBOTS["A1"]
+    for body in [body.name for body in robot.bodies if body.joint]:
+        robot = changed(robot, body, damping=1e4, torque_limit=1e8)
+    check = robot_check._violent(robot, "mujoco")
+    assert not check.passed and re.match(r"(\d+) of 16 robots broke: ", check.found), check.found
+    assert int(check.found.split()[0]) <= 16
 
 
 def test_a_robot_without_feet_is_found() -> None:
