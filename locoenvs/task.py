@@ -346,7 +346,7 @@ class LSTMActuator:
     joint's limit. ``network`` is its name in the suite or its file, ``hash`` that of its numbers. Gains play no part."""
 
     network: Annotated[str, Field(max_length=1000)]
-    hash: Name
+    hash: Annotated[str, Field(max_length=200)]
     kind: Literal["lstm"] = "lstm"
 
 

@@ -134,11 +134,16 @@ def test_wrong_ids_are_named_with_what_comes_nearest() -> None:
 
 def test_every_option_is_one_of_the_batch() -> None:
     assert set(OPTIONS) == {"task", "recipe", "actuator", "backend", "device", "array", "autoreset_mode", "privileged", "split",
-                            "stagger", "render_mode", "render_robot", "options"}  # fmt: skip
+                            "stagger", "render_mode", "render_robot", "width", "height", "action_limit", "options"}  # fmt: skip
 
 
-def test_time_limits_are_refused_where_they_can_be_seen() -> None:
-    with pytest.raises(ValueError, match="max_episode_steps .* set the task's timing.episode_length"):
-        gymnasium.make_vec(FLAT, num_envs=2, max_episode_steps=100)
-    # gymnasium.make wraps what it was given without asking; the adapters of the learners refuse the wrapper.
-    assert isinstance(gymnasium.make(FLAT, num_envs=2, max_episode_steps=100), TimeLimit)
+def test_what_gymnasium_would_wrap_around_a_batch_is_refused() -> None:
+    for maker in (gymnasium.make, gymnasium.make_vec):
+        with pytest.raises(ValueError, match="max_episode_steps .* set the task's timing.episode_length"):
+            maker(FLAT, num_envs=2, max_episode_steps=100)
+    with pytest.raises(ValueError, match="disable_env_checker=False checks one robot, not a batch"):
+        gymnasium.make(FLAT, num_envs=2, disable_env_checker=False)
+    alone = gymnasium.make(FLAT, max_episode_steps=100)
+    assert isinstance(alone, TimeLimit), "one robot alone may be limited"
+    for options in ({"max_episode_steps": None}, {"max_episode_steps": -1}, {"disable_env_checker": True}):
+        assert gymnasium.make(FLAT, num_envs=2, **options).num_envs == 2

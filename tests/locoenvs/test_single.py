@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import pickle
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -77,7 +79,7 @@ def test_it_is_robot_0_of_a_batch(privileged: bool) -> None:
         assert (reward, terminated, truncated) == (rewards[0], terminations[0], truncations[0])
         assert [type(value) for value in (reward, terminated, truncated)] == [float, bool, bool]
         assert info == {
-            "time_out": infos["time_outs"][0],
+            "time_outs": infos["time_outs"][0],
             "reset_reason": batch.reset_reasons[infos["reset_reason"][0]],
             "reward_terms": {name: value[0] for name, value in infos["reward_terms"].items()},
         }
@@ -120,7 +122,7 @@ def test_it_must_be_reset_when_done_and_cannot_be_used_when_closed() -> None:
     env.reset(seed=0)
     action = np.zeros(12, np.float32)
     assert [env.step(action)[3] for _ in range(2)] == [False, True]
-    with pytest.raises(RuntimeError, match="done and were not reset"):
+    with pytest.raises(RuntimeError, match=r"^the episode is over: call reset\(\) before the next step$"):
         env.step(action)
     env.reset()
     assert env.step(action)[4]["reset_reason"] == "running"
@@ -132,7 +134,7 @@ def test_it_must_be_reset_when_done_and_cannot_be_used_when_closed() -> None:
 
 def test_a_picture(monkeypatch: pytest.MonkeyPatch) -> None:
     env = make(render_mode="rgb_array")
-    monkeypatch.setattr(env.batch.simulator, "render", lambda physics, robot: np.full((4, 6, 3), robot, np.uint8))
+    monkeypatch.setattr(env.batch.simulator, "render", lambda physics, robot, size: np.full((4, 6, 3), robot, np.uint8))
     env.reset(seed=0)
     picture = env.render()
     assert isinstance(picture, np.ndarray) and picture.shape == (4, 6, 3)
@@ -140,3 +142,34 @@ def test_a_picture(monkeypatch: pytest.MonkeyPatch) -> None:
     plain = make()
     plain.reset(seed=0)
     assert plain.render() is None
+
+
+def test_actions_from_all_of_a_wide_space_are_told_once_with_the_way_out() -> None:
+    env = make()
+    env.reset(seed=0)
+    with pytest.warns(UserWarning, match="such as SAC, TD3 and DDPG, .* action_limit=2") as told:
+        for _ in range(60):
+            *_, terminated, truncated, _ = env.step(np.full(12, 50.0, np.float32))
+            if terminated or truncated:
+                env.reset()
+    assert len(told) == 1
+    narrow = make(action_limit=2.0)
+    assert narrow.action_space.high.tolist() == [2.0] * 12
+    with pytest.raises(ValueError, match=r"action_limit must be in \(0, 100\], the task's clip of actions, got 200"):
+        make(action_limit=200.0)
+
+
+@pytest.mark.parametrize("way", [copy.deepcopy, lambda env: pickle.loads(pickle.dumps(env))], ids=["copy", "pickle"])
+def test_a_copy_goes_on_as_the_original(way: Callable[[Any], Any]) -> None:
+    env = make(ROUGH)
+    env.reset(seed=5)
+    action = np.full(12, 0.3, np.float32)
+    for _ in range(3):
+        env.step(action)
+    other = way(env)
+    for _ in range(40):
+        ours, theirs = env.step(action), other.step(action)
+        np.testing.assert_equal(theirs, ours)
+        if ours[2] or ours[3]:
+            np.testing.assert_equal(other.reset(), env.reset())
+    np.testing.assert_equal(way(make()).reset(seed=1)[0], make().reset(seed=1)[0])

@@ -7,8 +7,12 @@ import dataclasses
 import functools
 import gc
 import itertools
+import pickle
+import subprocess
+import sys
 import weakref
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import array_api_compat.numpy as xp
@@ -21,12 +25,14 @@ from gymnasium.wrappers.vector import RecordEpisodeStatistics
 from fake import BIPED, FakeSimulator
 from locoenvs import engines, rows
 from locoenvs.recipes import task as recipe_task
+from locoenvs.registration import task as task_of
 from locoenvs.robots import ROBOTS
 from locoenvs.state import Readout
 from locoenvs.task import Curriculum, Noise, Observations, Rewards, RewardWeights, Task, Terrain, Timing
 from locoenvs.vector import LocoVectorEnv
 
 DT = 0.02
+A1 = task_of("Loco/A1-Flat-v0")
 FLAT = recipe_task(ROBOTS["AnymalC"], "flat")
 SHORT = dataclasses.replace(FLAT, timing=Timing(episode_length=10 * DT))
 COUNTING = Task(
@@ -737,3 +743,142 @@ def test_an_array_library_that_is_missing_is_named_at_once(monkeypatch: pytest.M
     monkeypatch.setattr(importlib, "import_module", missing)
     with pytest.raises(ImportError, match="array='jax' needs jax, which is not installed: pip install jax"):
         LocoVectorEnv(FLAT, array="jax")
+
+
+# Copies, states of others, and numbers that all robots share
+
+
+@pytest.mark.parametrize("way", [copy.deepcopy, lambda env: pickle.loads(pickle.dumps(env))], ids=["copy", "pickle"])
+@pytest.mark.parametrize("mode", ["same_step", "next_step", "disabled"])
+def test_a_copy_goes_on_as_the_original(way: Callable[[Any], Any], mode: Any) -> None:
+    pytest.importorskip("mujoco")
+    short = dataclasses.replace(A1, timing=Timing(episode_length=0.12))
+    env = LocoVectorEnv(short, 4, autoreset_mode=mode, privileged=True, stagger=False, backend="mujoco")
+    env.reset(seed=3)
+    action = np.full((4, 12), 0.2, np.float32)
+    env.step(action)
+    other = way(env)
+    for _ in range(9):
+        ours, theirs = env.step(action), other.step(action)
+        np.testing.assert_equal(theirs, ours)
+        done = ours[2] | ours[3]
+        if mode == "disabled" and done.any():
+            for each in (env, other):
+                each.reset(options={"reset_mask": done})
+    np.testing.assert_equal(other.reset(), env.reset())  # the next seed of its own generator, too
+    fresh, closed = way(LocoVectorEnv(short, 2, backend="mujoco")), LocoVectorEnv(short, 2, backend="mujoco")
+    with pytest.raises(RuntimeError, match=r"call reset\(\) first"):
+        fresh.step(action[:2])
+    closed.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        way(closed).reset()
+
+
+def changed(saved: dict[str, np.ndarray], **values: Any) -> dict[str, np.ndarray]:
+    made = {name: value for name, value in saved.items() if values.get(name.replace(".", "_"), 0) is not None}
+    return made | {name.replace("_", ".", 1): value for name, value in values.items() if value is not None}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"clock": None}, "what was saved lacks 'clock'"),
+        ({"physics_qpos": None}, "lacks 'physics.qpos'"),
+        ({"physics_nonsense": np.zeros(3)}, "has 'physics.nonsense', which this backend does not know"),
+        (
+            {"physics_qpos": np.zeros((4, 3))},
+            r"'physics.qpos' of float64 \(4, 3\), this environment's is float64 \(4, 19\)",
+        ),
+        ({"physics_qvel": np.full((4, 18), np.nan)}, "'physics.qvel' with numbers that are NaN or infinite"),
+        ({"episodes_step": np.zeros(4)}, r"'episodes.step' of float64 \(4,\), this environment's is int32"),
+        ({"episodes_robot": np.arange(3, dtype=np.int32)}, "has 3 robots, this environment 4"),
+    ],
+)
+def test_a_state_that_does_not_fit_changes_nothing(change: dict[str, Any], message: str) -> None:
+    env = LocoVectorEnv(A1, 4, backend="mujoco")
+    env.reset(seed=9)
+    zero = np.zeros((4, 12), np.float32)
+    for _ in range(3):
+        env.step(zero)
+    before = env.save()
+    with pytest.raises(ValueError, match=message):
+        env.restore(changed(before, **change))
+    np.testing.assert_equal(env.save(), before)
+    other = LocoVectorEnv(A1, 4, backend="mujoco")
+    other.restore(before)
+    np.testing.assert_equal(env.step(zero), other.step(zero))
+
+
+def test_a_state_of_another_task_is_refused_and_one_of_version_0_1_0_is_not() -> None:
+    env, other = (
+        LocoVectorEnv(each, 4, backend="mujoco") for each in (A1, task_of("Loco/AnymalC-Flat-v0", actuator="pd"))
+    )
+    for each in (env, other):
+        each.reset(seed=9)
+    with pytest.raises(ValueError, match=f"is of task {other.task.hash}, this environment does task {A1.hash}"):
+        env.restore(other.save())
+    old = {name: value for name, value in env.save().items() if name != "task"}
+    env.restore(old)
+
+
+def test_a_state_that_does_not_fit_an_environment_that_was_not_reset_leaves_it_so() -> None:
+    env = LocoVectorEnv(A1, 4, backend="mujoco")
+    with pytest.raises(ValueError, match="lacks"):
+        env.restore({})
+    with pytest.raises(RuntimeError, match=r"call reset\(\) first"):
+        env.save()
+
+
+def test_a_number_of_all_robots_is_a_scalar_that_gymnasium_can_count(counting: Callable[..., LocoVectorEnv]) -> None:
+    env = counting()
+    env.reset(seed=0)
+    *_, info = env.step(np.zeros((3, 2), np.float32))
+    value = info["log"]["episodes"]
+    assert value.shape == () and float(value) == value + 0.0 and len(value) == 3 and list(value) == [value] * 3
+    assert len(pickle.loads(pickle.dumps(np.array([1.0, 2.0]).view(type(value))))) == 2
+
+
+def test_pictures_of_all_robots_or_of_one(counting: Callable[..., LocoVectorEnv]) -> None:
+    env = counting(render_mode="rgb_array")
+    env.reset(seed=0)
+    pictures = env.render()
+    assert pictures is not None and [int(picture[0, 0, 0]) for picture in pictures] == [0, 1, 2]
+    with pytest.raises(
+        ValueError, match="draws every robot, and 17 are too many: name the one to draw, render_robot=0"
+    ):
+        LocoVectorEnv(A1, 17, backend="mujoco", render_mode="rgb_array")
+    for size in ({"width": 0}, {"height": 5000}, {"width": 1.5}):
+        with pytest.raises(ValueError, match="must be from 1 to .* pixels"):
+            counting(render_mode="rgb_array", **size)
+
+
+def test_stepping_in_a_forked_process(tmp_path: Path) -> None:
+    """The engine's threads are its parent's: the child makes its own, and goes on bit by bit."""
+    script = """
+import multiprocessing, sys
+import numpy as np
+from locoenvs.registration import make, task
+
+drive = sys.argv[1]
+robots = 400 if drive == "lstm" else 8
+env = make("Loco/AnymalC-Flat-v0", num_envs=robots, actuator=drive, backend="mujoco", options={"threads": 2})
+env.reset(seed=0)
+action = np.zeros((robots, 12), np.float32)
+env.step(action)
+
+def child(pipe):
+    pipe.send([env.step(action)[0] for _ in range(3)])
+
+ours, theirs = multiprocessing.Pipe()
+process = multiprocessing.get_context("fork").Process(target=child, args=(theirs,))
+process.start()
+assert ours.poll(60), "it hangs"
+received = ours.recv()
+process.join(30)
+assert process.exitcode == 0
+assert all(np.array_equal(seen, env.step(action)[0]) for seen in received)
+"""
+    for drive in ("pd", "lstm"):
+        command = [sys.executable, "-W", "ignore", "-c", script, drive]
+        ran = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        assert ran.returncode == 0, ran.stderr[-2000:]
