@@ -231,3 +231,135 @@ def test_tables_show_every_metric_and_group(gliding: None) -> None:
     result = evaluate(idle, panel(config, 4, load_panel("flat").strata[2]))
     assert table(result).row_count == len(result.metrics)
     assert strata_table(result, "friction").row_count == len(result.strata["friction"])
+
+
+def test_a_panel_is_judged_on_held_out_streams(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What robots are asked for, how they start and what their friction is are draws of the split "panel", not "train"."""
+    made: list[Gliding] = []
+
+    def load(name: str) -> object:
+        return lambda task, ground, count, device=None: made.append(Gliding(count)) or made[-1]
+
+    monkeypatch.setattr(engines, "load", load)
+    anywhere = dataclasses.replace(FORWARD, forward=(-1.0, 1.0), sideways=(-1.0, 1.0))
+    randomization = Randomization(pushes=None, payload=(-2.0, 2.0))
+    config = dataclasses.replace(
+        task(terrain=Terrain(kind="plane")),
+        commands=anywhere,
+        randomization=randomization,
+        observations=Observations(heights=None, noise=None),
+    )
+    seen: list[np.ndarray] = []
+
+    def policy(observations: np.ndarray) -> np.ndarray:
+        seen.append(observations.copy())
+        return idle(observations)
+
+    evaluate(policy, dataclasses.replace(panel(config, 8), seed=3))
+    robot = np.arange(8, dtype=np.int32)
+    draws = {}
+    for split, number in (("train", 0), ("panel", 1)):
+        key = rng.robot_key(3, number, robot, config.seed_families)
+        draw = lambda purpose, count, key=key: rng.uniform(key, robot * 0, robot * 0, purpose, count)  # noqa: E731
+        command, velocity = draw(rng.Purpose.COMMAND, 4)[:, :2] * 2 - 1, draw(rng.Purpose.START_VELOCITY, 6) - 0.5
+        moving = np.linalg.norm(command, axis=-1, keepdims=True) >= 0.2
+        friction = 0.5 + 0.75 * draw(rng.Purpose.FRICTION, 1)[:, 0]
+        draws[split] = np.concatenate([command * moving * 2, velocity[:, :3] * 2, friction[:, None]], axis=1)
+    observed = np.concatenate([seen[0][:, 9:11], seen[0][:, :3], made[0].friction[:, None]], axis=1)
+    np.testing.assert_allclose(observed, draws["panel"], atol=1e-5)
+    assert np.abs(observed - draws["train"]).max(axis=0).min() > 0.1
+    assert drawn(config, 8, "panel", 3)[0].tolist() == made[0].friction.tolist()
+
+
+def test_energy_counts_what_each_robot_weighs_with_its_payload(gliding: None) -> None:
+    """4 W at 1 m/s: the cost of transport is the sum of all robots' energy over that of their weights times paths."""
+    payload = dataclasses.replace(task().randomization, payload=(-5.0, 5.0))
+    config = dataclasses.replace(task(terrain=Terrain(kind="plane")), randomization=payload)
+    _, extra = drawn(config, 2, "panel", 0)
+    seconds = np.array([3.0, 5.0])  # until they fall
+    expected = 4 * seconds.sum() / (9.81 * ((BIPED.mass + extra) * seconds).sum())
+    found = evaluate(idle, panel(config, 2)).metrics["cost_of_transport"].value
+    assert np.abs(extra).min() > 0.1 and found == pytest.approx(expected, rel=1e-3)
+
+
+def test_robots_count_alike_however_long_they_lasted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each metric is a robot's own mean, then the mean over robots. The base of robot 0 rises until it falls at 1 s."""
+
+    class Rising(Gliding):
+        falls = {0: (50,)}
+
+        def advance(self, physics: object, target: np.ndarray) -> tuple[object, Readout]:
+            _, after = super().advance(physics, target)
+            height = np.float32([0.5 + 0.1 * (self.steps % 2), 0.5])  # a robot that hops, and one that does not
+            position = np.column_stack([after.base_position[:, :2], height])
+            speed = np.float32([[2, 0, 0], [1, 0, 0]])
+            after = dataclasses.replace(after, base_position=position, base_linear_velocity=speed)
+            return after, after
+
+    monkeypatch.setattr(engines, "load", lambda name: lambda task, ground, count, device=None: Rising(count))
+    result = evaluate(idle, panel(task(terrain=Terrain(kind="plane")), 2))
+    value = {name: estimate.value for name, estimate in result.metrics.items()}
+    assert value["speed"] == pytest.approx(1.5) and value["velocity_error"] == pytest.approx((1.25 + 0.25) / 2)
+    assert value["base_height"] == pytest.approx(0.525, abs=1e-4)
+    assert value["base_height_sd"] == pytest.approx(0.025, abs=1e-4)
+
+
+def test_the_heading_error_is_the_short_way_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked to face 3 rad, a robot that faces -3 rad is 0.28 rad off; it is rolled by 0.3 rad too."""
+
+    class Facing(Gliding):
+        falls: dict[int, tuple[int, ...]] = {}
+
+        def advance(self, physics: object, target: np.ndarray) -> tuple[object, Readout]:
+            _, after = super().advance(physics, target)
+            c, s, cr, sr = math.cos(-1.5), math.sin(-1.5), math.cos(0.15), math.sin(0.15)
+            facing = np.float32([[c * cr, c * sr, s * sr, s * cr]])  # turned by -3 rad, then rolled
+            after = dataclasses.replace(after, base_quaternion=np.repeat(facing, self.num_envs, axis=0))
+            return after, after
+
+    monkeypatch.setattr(engines, "load", lambda name: lambda task, ground, count, device=None: Facing(count))
+    asked = dataclasses.replace(FORWARD, mode="heading", heading=(3.0, 3.0))
+    config = dataclasses.replace(task(terrain=Terrain(kind="plane")), commands=asked)
+    value = {name: estimate.value for name, estimate in evaluate(idle, panel(config, 2)).metrics.items()}
+    assert value["heading_error"] == pytest.approx(2 * math.pi - 6.0, abs=1e-4)
+    assert value["tilt"] == pytest.approx(0.3, abs=1e-4)
+    assert value["yaw_rate_error"] == pytest.approx(math.pi - 3.0, abs=1e-4)  # half of the error, 0.5 * 0.28 rad
+
+
+def test_groups_hold_their_lower_end_and_not_their_upper_one(gliding: None) -> None:
+    """Each robot is commanded 0.75 m/s and 0.5 rad/s."""
+    speeds = Stratum("commanded_speed", (Group("below", None, 0.75), Group("from", 0.75, 0.8), Group("above", 0.8)))
+    rates = Stratum("commanded_yaw_rate", (Group("slow", 0.0, 0.5), Group("fast", 0.5, None)))
+    result = evaluate(idle, panel(task(terrain=Terrain(kind="plane")), 4, speeds, rates))
+    assert list(result.strata["commanded_speed"]) == ["from"]
+    assert list(result.strata["commanded_yaw_rate"]) == ["fast"]
+    assert result.strata["commanded_speed"]["from"]["fall_rate"].count == 4
+
+
+def test_robots_are_grouped_by_friction_and_by_the_kind_of_their_tile(gliding: None) -> None:
+    mixed = Terrain(levels=1, columns=2, shares=(TileShare("rough", 0.5), TileShare("flat", 0.5)))
+    config = dataclasses.replace(task(terrain=mixed))
+    friction, _ = drawn(config, 4, "panel", 0)
+    middle = float(np.sort(friction)[1:3].mean())
+    groups = (Group("low", None, middle), Group("high", middle, None))
+    result = evaluate(idle, panel(config, 4, Stratum("friction", groups), Stratum("terrain")))
+    fell = np.array([True, True, False, False])
+    for label, chosen in (("low", friction < middle), ("high", friction >= middle)):
+        group = result.strata["friction"][label]
+        assert group["fall_rate"].count == 2 and group["fall_rate"].value == fell[chosen].mean()
+    terrain = result.strata["terrain"]  # robots 0 and 2 on the first column, 1 and 3 on the second
+    assert {kind: group["success_rate"].value for kind, group in terrain.items()} == {"rough": 0.5, "flat": 1.0}
+
+
+def test_the_bootstrap_is_of_the_ratio_of_sums() -> None:
+    """Two robots whose denominators differ: 10 of 1 and 0 of 9 are 1, not 5; the interval goes from one to the other."""
+    found = bootstrap(np.array([10.0, 0.0]), np.array([1.0, 9.0]))
+    assert (found.low, found.value, found.high, found.count) == (0.0, 1.0, 10.0, 2)
+    assert bootstrap(np.array([3.0, 0.0]), np.array([1.0, 0.0])).value == 3.0  # a robot of which nothing was seen
+
+
+def test_a_comparison_is_how_much_more_the_second_has(gliding: None) -> None:
+    a = evaluate(idle, panel(task(terrain=Terrain(kind="plane")), 2))
+    speed = dataclasses.replace(a.metrics["speed"], value=a.metrics["speed"].value + 0.5)
+    more = dataclasses.replace(a, metrics={**a.metrics, "speed": speed})
+    assert compare(a, more)["speed"] == pytest.approx(0.5)

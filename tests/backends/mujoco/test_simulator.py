@@ -369,3 +369,17 @@ def test_closing_frees_the_batch() -> None:
 
 def test_it_speaks_the_array_api_of_numpy() -> None:
     assert MujocoSimulator.xp is xp and MujocoSimulator.device is None
+
+
+@pytest.mark.parametrize("number", [0, 2, 4, 6, 17])
+def test_a_robot_faster_than_anything_real_is_broken(number: int) -> None:
+    """From 1000 m/s or rad/s on, either way, whichever of its numbers it is: MuJoCo itself may warn of nothing."""
+    simulator = placed(start(4, base_position=(0, 0, 100)))
+    simulator._qvel[:, number] = [0.0, 999.0, 1000.0, -1001.0]
+    assert simulator._readout().broken.tolist() == [False, False, True, True]
+
+
+def test_a_robot_that_flies_off_is_broken_after_the_step_too() -> None:
+    fast = placed(start(2, base_position=(0, 0, 100), base_linear_velocity=[[990.0, 0, 0], [1010.0, 0, 0]]))
+    _, readout = fast.advance(None, np.tile(DEFAULT, (2, 1)))
+    assert readout.broken.tolist() == [False, True] and not fast._batch.warning[..., 1].any()
