@@ -338,11 +338,11 @@ def test_the_log_tells_of_the_episodes_that_ended_only() -> None:
     made, simulator, state = begun(robots=6)
     sums = np.zeros((6, len(made.reward_names)))
     for count in range(3):
-        simulator.forces[[1, 4], 0, 2] = 5.0 * (count == 2)
+        simulator.forces[[1, 2], 0, 2] = 5.0 * (count == 2)
         state, transition = step(made, simulator, state, np.full((6, 2), count % 2, np.float32))
         sums += np.stack(list(transition.reward_terms.values()), axis=-1)
         assert transition.log["episodes"] == (2 if count == 2 else 0)
     log = transition.log
-    assert log["level"] == 1.0 and log["episode_seconds"] == pytest.approx(0.06)  # of levels 0 and 2
+    assert log["level"] == 0.5 and log["episode_seconds"] == pytest.approx(0.06)  # of levels 0 and 1
     for index, name in enumerate(made.reward_names):
-        assert log[f"reward/{name}"] == pytest.approx(sums[[1, 4], index].mean() / 0.2, rel=1e-4)
+        assert log[f"reward/{name}"] == pytest.approx(sums[[1, 2], index].mean() / 0.2, rel=1e-4)
