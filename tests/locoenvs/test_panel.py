@@ -16,7 +16,7 @@ from locoenvs.curriculum import first_level
 from locoenvs.mdp import prepare
 from locoenvs.panel import PANELS, Panel, load_panel, panel_for
 from locoenvs.registration import task
-from locoenvs.task import Curriculum
+from locoenvs.task import Curriculum, PenaltySchedule
 from locoenvs.terrain import HeightMap, build, ground_height
 
 HASHES = {"flat": "23bfe5f3ccdd", "rough": "fc43c8faa9c2", "crossing": "66e141b17e3d"}
@@ -127,3 +127,10 @@ def test_the_ground_of_a_panel_never_changes(name: str, first: list[float], size
     for column, size in sizes.items():
         tile = heights[200 + 80 * column : 281 + 80 * column, 600:681]
         assert np.abs(tile).mean() == pytest.approx(size, abs=2e-5)
+
+
+def test_a_panel_has_no_schedule_that_changes_what_a_reward_is() -> None:
+    panel = load_panel("flat")
+    rewards = dataclasses.replace(panel.task.rewards, penalty_schedule=PenaltySchedule(start=0.5, control_steps=10))
+    with pytest.raises(ValueError, match="no curriculum, no schedule"):
+        dataclasses.replace(panel, task=dataclasses.replace(panel.task, rewards=rewards))

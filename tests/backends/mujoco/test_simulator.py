@@ -383,3 +383,14 @@ def test_a_robot_that_flies_off_is_broken_after_the_step_too() -> None:
     fast = placed(start(2, base_position=(0, 0, 100), base_linear_velocity=[[990.0, 0, 0], [1010.0, 0, 0]]))
     _, readout = fast.advance(None, np.tile(DEFAULT, (2, 1)))
     assert readout.broken.tolist() == [False, True] and not fast._batch.warning[..., 1].any()
+
+
+@pytest.mark.parametrize("driven", [False, True])
+def test_a_control_step_is_as_many_physics_steps_as_the_task_says(driven: bool) -> None:
+    timing = Timing(physics_dt=0.0025, decimation=7)
+    task = dataclasses.replace(FLAT, timing=timing)
+    simulator = placed(start(1, base_position=(0, 0, 100)), task, **({"actuator": Counting(ROBOT)} if driven else {}))
+    simulator.advance(None, DEFAULT[None])
+    assert simulator._batch.get_data(0).time == pytest.approx(0.0175)
+    if driven:
+        assert simulator.save(None)["actuator"].tolist() == [[7]]
