@@ -28,7 +28,8 @@ class Engine:
     """An articulation of Isaac Lab 2.3: its state is what was written to it."""
 
     def __init__(self) -> None:
-        self.joint_names = sorted(ROBOT.joint_names)  # not the task's order
+        names = list(ROBOT.joint_names)
+        self.joint_names = names[5:] + names[:5]  # another order than the task's, which is not its own inverse
         self.body_names = sorted({body.name for body in ROBOT.bodies}, reverse=True)
         bodies = len(self.body_names)
         self.data = SimpleNamespace(

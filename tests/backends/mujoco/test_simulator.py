@@ -394,3 +394,19 @@ def test_a_control_step_is_as_many_physics_steps_as_the_task_says(driven: bool) 
     assert simulator._batch.get_data(0).time == pytest.approx(0.0175)
     if driven:
         assert simulator.save(None)["actuator"].tolist() == [[7]]
+
+
+def test_payload_changes_all_that_the_engine_derives_from_masses() -> None:
+    """The inverse weights of bodies and joints, which decide how stiff contacts and limits are, are those of a model whose
+    base is that heavy."""
+    task = dataclasses.replace(FLAT, randomization=Randomization(payload=(-5.0, 5.0), pushes=None))
+    simulator = placed(start(2), task)
+    simulator.configure(np.ones(2, np.float32), np.array([-4.0, 5.0], np.float32))
+    for robot, mass in enumerate((-4.0, 5.0)):
+        heavier = mujoco.MjModel.__copy__(simulator.model)
+        heavier.body_mass[heavier.body(ROBOT.bodies[0].name).id] += mass
+        mujoco.mj_setConst(heavier, mujoco.MjData(heavier))
+        theirs = simulator._batch.get_model(robot)
+        for name in ("body_mass", "body_subtreemass", "body_invweight0", "dof_invweight0"):
+            np.testing.assert_allclose(getattr(theirs, name), getattr(heavier, name), rtol=1e-5, err_msg=name)
+        assert not np.allclose(theirs.body_invweight0, simulator.model.body_invweight0, rtol=1e-3)
