@@ -136,6 +136,26 @@ def test_brax() -> None:
     assert float(learner._policy["log_std"][0]) == pytest.approx(-0.5108, abs=1e-3)
 
 
+def test_brax_learns_by_its_own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loss of the update that is put together here; nothing is computed."""
+    learner = made("brax", "brax.learner", "BraxLearner")
+    jax, module = importlib.import_module("jax"), importlib.import_module("locoenvs.wrappers.brax.learner")
+    asked: dict[str, Any] = {}
+    loss = module.timeout_loss
+    monkeypatch.setattr(module, "timeout_loss", lambda *parts, **named: asked.update(named) or loss(*parts, **named))
+    rates: list[tuple[float, ...]] = []
+    adapt = module.adaptive_kl_learning_rate
+    monkeypatch.setattr(
+        module, "adaptive_kl_learning_rate", lambda state, kl, *own: rates.append(own) or adapt(state, kl, *own)
+    )
+    _, data = jax.eval_shape(learner._rollout_of, learner.parameters, learner.state, learner.key)
+    assert data.reward.shape == (24, 10)
+    jax.eval_shape(learner._learned, learner.parameters, learner.optimizing, data, learner.key)
+    assert (asked["discounting"], asked["gae_lambda"], asked["entropy_cost"]) == (0.91, 0.83, 0.03)
+    assert asked["clipping_epsilon"] == asked["clipping_epsilon_value"] == 0.15 and asked["vf_coefficient"] == 2.0
+    assert rates[0] == (0.013, 1e-5, 0.008)
+
+
 def test_what_the_settings_amount_to() -> None:
     """1500 updates of 98,304 samples in the paper: 4096 robots, 24 steps, of which each robot walks 12 minutes."""
     rough, flat = (task(f"Loco/AnymalC-{ground}-v0") for ground in ("Rough", "Flat"))
