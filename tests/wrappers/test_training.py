@@ -354,3 +354,13 @@ def test_a_start_that_does_not_fit_leaves_no_run_behind(tmp_path: Path, part: st
     with pytest.raises(ValueError, match="start_from is for a new run"):
         train("", TrainSettings("", resume=str(trained(tmp_path / "other", 1).folder), start_from="anything"))
     assert not (tmp_path / "run").exists()
+
+
+def test_the_ledgers_times_add_up_and_its_checkpoints_are_named(straight: Run, half: Run) -> None:
+    """Also over the halves of a run that was resumed."""
+    for run, saved in ((straight, [4]), (half, [1, 2])):
+        lines = [line for line in run.records() if line["kind"] == "update"]
+        spent = np.cumsum([sum(line["seconds"].values()) for line in lines])
+        np.testing.assert_allclose([line["elapsed_seconds"] for line in lines], spent, atol=0.02)
+        assert [line["samples"] for line in lines] == [16 * 8 * (number + 1) for number in range(len(lines))]
+        assert [line["update"] for line in run.records() if line["kind"] == "checkpoint"] == saved
