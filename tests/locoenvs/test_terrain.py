@@ -318,13 +318,26 @@ PINNED = {
 }
 """(kind, level) -> heights of some vertices, m."""
 
+SIZES = {
+    "rough": (0.0, 0.015014, 0.029779),
+    "obstacles": (0.01174, 0.031417, 0.080994),
+    "rough_slope_up": (0.0, 0.292459, 0.584731),
+    "rough_slope_down": (0.0, 0.293119, 0.586323),
+}
+"""Kind -> mean size of the heights of its tile of each level, m."""
+
 
 def test_the_ground_of_a_seed_never_changes() -> None:
     """What a panel measures is on the ground of a seed, and its hash says nothing of the code that makes ground of it."""
     kinds: tuple[TileKind, ...] = ("rough", "obstacles", "rough_slope_up", "rough_slope_down")
+    assert kinds == tuple(SIZES)
     shares = tuple(TileShare(kind, 0.25) for kind in kinds)
     made = build(Terrain(levels=3, columns=4, border=2.0, seed=7, shares=shares))
     for (kind, level), heights in PINNED.items():
         row, col = 20 + 80 * kinds.index(kind), 20 + 80 * level  # the tile's first vertex
         found = [made.heights[row + dy, col + dx] for dy, dx in ((12, 20), (20, 12), (60, 33), (33, 60))]
         np.testing.assert_allclose(found, heights, atol=2e-5, err_msg=f"{kind} {level}")
+    for column, sizes in enumerate(SIZES.values()):
+        for level, size in enumerate(sizes):
+            row, col = 20 + 80 * column, 20 + 80 * level
+            assert np.abs(made.heights[row : row + 81, col : col + 81]).mean() == pytest.approx(size, abs=2e-6)
