@@ -85,3 +85,31 @@ def test_the_message_says_what_was_found() -> None:
     assert (
         audit_result(dataclasses.replace(result(speed=0.1)))[0].message == "mean speed 0.10 m/s of 0.80 m/s commanded"
     )
+
+
+@pytest.mark.parametrize(
+    ("found", "names"),
+    [
+        (result(speed=0.4), []),  # half of what was asked for, 0.8 m/s, still moves
+        (result(speed=0.39), ["moves"]),
+        (result(action_clip_rate=0.01), []),
+        (result(action_clip_rate=0.011), ["actions within the clip"]),
+    ],
+)
+def test_evaluations_at_the_limit_of_what_is_sound(found: Result, names: list[str]) -> None:
+    assert failed(audit_result(found)) == names
+
+
+@pytest.mark.parametrize(
+    ("changes", "names"),
+    [
+        ({"action_clip_rate": 0.01}, []),
+        ({"action_clip_rate": 0.011}, ["actions within the clip"]),
+        ({"terms_per_second": {"a": -8.9, "b": 1.1}}, []),
+        ({"terms_per_second": {"a": -9.1, "b": 0.9}}, ["rewards balance"]),
+        ({"resets": {"time_limit": 25}}, []),
+        ({"resets": {"time_limit": 26}}, ["resets spread"]),
+    ],
+)
+def test_trainings_at_the_limit_of_what_is_sound(changes: dict[str, Any], names: list[str]) -> None:
+    assert failed(audit_training([update(number, **changes) for number in range(5)], num_envs=100)) == names

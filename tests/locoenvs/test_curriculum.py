@@ -111,3 +111,52 @@ def test_a_new_episode_begins_on_the_new_tile() -> None:
     offset = after.readout.base_position[0, :2] - made.tile_centers[2, 0, :2]
     assert np.abs(offset).max() <= 1.0
     assert after.start_position.tolist() == after.readout.base_position[:, :2].tolist()
+
+
+def test_the_last_level_is_reached_and_only_beyond_it_comes_a_random_one() -> None:
+    """Of four levels, 0 to 3: from level 2 up to 3, always; at 3 those that neither solve nor fail it stay."""
+    made = mdp(Curriculum())
+    assert curriculum.next_level(made, walked(made, 2, [(5, 0)] * 50)).tolist() == [3] * 50
+    assert curriculum.next_level(made, walked(made, 3, [(0, 0)] * 50)).tolist() == [3] * 50
+    assert curriculum.next_level(made, walked(made, 3, [(0, 0)] * 50, asked=1.0)).tolist() == [2] * 50
+
+
+def test_the_random_level_is_another_draw_in_every_episode() -> None:
+    made = mdp(Curriculum())
+    episodes = walked(made, 3, [(5, 0)] * 200)
+    again = dataclasses.replace(episodes, number=episodes.number + 1)
+    later = dataclasses.replace(episodes, step=episodes.step + 1)
+    first = curriculum.next_level(made, episodes)
+    for other in (again, later):
+        levels = curriculum.next_level(made, other)
+        draws = rng.uniform(other.key, other.number, other.step, rng.Purpose.LEVEL, 1)[:, 0]
+        assert levels.tolist() == (draws * 4).astype(int).tolist()
+        assert 0.6 < np.mean(levels != first) < 0.9
+
+
+def test_what_was_moved_counts_from_where_the_episode_began() -> None:
+    """Not from the tile's center, which only says whether the tile was left."""
+    made = mdp(Curriculum())
+    episodes = walked(made, 2, [(1, 0), (1, 0)], asked=3.0)
+    start = episodes.start_position + np.float32([[-1, 0], [1, 0]])
+    moved = dataclasses.replace(episodes, start_position=start)
+    assert curriculum.next_level(made, moved).tolist() == [2, 1]
+
+
+@pytest.mark.parametrize(("fraction", "level"), [(0.2, 2), (0.8, 1)])
+def test_the_fraction_that_demotes_is_the_tasks(fraction: float, level: int) -> None:
+    made = mdp(Curriculum(demote_fraction=fraction))
+    assert curriculum.next_level(made, walked(made, 2, [(1, 0)], asked=2.0)).tolist() == [level]
+    made = mdp(Curriculum(demote_fraction=fraction, demote="last_command", promote="radius"))
+    command = np.float32([[0.06, 0.08, 0, 0]])  # 0.1 m/s for 20 s: 2 m
+    episodes = dataclasses.replace(walked(made, 2, [(0.6, 0.8)]), command=command)
+    assert curriculum.next_level(made, episodes).tolist() == [level]
+
+
+def test_the_border_is_that_of_the_tasks_tiles() -> None:
+    terrain = dataclasses.replace(GROUND, tile=6.0)
+    for promote in ("border", "radius"):
+        task = Task(BIPED, terrain=terrain, curriculum=Curriculum(promote=promote), observations=Observations(None))
+        made = prepare(task, build(terrain), xp)
+        levels = curriculum.next_level(made, walked(made, 1, [(3.1, 0), (2.9, 0), (0, -3.1)]))
+        assert levels.tolist() == [2, 1, 2], promote

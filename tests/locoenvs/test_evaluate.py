@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import array_api_compat.numpy as xp
@@ -262,3 +263,205 @@ def test_tables_show_every_metric_and_group(gliding: None) -> None:
     result = evaluate(idle, panel(config, 4, load_panel("flat").strata[2]))
     assert table(result).row_count == len(result.metrics)
     assert strata_table(result, "friction").row_count == len(result.strata["friction"])
+
+
+def test_a_panel_is_judged_on_held_out_streams(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What robots are asked for, how they start and what their friction is are draws of the split "panel", not "train"."""
+    made: list[Gliding] = []
+
+    def load(name: str) -> object:
+        return lambda task, ground, count, device=None: made.append(Gliding(count)) or made[-1]
+
+    monkeypatch.setattr(engines, "load", load)
+    anywhere = dataclasses.replace(FORWARD, forward=(-1.0, 1.0), sideways=(-1.0, 1.0))
+    randomization = Randomization(pushes=None, payload=(-2.0, 2.0))
+    config = dataclasses.replace(
+        task(terrain=Terrain(kind="plane")),
+        commands=anywhere,
+        randomization=randomization,
+        observations=Observations(heights=None, noise=None),
+    )
+    seen: list[np.ndarray] = []
+
+    def policy(observations: np.ndarray) -> np.ndarray:
+        seen.append(observations.copy())
+        return idle(observations)
+
+    evaluate(policy, dataclasses.replace(panel(config, 8), seed=3))
+    robot = np.arange(8, dtype=np.int32)
+    draws = {}
+    for split, number in (("train", 0), ("panel", 1)):
+        key = rng.robot_key(3, number, robot, config.seed_families)
+        draw = lambda purpose, count, key=key: rng.uniform(key, robot * 0, robot * 0, purpose, count)  # noqa: E731
+        command, velocity = draw(rng.Purpose.COMMAND, 4)[:, :2] * 2 - 1, draw(rng.Purpose.START_VELOCITY, 6) - 0.5
+        moving = np.linalg.norm(command, axis=-1, keepdims=True) >= 0.2
+        friction = 0.5 + 0.75 * draw(rng.Purpose.FRICTION, 1)[:, 0]
+        draws[split] = np.concatenate([command * moving * 2, velocity[:, :3] * 2, friction[:, None]], axis=1)
+    observed = np.concatenate([seen[0][:, 9:11], seen[0][:, :3], made[0].friction[:, None]], axis=1)
+    np.testing.assert_allclose(observed, draws["panel"], atol=1e-5)
+    assert np.abs(observed - draws["train"]).max(axis=0).min() > 0.1
+    assert drawn(config, 8, "panel", 3)[0].tolist() == made[0].friction.tolist()
+
+
+def test_energy_counts_what_each_robot_weighs_with_its_payload(gliding: None) -> None:
+    """4 W at 1 m/s: the cost of transport is the sum of all robots' energy over that of their weights times paths."""
+    payload = dataclasses.replace(task().randomization, payload=(-5.0, 5.0))
+    config = dataclasses.replace(task(terrain=Terrain(kind="plane")), randomization=payload)
+    _, extra = drawn(config, 2, "panel", 0)
+    seconds = np.array([3.0, 5.0])  # until they fall
+    expected = 4 * seconds.sum() / (9.81 * ((BIPED.mass + extra) * seconds).sum())
+    found = evaluate(idle, panel(config, 2)).metrics["cost_of_transport"].value
+    assert np.abs(extra).min() > 0.1 and found == pytest.approx(expected, rel=1e-3)
+
+
+def told(
+    monkeypatch: pytest.MonkeyPatch, story: Callable[[int, Readout], dict[str, object]], **falls: tuple[int, ...]
+) -> None:
+    """Robots that glide, but for what ``story`` (step, readout) says; robot i's base touches in the steps of ``robot_i``."""
+
+    class Told(Gliding):
+        def advance(self, physics: object, target: np.ndarray) -> tuple[object, Readout]:
+            _, after = super().advance(physics, target)
+            assert isinstance(after, Readout)
+            values = {name: np.float32(value) for name, value in story(self.steps, after).items()}
+            after = dataclasses.replace(after, **values)
+            return after, after
+
+    monkeypatch.setattr(Told, "falls", {int(name.removeprefix("robot_")): steps for name, steps in falls.items()})
+    monkeypatch.setattr(engines, "load", lambda name: lambda task, ground, count, device=None: Told(count))
+
+
+def test_robots_count_alike_however_long_they_lasted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each metric is a robot's own mean, then the mean over robots. Robot 0 hops until it falls at 1 s."""
+
+    def story(step: int, readout: Readout) -> dict[str, object]:
+        height = [0.5 + 0.1 * (step % 2), 0.5]
+        position = np.column_stack([readout.base_position[:, :2], height])
+        return {"base_position": position, "base_linear_velocity": [[2, 0, 0], [1, 0, 0]]}
+
+    told(monkeypatch, story, robot_0=(50,))
+    result = evaluate(idle, panel(task(terrain=Terrain(kind="plane")), 2))
+    value = {name: estimate.value for name, estimate in result.metrics.items()}
+    assert value["speed"] == pytest.approx(1.5) and value["velocity_error"] == pytest.approx((1.25 + 0.25) / 2)
+    assert value["base_height"] == pytest.approx(0.525, abs=1e-4)
+    assert value["base_height_sd"] == pytest.approx(0.025, abs=1e-4)
+
+
+def test_the_heading_error_is_the_short_way_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked to face 3 rad, a robot that faces -3 rad is 0.28 rad off; it is rolled by 0.3 rad too."""
+
+    c, s, cr, sr = math.cos(-1.5), math.sin(-1.5), math.cos(0.15), math.sin(0.15)
+    facing = [c * cr, c * sr, s * sr, s * cr]  # turned by -3 rad, then rolled
+    told(monkeypatch, lambda step, readout: {"base_quaternion": [facing] * 2})
+    asked = dataclasses.replace(FORWARD, mode="heading", heading=(3.0, 3.0))
+    config = dataclasses.replace(task(terrain=Terrain(kind="plane")), commands=asked)
+    value = {name: estimate.value for name, estimate in evaluate(idle, panel(config, 2)).metrics.items()}
+    assert value["heading_error"] == pytest.approx(2 * math.pi - 6.0, abs=1e-4)
+    assert value["tilt"] == pytest.approx(0.3, abs=1e-4)
+    assert value["yaw_rate_error"] == pytest.approx(math.pi - 3.0, abs=1e-4)  # half of the error, 0.5 * 0.28 rad
+
+
+def test_groups_hold_their_lower_end_and_not_their_upper_one(gliding: None) -> None:
+    """Each robot is commanded 0.75 m/s and 0.5 rad/s."""
+    speeds = Stratum("commanded_speed", (Group("below", None, 0.75), Group("from", 0.75, 0.8), Group("above", 0.8)))
+    rates = Stratum("commanded_yaw_rate", (Group("slow", 0.0, 0.5), Group("fast", 0.5, None)))
+    result = evaluate(idle, panel(task(terrain=Terrain(kind="plane")), 4, speeds, rates))
+    assert list(result.strata["commanded_speed"]) == ["from"]
+    assert list(result.strata["commanded_yaw_rate"]) == ["fast"]
+    assert result.strata["commanded_speed"]["from"]["fall_rate"].count == 4
+
+
+def test_robots_are_grouped_by_friction_and_by_the_kind_of_their_tile(gliding: None) -> None:
+    mixed = Terrain(levels=1, columns=2, shares=(TileShare("rough", 0.5), TileShare("flat", 0.5)))
+    config = dataclasses.replace(task(terrain=mixed))
+    friction, _ = drawn(config, 4, "panel", 0)
+    middle = float(np.sort(friction)[1:3].mean())
+    groups = (Group("low", None, middle), Group("high", middle, None))
+    result = evaluate(idle, panel(config, 4, Stratum("friction", groups), Stratum("terrain")))
+    fell = np.array([True, True, False, False])
+    for label, chosen in (("low", friction < middle), ("high", friction >= middle)):
+        group = result.strata["friction"][label]
+        assert group["fall_rate"].count == 2 and group["fall_rate"].value == fell[chosen].mean()
+    terrain = result.strata["terrain"]  # robots 0 and 2 on the first column, 1 and 3 on the second
+    assert {kind: group["success_rate"].value for kind, group in terrain.items()} == {"rough": 0.5, "flat": 1.0}
+
+
+def test_the_bootstrap_is_of_the_ratio_of_sums() -> None:
+    """Two robots whose denominators differ: 10 of 1 and 0 of 9 are 1, not 5; the interval goes from one to the other."""
+    found = bootstrap(np.array([10.0, 0.0]), np.array([1.0, 9.0]))
+    assert (found.low, found.value, found.high, found.count) == (0.0, 1.0, 10.0, 2)
+    assert bootstrap(np.array([3.0, 0.0]), np.array([1.0, 0.0])).value == 3.0  # a robot of which nothing was seen
+
+
+def test_a_comparison_is_how_much_more_the_second_has(gliding: None) -> None:
+    a = evaluate(idle, panel(task(terrain=Terrain(kind="plane")), 2))
+    speed = dataclasses.replace(a.metrics["speed"], value=a.metrics["speed"].value + 0.5)
+    more = dataclasses.replace(a, metrics={**a.metrics, "speed": speed})
+    assert compare(a, more)["speed"] == pytest.approx(0.5)
+
+
+def test_a_robot_that_leaves_its_tile_and_falls_in_the_same_step_has_not_crossed_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """All jump out of their tile of 6 m in step 50: robot 0 falls as it does, robot 1 a step later, robot 2 jumps too short."""
+    start: list[np.ndarray] = []
+
+    def story(step: int, readout: Readout) -> dict[str, object]:
+        start.append(readout.base_position - np.float32([[0.02, 0, 0]])) if step == 1 else None
+        far = np.float32([[3.1, 0, 0], [0, -3.1, 0], [2.9, 2.9, 0]])
+        return {"base_position": start[0] + far * (step >= 50), "base_linear_velocity": np.zeros((3, 3))}
+
+    told(monkeypatch, story, robot_0=(50,), robot_1=(51,))
+    flat = Terrain(levels=1, columns=3, tile=6.0, shares=(TileShare("flat", 1.0),))
+    result = evaluate(idle, panel(task(terrain=flat), 3, Stratum("terrain")))
+    assert result.metrics["success_rate"].value == pytest.approx(1 / 3)
+    assert result.metrics["fall_rate"].value == pytest.approx(2 / 3)
+
+
+def test_sizes_count_whatever_their_sign(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Brakes take power as drives do, a robot may turn either way, and a path may lead along any direction."""
+
+    def story(step: int, readout: Readout) -> dict[str, object]:
+        position = np.zeros((2, 3)) + step * np.array([0.012, -0.016, 0])  # 1 m/s
+        return {
+            "base_position": position,
+            "joint_velocity": [[-1, -1]] * 2,
+            "base_linear_velocity": [[0.6, -0.8, 0]] * 2,
+        }
+
+    told(monkeypatch, story)
+    asked = dataclasses.replace(FORWARD, yaw_rate=(-0.5, -0.5))
+    plane = Terrain(kind="plane", levels=1, columns=1)  # whose only tile is at the origin
+    config = dataclasses.replace(task(terrain=plane), commands=asked, action_clip=3.0)
+    rates = Stratum("commanded_yaw_rate", (Group("slow", None, 0.4), Group("fast", 0.4, None)))
+    action = lambda o: np.tile(np.float32([2.5, -3.5]), (len(o), 1))  # noqa: E731
+    result = evaluate(action, panel(config, 2, rates))
+    torque = 10 * np.abs([0.2 + 0.5 * 2.5, -0.2 - 0.5 * 3.0])  # of targets 1.45 and -1.7 rad
+    value = {name: estimate.value for name, estimate in result.metrics.items()}
+    assert list(result.strata["commanded_yaw_rate"]) == ["fast"]
+    assert value["power"] == pytest.approx(torque.sum()) and value["torque"] == pytest.approx(torque.mean())
+    assert value["speed"] == pytest.approx(1.0) and value["action_clip_rate"] == 0.5
+    assert value["cost_of_transport"] == pytest.approx(torque.sum() / (BIPED.mass * 9.81), rel=1e-3)
+
+
+def test_the_base_height_is_above_the_ground_below(monkeypatch: pytest.MonkeyPatch) -> None:
+    hill = Terrain(levels=2, columns=1, shares=(TileShare("slope_down", 1.0),))
+    config = dataclasses.replace(task(terrain=hill), timing=Timing(episode_length=0.4))
+    still = {"base_linear_velocity": np.zeros((2, 3))}
+    told(monkeypatch, lambda step, readout: still)
+    found = evaluate(idle, panel(config, 2, Stratum("level"))).strata["level"]
+    assert [group["base_height"].value for group in found.values()] == pytest.approx([0.5, 0.5], abs=1e-4)
+
+
+def test_the_reason_is_that_of_the_first_episodes_end(gliding: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Robot 0's base touches at 1 s; in its second episode its physics breaks."""
+    advance = Gliding.advance
+
+    def breaking(self: Gliding, physics: object, target: np.ndarray) -> tuple[object, Readout]:
+        self.broken[0] = self.steps == 99
+        return advance(self, physics, target)
+
+    monkeypatch.setattr(Gliding, "advance", breaking)
+    monkeypatch.setattr(Gliding, "falls", {0: (50,), 1: (250,)})
+    result = evaluate(idle, panel(task(terrain=Terrain(kind="plane")), 2))
+    assert result.reset_reasons["base_contact"] == 2 and result.reset_reasons["broken_physics"] == 0

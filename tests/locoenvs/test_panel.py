@@ -16,7 +16,7 @@ from locoenvs.curriculum import first_level
 from locoenvs.mdp import prepare
 from locoenvs.panel import PANELS, Panel, load_panel, panel_for
 from locoenvs.registration import task
-from locoenvs.task import Curriculum
+from locoenvs.task import Curriculum, PenaltySchedule
 from locoenvs.terrain import HeightMap, build, ground_height
 
 HASHES = {"flat": "23bfe5f3ccdd", "rough": "fc43c8faa9c2", "crossing": "66e141b17e3d"}
@@ -143,3 +143,29 @@ def tile(ground: HeightMap, level: int, column: int) -> np.ndarray:
     x, y, _ = ground.tile_centers[level, column]
     side = np.arange(-3.9, 4.0, 0.1, dtype=np.float32)
     return ground_height(ground.heights, ground.origin, ground.cell, *np.meshgrid(x + side, y + side))
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "sizes"),
+    [
+        ("rough", [0.7254, -0.0394, 0.0, 0.0583], {8: 0.01636, 12: 0.04349, 16: 0.51962}),
+        ("crossing", [0.7254, -0.2, 0.0, -0.2333], {0: 0.32534, 8: 0.04862, 16: 0.51962}),
+    ],
+)
+def test_the_ground_of_a_panel_never_changes(name: str, first: list[float], sizes: dict[int, float]) -> None:
+    """Some of its heights, and the mean size of those of the tile of level 5 of some columns, m: a panel's hash is of what
+    was asked for, not of the code that builds it."""
+    heights = build(load_panel(name).task.terrain).heights
+    assert heights.shape == (2001, 1201)
+    found = [heights[place] for place in ((700, 800), (900, 950), (1000, 620), (1234, 567))]
+    np.testing.assert_allclose(found, first, atol=1e-4)
+    for column, size in sizes.items():
+        tile = heights[200 + 80 * column : 281 + 80 * column, 600:681]
+        assert np.abs(tile).mean() == pytest.approx(size, abs=2e-5)
+
+
+def test_a_panel_has_no_schedule_that_changes_what_a_reward_is() -> None:
+    panel = load_panel("flat")
+    rewards = dataclasses.replace(panel.task.rewards, penalty_schedule=PenaltySchedule(start=0.5, control_steps=10))
+    with pytest.raises(ValueError, match="no curriculum, no schedule"):
+        dataclasses.replace(panel, task=dataclasses.replace(panel.task, rewards=rewards))

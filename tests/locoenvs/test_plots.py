@@ -87,3 +87,43 @@ def test_no_two_terms_of_a_ledger_look_the_same(tmp_path: Path, monkeypatch: pyt
     plots.learning_picture(updates, tmp_path / "learning.png")
     lines = drawn[0].axes[1].get_lines()
     assert len(lines) == len({(line.get_color(), line.get_linestyle()) for line in lines}) == 25
+
+
+def test_the_intervals_are_drawn_around_the_rates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[Any] = []
+    monkeypatch.setattr(plots, "_save", lambda figure, path: drawn.append(figure))
+    rates = [wilson(60, 80), wilson(20, 80)]
+    strata = {f"obstacles {level}": {"success_rate": rate} for level, rate in enumerate(rates)}
+    success_picture(result({"terrain_and_level": strata}), Terrain(levels=2), tmp_path / "success.png")
+    (band,) = [made for axes in drawn[0].axes for made in axes.collections]
+    corners = band.get_paths()[0].vertices
+    for x, rate in zip((0.05, 0.2), rates):
+        ys = {round(float(y), 3) for at, y in corners if abs(at - x) < 1e-9}
+        assert ys == {round(100 * end, 3) for end in (rate.low, rate.high) if end is not None}
+
+
+def test_the_course_of_a_training_is_over_minutes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[Any] = []
+    monkeypatch.setattr(plots, "_save", lambda figure, path: drawn.append(figure))
+    records: list[dict[str, Any]] = [{"kind": "checkpoint", "update": 1}]
+    for number in (1, 2, 3):
+        records.append(
+            {
+                "kind": "update",
+                "elapsed_seconds": 90.0 * number,
+                "reward_per_second": 0.1 * number,
+                "terms_per_second": {"joint_torques": -0.2 * number},
+                "resets": {"time_limit": number, "base_contact": 5 - number},
+            }
+        )
+    plots.learning_picture(records, tmp_path / "learning.png")
+    total, terms, ends = (
+        [(line.get_label(), line.get_xdata(), line.get_ydata()) for line in axes.get_lines()] for axes in drawn[0].axes
+    )
+    for lines in (total, terms, ends):
+        assert all(list(x) == [1.5, 3.0, 4.5] for _, x, _ in lines)
+    assert list(total[0][2]) == pytest.approx([0.1, 0.2, 0.3])
+    assert terms[0][0] == "joint torques" and list(terms[0][2]) == pytest.approx([-0.2, -0.4, -0.6])
+    assert {label: list(y) for label, _, y in ends} == {"time limit": [1, 2, 3], "base contact": [4, 3, 2]}
+    with pytest.raises(ValueError, match="no updates"):
+        plots.learning_picture(records[:1], tmp_path / "learning.png")

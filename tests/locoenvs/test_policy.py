@@ -21,7 +21,7 @@ from locoenvs import mlp
 from locoenvs.observations import layout
 from locoenvs.policy import Policy, load_policy, save_policy
 from locoenvs.robot import Body, Robot
-from locoenvs.task import HeightScan, Noise, Observations, Task, Terrain, hash_of
+from locoenvs.task import HeightScan, Noise, Observations, Task, Terrain, Timing, hash_of
 
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -599,3 +599,32 @@ def test_a_changed_json_is_refused_or_means_the_same(tmp_path: Path) -> None:
 
 def test_a_changed_network_is_refused_or_is_one_of_ours(tmp_path: Path) -> None:
     assert 30 < fuzz_the_network(tmp_path, 0, 200) < 200
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"robot": changed_joint(damping=2.0)}, r"gains .* \(\(40.0, 1.0\).*\(\(40.0, 2.0\)"),
+        ({"robot": changed_joint(torque_limit=51.0)}, r"torque limits \(N m\): .*50.0.*51.0"),
+        ({"robot": changed_joint(default=0.1)}, r"default pose \(rad\): .*0.2, -0.2.*0.1, 0.1"),
+        ({"robot": dataclasses.replace(BIPED, action_scale=0.4)}, "action scale: the policy has 0.5, the task 0.4"),
+        ({"timing": Timing(decimation=2)}, r"control step \(s\): the policy has 0.02, the task 0.01"),
+        ({"observations": Observations(heights=None, clip=50.0)}, "observation clip: the policy has 100.0, the task 50.0"),
+    ],
+)  # fmt: skip
+def test_whatever_gives_its_numbers_another_meaning_is_refused(
+    tmp_path: Path, changes: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        load_policy(saved(tmp_path)).check(dataclasses.replace(TASK, **changes))
+
+
+def test_the_layers_are_the_network_with_its_normalization_in_the_first(tmp_path: Path) -> None:
+    mean, std = np.linspace(-1, 1, SIZE), np.linspace(0.5, 2, SIZE)
+    policy = load_policy(saved(tmp_path, activation="tanh", mean=mean, std=std))
+    observation = np.random.default_rng(1).normal(size=(5, SIZE)).astype("f4")
+    value: np.ndarray = observation
+    for index, (weight, bias) in enumerate(policy.layers()):
+        value = value @ weight.T + bias
+        value = np.tanh(value) if index < 2 else value
+    np.testing.assert_allclose(value, policy(observation), rtol=1e-5, atol=1e-5)

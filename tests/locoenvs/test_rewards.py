@@ -124,3 +124,34 @@ def test_the_termination_term_can_wait_until_the_penalties_have_grown(clock: int
     made = dataclasses.replace(step(config), terminated=np.array([True]))
     terms = reward_terms(made, np.asarray(clock, dtype=np.int32))
     assert terms["termination"] == pytest.approx([-50.0 * DT * counts])
+
+
+@pytest.mark.parametrize(
+    ("term", "config", "changes", "expected"),
+    [
+        ("linear_velocity_tracking", {"tracking_width": 0.5}, {"command": row(0.3, 0.4, 0, 0)}, math.exp(-0.5)),
+        ("angular_velocity_tracking", {"tracking_width": 0.5}, {"command": row(0, 0, 0.5, 0)}, math.exp(-0.5)),
+        ("collisions", {"stumble_ratio": 2.0}, {"contact_force": forces(left_foot=(3, 0, 1), right_foot=(0, 1, 1))}, 1),
+        ("collisions", {"collision_force": 5.0}, {"contact_force": forces(left=(0, 6, 0), right=(0, 0, 4))}, 1),
+        ("feet_air_time", {"air_time_target": 0.2}, {"command": row(0, 1, 0, 0), "air_time": row(0.5, 9), "first_contact": np.array([[True, False]])}, 0.3),
+        ("feet_air_time", {"air_time_minimum_command": 0.6}, {"command": row(0.5, 0, 0, 0), "air_time": row(0.7, 0), "first_contact": np.array([[True, False]])}, 0),
+        ("feet_air_time", {"air_time_minimum_command": 0.6}, {"command": row(0.5, 0.5, 0, 0), "air_time": row(0.7, 0), "first_contact": np.array([[True, False]])}, 0.2),
+        ("feet_air_time", {"air_time_minimum_command": 0.6}, {"command": row(0, 0, 9, 9), "air_time": row(0.7, 0), "first_contact": np.array([[True, False]])}, 0),
+        ("joint_limits", {"soft_limit": 0.5}, {"joint_position": row(-0.7, 0.6)}, 0.3),
+        ("single_foot", {}, {"foot_contact": np.array([[False, False]])}, 0),
+    ],
+)  # fmt: skip
+def test_the_numbers_of_a_term_are_the_tasks(
+    term: str, config: dict[str, float], changes: dict[str, object], expected: float
+) -> None:
+    assert getattr(rewards, term)(step(Rewards(**config), **changes)) == pytest.approx([expected], rel=1e-5, abs=1e-7)
+
+
+@pytest.mark.parametrize(("clock", "factor"), [(0, 0.2), (500, 0.6), (2000, 1.0)])
+def test_disturbances_grow_with_the_penalties_only_if_asked_for(clock: int, factor: float) -> None:
+    now = np.asarray(clock, dtype=np.int32)
+    schedule = PenaltySchedule(start=0.2, control_steps=1000, disturbances=True)
+    assert float(rewards.disturbance_factor(mdp(Rewards(penalty_schedule=schedule)), now)) == pytest.approx(factor)
+    quiet = dataclasses.replace(schedule, disturbances=False)
+    assert rewards.disturbance_factor(mdp(Rewards(penalty_schedule=quiet)), now) is None
+    assert rewards.disturbance_factor(mdp(), now) is None

@@ -53,3 +53,22 @@ def test_seeds_splits_purposes_and_robots_have_streams_of_their_own() -> None:
 def test_between_stays_within_its_ends() -> None:
     made = rng.between(stream(), -1.0, 3.0)
     assert made.min() >= -1 and made.max() < 3 and abs(made.mean() - 1) < 0.01
+
+
+def test_robots_of_a_family_have_streams_of_their_own_that_the_number_of_families_changes() -> None:
+    robot = np.arange(64, dtype=np.int32)
+    keys = {families: rng.robot_key(5, 0, robot, families) for families in (8, 128)}
+    assert all(len(set(key.tolist())) == 64 for key in keys.values())
+    same = (keys[8] == keys[128]).nonzero()[0]
+    assert same.tolist() == list(range(8))  # robot modulo families is the same for those only
+
+
+def test_each_step_episode_and_index_has_a_draw_of_its_own() -> None:
+    key = rng.robot_key(0, 0, np.zeros(1, np.int32), 128)
+    draws = [
+        float(value)
+        for episode in range(10)
+        for step in range(10)
+        for value in rng.uniform(key, np.int32([episode]), np.int32([step]), rng.Purpose.PUSH, 10)[0]
+    ]
+    assert len(set(draws)) == 1000

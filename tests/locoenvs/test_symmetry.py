@@ -227,3 +227,16 @@ def test_a_mirrored_robot_observes_the_mirror_image_on_tiles_too() -> None:
         ),
     ).policy
     np.testing.assert_allclose(observed(image, here), there, rtol=0, atol=1e-4)
+
+
+def test_the_halves_of_a_hidden_layer_change_places_and_a_value_stays() -> None:
+    """Units that were their own images could only say what left and right have in common."""
+    own = mirror(task_of(FLAT))
+    made = images(own, [4, 6], 12)
+    assert [index.tolist() for index, _ in made[1:3]] == [[2, 3, 0, 1], [3, 4, 5, 0, 1, 2]]
+    assert all((sign == 1).all() for _, sign in made[1:3])
+    for index, sign in (made[0], made[3]):
+        np.testing.assert_array_equal(index[index], np.arange(len(index)))
+        np.testing.assert_array_equal(sign * sign[index], np.ones(len(index)))
+    assert made[3][0] is own.action_index and images(own, [4], 1)[-1][0].tolist() == [0]
+    assert images(own, [4], 1)[-1][1].tolist() == [1]

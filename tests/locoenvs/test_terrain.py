@@ -335,3 +335,39 @@ def test_the_border_follows_from_commands_episode_and_start() -> None:
     assert grown == math.ceil((least_border(task) - 20) / 0.1)
     assert np.array_equal(wide.heights[grown:-grown, grown:-grown], narrow.heights)
     assert np.array_equal(wide.tile_centers, narrow.tile_centers)
+
+
+PINNED = {
+    ("rough", 1): (0.03750, 0.00523, -0.01297, 0.02750),
+    ("rough", 2): (0.09695, 0.07781, 0.00649, -0.01706),
+    ("obstacles", 0): (-0.02500, -0.02500, -0.05000, -0.02500),
+    ("obstacles", 1): (-0.06250, 0.0, 0.06250, -0.06250),
+    ("obstacles", 2): (-0.20000, 0.20000, -0.10000, -0.20000),
+    ("rough_slope_up", 2): (-0.54903, -0.53569, -0.97584, -0.95958),
+    ("rough_slope_down", 1): (0.29455, 0.23533, 0.47475, 0.49190),
+}
+"""(kind, level) -> heights of some vertices, m."""
+
+SIZES = {
+    "rough": (0.0, 0.015014, 0.029779),
+    "obstacles": (0.01174, 0.031417, 0.080994),
+    "rough_slope_up": (0.0, 0.292459, 0.584731),
+    "rough_slope_down": (0.0, 0.293119, 0.586323),
+}
+"""Kind -> mean size of the heights of its tile of each level, m."""
+
+
+def test_the_ground_of_a_seed_never_changes() -> None:
+    """What a panel measures is on the ground of a seed, and its hash says nothing of the code that makes ground of it."""
+    kinds: tuple[TileKind, ...] = ("rough", "obstacles", "rough_slope_up", "rough_slope_down")
+    assert kinds == tuple(SIZES)
+    shares = tuple(TileShare(kind, 0.25) for kind in kinds)
+    made = build(Terrain(levels=3, columns=4, border=2.0, seed=7, shares=shares))
+    for (kind, level), heights in PINNED.items():
+        row, col = 20 + 80 * kinds.index(kind), 20 + 80 * level  # the tile's first vertex
+        found = [made.heights[row + dy, col + dx] for dy, dx in ((12, 20), (20, 12), (60, 33), (33, 60))]
+        np.testing.assert_allclose(found, heights, atol=2e-5, err_msg=f"{kind} {level}")
+    for column, sizes in enumerate(SIZES.values()):
+        for level, size in enumerate(sizes):
+            row, col = 20 + 80 * column, 20 + 80 * level
+            assert np.abs(made.heights[row : row + 81, col : col + 81]).mean() == pytest.approx(size, abs=2e-6)

@@ -28,7 +28,17 @@ from locoenvs.recipes import task as recipe_task
 from locoenvs.registration import task as task_of
 from locoenvs.robots import ROBOTS
 from locoenvs.state import Readout
-from locoenvs.task import Curriculum, Noise, Observations, Rewards, RewardWeights, Task, Terrain, Timing
+from locoenvs.task import (
+    Curriculum,
+    Noise,
+    Observations,
+    PenaltySchedule,
+    Rewards,
+    RewardWeights,
+    Task,
+    Terrain,
+    Timing,
+)
 from locoenvs.vector import LocoVectorEnv
 
 DT = 0.02
@@ -882,3 +892,33 @@ assert all(np.array_equal(seen, env.step(action)[0]) for seen in received)
         command = [sys.executable, "-W", "ignore", "-c", script, drive]
         ran = subprocess.run(command, capture_output=True, text=True, timeout=120)
         assert ran.returncode == 0, ran.stderr[-2000:]
+
+
+def test_spaces_and_frame_rate_are_the_tasks(counting: Callable[..., LocoVectorEnv]) -> None:
+    seen = Observations(heights=None, noise=None, clip=7.0)
+    task = dataclasses.replace(COUNTING, action_clip=3.0, observations=seen, timing=Timing(decimation=8))
+    env = counting(2, task, privileged=True)
+    for name in ("policy", "critic"):
+        space = env.single_observation_space[name]  # type: ignore[index]
+        assert (space.low.min(), space.low.max(), space.high.min(), space.high.max()) == (-7, -7, 7, 7)
+    action = env.single_action_space
+    assert (action.low.tolist(), action.high.tolist()) == ([-3, -3], [3, 3])
+    assert env.metadata["render_fps"] == 25 and env.action_space.shape == (2, 2)
+
+
+def test_the_clock_of_training_is_saved_and_goes_on(counting: Callable[..., LocoVectorEnv]) -> None:
+    """Penalties that grow in training go on from where they were, also when all robots begin new episodes."""
+    schedule = PenaltySchedule(start=0.5, control_steps=10)
+    weights = dataclasses.replace(COUNTING.rewards.weights, action_rate=-1.0)
+    rewards = Rewards(weights=weights, clip_at_zero=False, penalty_schedule=schedule)
+    env = counting(1, dataclasses.replace(COUNTING, rewards=rewards))
+    env.reset(seed=0)
+    for _ in range(4):
+        env.step(np.zeros((1, 2), np.float32))
+    saved = env.save()
+    env.reset(seed=0)
+    assert int(env.state.clock) == 0
+    env.restore(saved)
+    assert int(env.state.clock) == 4
+    _, paid, *_ = env.step(np.ones((1, 2), np.float32))
+    assert paid == pytest.approx([-DT * 2 * 0.7])

@@ -12,7 +12,7 @@ from tensordict import TensorDict
 
 from locoenvs.registration import task
 from locoenvs.symmetry import mirror
-from locoenvs.wrappers.networks import MirrorLinear
+from locoenvs.wrappers.networks import MirrorLinear, mlp
 from locoenvs.wrappers.rsl_rl.ppo import MirrorMLPModel
 
 
@@ -39,3 +39,13 @@ def test_layers_start_as_wide_as_ordinary_ones() -> None:
     pair = (image.observation_index, image.observation_sign)
     weight, _ = MirrorLinear(pair, pair).projected()
     assert float(weight.detach().std()) == pytest.approx(float(torch.nn.Linear(48, 48).weight.detach().std()), rel=0.1)
+
+
+def test_a_symmetric_network_may_still_tell_left_from_right() -> None:
+    """What it does in one state is not its own mirror image."""
+    image = mirror(task("Loco/AnymalC-Flat-v0"))
+    torch.manual_seed(0)
+    network = mlp(48, (16, 8), 12, "elu", image)
+    actions = network(torch.randn(32, 48, generator=torch.Generator().manual_seed(0))).detach()
+    mirrored = torch.as_tensor(image.action_sign) * actions[:, image.action_index.copy()]
+    assert float((actions - mirrored).std()) > 0.5 * float(actions.std())

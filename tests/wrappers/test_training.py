@@ -477,3 +477,13 @@ def test_where_there_is_no_terminal_it_says_how_far_it_is_and_how_long_it_will_t
     out = capsys.readouterr().out
     assert "update 3 of 3  reward" in out and "k samples/s" in out
     assert max(map(len, out.splitlines())) < 200
+
+
+def test_the_ledgers_times_add_up_and_its_checkpoints_are_named(straight: Run, half: Run) -> None:
+    """Also over the halves of a run that was resumed."""
+    for run, saved in ((straight, [4]), (half, [1, 2])):
+        lines = [line for line in run.records() if line["kind"] == "update"]
+        spent = np.cumsum([sum(line["seconds"].values()) for line in lines])
+        np.testing.assert_allclose([line["elapsed_seconds"] for line in lines], spent, atol=0.02)
+        assert [line["samples"] for line in lines] == [16 * 8 * (number + 1) for number in range(len(lines))]
+        assert [line["update"] for line in run.records() if line["kind"] == "checkpoint"] == saved

@@ -275,3 +275,19 @@ def test_the_learned_drive_is_native_mujocos(impl: str) -> None:
         a, b = ours.advance(swinging(t)), native.advance(swinging(t))
         np.testing.assert_allclose(a.joint_position, b.joint_position, atol=1e-3)
     assert np.abs(b.joint_torque).max() > 10 and np.abs(b.joint_position - DEFAULT).max() > 0.3
+
+
+@pytest.mark.parametrize("number", [0, 2, 4, 6, 17])
+def test_a_robot_faster_than_anything_real_is_broken(number: int, impl: str) -> None:
+    """From 1000 m/s or rad/s on, either way, whichever of its numbers it is."""
+    import jax.numpy as jnp
+
+    from locoenvs.backends.mjx.simulator import Sensed
+
+    each = physics("flat", impl)
+    each.place(start(base_position=(0, 0, 100)))
+    qvel = each.physics.qvel.at[:, number].set(jnp.array([0.0, 999.0, 1000.0, -1001.0]))
+    felt = Sensed(jnp.zeros((4, 12)), jnp.zeros((4, len(ROBOT.contact_bodies), 3)), jnp.zeros((4, 4, 3)))
+    fine = jnp.zeros(4, bool)
+    readout = each.simulator._readout(dataclasses.replace(each.physics, qvel=qvel), felt, fine)
+    assert readout.broken.tolist() == [False, False, True, True]

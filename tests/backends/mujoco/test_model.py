@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import mujoco
 import numpy as np
 import pytest
 
 from locoenvs.backends.mujoco.model import CONTACT_GROUP, compile_model
+from locoenvs.robots import ROBOTS
 from locoenvs.robots.anymal_c import ANYMAL_C
-from locoenvs.task import Task, Terrain, TileShare
+from locoenvs.task import Task, Terrain, TileShare, Timing
 from locoenvs.terrain import build, ground_height
 
 DEFAULTS = np.array([joint.default for joint in ANYMAL_C.joints])
@@ -276,3 +279,33 @@ def test_the_robots_spheres_do_not_touch_each_other(model: mujoco.MjModel) -> No
     data.qpos[7:] = np.tile([0.0, 0.0, 3.0], 4)  # shanks folded back onto thighs
     mujoco.mj_forward(model, data)
     assert data.ncon == 0
+
+
+@pytest.mark.parametrize("name", list(ROBOTS))
+def test_joints_have_their_drives_inertia_and_their_ends(name: str) -> None:
+    """What a motor's rotor adds through its gear; the base's six degrees of freedom have none."""
+    robot = ROBOTS[name]
+    task = Task(robot=robot, terrain=Terrain(kind="plane"))
+    made = compile_model(task, build(task.terrain))
+    assert not made.dof_armature[:6].any() and made.qpos0[2] == robot.start_height
+    np.testing.assert_allclose(made.dof_armature[6:], [joint.armature for joint in robot.joints])
+    np.testing.assert_allclose(made.jnt_range[1:], [(joint.lower, joint.upper) for joint in robot.joints])
+    assert made.jnt_limited[1:].all()
+
+
+def test_some_robot_has_rotors() -> None:
+    assert any(joint.armature > 0 for robot in ROBOTS.values() for joint in robot.joints)
+
+
+def test_only_the_spheres_friction_counts_whatever_the_grounds(model: mujoco.MjModel) -> None:
+    """They have the higher priority, so that the task's friction is the effective one."""
+    spheres = model.geom_group == CONTACT_GROUP
+    assert spheres.sum() == len(ANYMAL_C.spheres)
+    assert (model.geom_priority[spheres] > model.geom_priority[~spheres].max()).all()
+    assert (model.geom_contype[spheres] == 0).all() and (model.geom_conaffinity[spheres] == 1).all()
+
+
+def test_times_are_the_tasks() -> None:
+    timing = Timing(physics_dt=0.004, decimation=5)
+    made = compile_model(dataclasses.replace(PLANE, timing=timing), build(PLANE.terrain))
+    assert made.opt.timestep == 0.004

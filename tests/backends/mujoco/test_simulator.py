@@ -369,3 +369,44 @@ def test_closing_frees_the_batch() -> None:
 
 def test_it_speaks_the_array_api_of_numpy() -> None:
     assert MujocoSimulator.xp is xp and MujocoSimulator.device is None
+
+
+@pytest.mark.parametrize("number", [0, 2, 4, 6, 17])
+def test_a_robot_faster_than_anything_real_is_broken(number: int) -> None:
+    """From 1000 m/s or rad/s on, either way, whichever of its numbers it is: MuJoCo itself may warn of nothing."""
+    simulator = placed(start(4, base_position=(0, 0, 100)))
+    simulator._qvel[:, number] = [0.0, 999.0, 1000.0, -1001.0]
+    assert simulator._readout().broken.tolist() == [False, False, True, True]
+
+
+def test_a_robot_that_flies_off_is_broken_after_the_step_too() -> None:
+    fast = placed(start(2, base_position=(0, 0, 100), base_linear_velocity=[[990.0, 0, 0], [1010.0, 0, 0]]))
+    _, readout = fast.advance(None, np.tile(DEFAULT, (2, 1)))
+    assert readout.broken.tolist() == [False, True] and not fast._batch.warning[..., 1].any()
+
+
+@pytest.mark.parametrize("driven", [False, True])
+def test_a_control_step_is_as_many_physics_steps_as_the_task_says(driven: bool) -> None:
+    timing = Timing(physics_dt=0.0025, decimation=7)
+    task = dataclasses.replace(FLAT, timing=timing)
+    simulator = placed(start(1, base_position=(0, 0, 100)), task, **({"actuator": Counting(ROBOT)} if driven else {}))
+    simulator.advance(None, DEFAULT[None])
+    assert simulator._batch.get_data(0).time == pytest.approx(0.0175)
+    if driven:
+        assert simulator.save(None)["actuator"].tolist() == [[7]]
+
+
+def test_payload_changes_all_that_the_engine_derives_from_masses() -> None:
+    """The inverse weights of bodies and joints, which decide how stiff contacts and limits are, are those of a model whose
+    base is that heavy."""
+    task = dataclasses.replace(FLAT, randomization=Randomization(payload=(-5.0, 5.0), pushes=None))
+    simulator = placed(start(2), task)
+    simulator.configure(np.ones(2, np.float32), np.array([-4.0, 5.0], np.float32))
+    for robot, mass in enumerate((-4.0, 5.0)):
+        heavier = mujoco.MjModel.__copy__(simulator.model)
+        heavier.body_mass[heavier.body(ROBOT.bodies[0].name).id] += mass
+        mujoco.mj_setConst(heavier, mujoco.MjData(heavier))
+        theirs = simulator._batch.get_model(robot)
+        for name in ("body_mass", "body_subtreemass", "body_invweight0", "dof_invweight0"):
+            np.testing.assert_allclose(getattr(theirs, name), getattr(heavier, name), rtol=1e-5, err_msg=name)
+        assert not np.allclose(theirs.body_invweight0, simulator.model.body_invweight0, rtol=1e-3)

@@ -15,10 +15,13 @@ pytest.importorskip("brax")
 import jax
 import jax.numpy as jnp
 from brax.training.agents.ppo import train as ppo
+from brax.training.agents.ppo.losses import PPONetworkParams
 from brax.training.agents.ppo.networks import make_ppo_networks
+from brax.training.types import Transition
 
 from circle import PHASES, ROBOTS, SMALL, Circle, error, true_values
 from locoenvs.wrappers.brax import BraxEnv, brax_config, timeouts
+from locoenvs.wrappers.brax import ppo as ours
 from locoenvs.wrappers.brax.ppo import _replicated
 
 SLOW = dataclasses.replace(SMALL, updates=200, learning_rate=0.01)
@@ -71,3 +74,29 @@ def test_networks_that_squash_actions_are_refused() -> None:
 def test_minibatches_that_cannot_share_the_robots_are_refused() -> None:
     with pytest.raises(ValueError, match="num_envs=24: .* 5 minibatches need a multiple of 5 robots"):
         brax_config(dataclasses.replace(SLOW, minibatches=5))
+
+
+def test_only_robots_whose_time_ran_out_get_the_value_of_their_final_observation(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In the rewards that Brax's loss is given, which it scales itself: the value is of scaled rewards already."""
+    given: list[Any] = []
+    monkeypatch.setattr(ours, "_their_loss", lambda params, normalizer, data, *_, **__: given.append(data) or (0.0, {}))
+    networks = ours.make_networks({"state": PHASES}, 1, ppo=SLOW)
+    keys = jax.random.split(jax.random.PRNGKey(0), 2)
+    params = PPONetworkParams(networks.policy_network.init(keys[0]), networks.value_network.init(keys[1]))
+    draw = np.random.default_rng(0)
+    seen = {name: jnp.asarray(draw.normal(size=(4, 3, PHASES))) for name in ("state", "final_state")}
+    reward, time_out = jnp.asarray(draw.normal(size=(4, 3))), jnp.asarray(draw.integers(0, 2, size=(4, 3)) * 1.0)
+    data = Transition(
+        observation=seen,
+        action=jnp.zeros((4, 3, 1)),
+        reward=reward,
+        discount=jnp.ones((4, 3)),
+        next_observation=seen,
+        extras={"state_extras": {"truncation": time_out}, "policy_extras": {}},
+    )
+    ours.timeout_loss(params, None, data, keys[0], networks, discounting=0.8, reward_scaling=5.0)
+    values = networks.value_network.apply(None, params.value, {"state": seen["final_state"]})
+    np.testing.assert_allclose(given[0].reward * 5.0, reward * 5.0 + 0.8 * time_out * values, rtol=1e-5)
+    assert not given[0].extras["state_extras"]["truncation"].any() and 0 < time_out.mean() < 1

@@ -15,8 +15,9 @@ import torch
 from rsl_rl.algorithms import PPO
 from tensordict import TensorDict
 
-from circle import GAMMA, JUMP, PHASES, ROBOTS, Circle, error, true_values
+from circle import GAMMA, JUMP, PHASES, ROBOTS, SMALL, Circle, error, true_values
 from locoenvs.wrappers.rsl_rl import RslRlVecEnv, TimeoutPPO
+from locoenvs.wrappers.rsl_rl.learner import RslRlLearner
 
 
 def build(
@@ -147,3 +148,10 @@ def test_the_learning_rate_stays_below_its_bound() -> None:
     assert algorithm.learning_rate == 2e-3
     algorithm.learning_rate = 1e-3
     assert algorithm.learning_rate == 1e-3
+
+
+def test_the_learning_rate_goes_on_from_where_it_was_saved() -> None:
+    first, second = (RslRlLearner(Circle("torch"), SMALL, None, seed) for seed in (0, 1))
+    first.algorithm.learning_rate = 7e-4
+    second.load(first.save(), second.env.get_observations()["policy"])
+    assert second.algorithm.learning_rate == 7e-4

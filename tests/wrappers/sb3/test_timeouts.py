@@ -125,3 +125,10 @@ def test_the_learning_rate_follows_the_kl_divergence_within_its_bounds() -> None
     assert rates == pytest.approx([0.02, faster, faster, faster, 0.02, 0.02, 0.03, 0.03])
     model.learn(HORIZON * ROBOTS)
     assert model.policy.optimizer.param_groups[0]["lr"] <= 0.03 and model.n_epochs == 4
+
+
+def test_the_learning_rate_does_not_fall_to_nothing() -> None:
+    model = built(TimeoutPPO, Sb3VecEnv(Circle()), desired_kl=0.01)
+    for _ in range(40):
+        model._adapt(1.0)
+    assert model.adaptive_rate == 1e-5

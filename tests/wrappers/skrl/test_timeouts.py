@@ -135,3 +135,20 @@ def test_on_jax_the_critic_finds_the_known_value() -> None:
 
 def test_on_jax_without_time_outs_it_is_not_found() -> None:
     assert error(jax_values(time_outs=False)) > 0.3
+
+
+class Scaled:
+    """Something that SKRL puts before a network: a third of what it is given, and three times of it the other way."""
+
+    def __call__(self, values: Any, *, train: bool = False, inverse: bool = False, **_: Any) -> Any:
+        return None if values is None else values * 3 if inverse else values / 3
+
+
+def test_final_observations_and_values_go_through_skrls_own_scaling() -> None:
+    env = SkrlEnv(Circle("torch"))
+    scaling = {"observation_preprocessor": Scaled, "state_preprocessor": Scaled, "value_preprocessor": Scaled}
+    agent = built(TimeoutPPO, env, **scaling)
+    final = torch.rand(ROBOTS, PHASES)
+    with torch.no_grad():
+        expected = 3 * agent.value.act({"observations": final / 3}, role="value")[0]
+    torch.testing.assert_close(agent._values({"final_observations": final}, slice(None)), expected)
