@@ -57,6 +57,9 @@ def make(env_id: str, num_envs: int | None = None, **options: Any) -> LocoVector
     return LocoEnv(_task(env_id, options), **options)
 
 
+make.metadata = LocoEnv.metadata  # type: ignore[attr-defined]  # by which gymnasium.make knows how to collect pictures
+
+
 def _refuse_wrappers(caller: FrameType) -> None:
     """Raise ValueError for what :func:`gymnasium.make` would wrap around a batch, which such a wrapper takes for one robot.
 
@@ -66,6 +69,10 @@ def _refuse_wrappers(caller: FrameType) -> None:
         return
     if caller.f_locals.get("max_episode_steps") not in (None, -1):
         raise ValueError(_NO_TIME_LIMIT)
+    if caller.f_locals.get("apply_render_collection"):
+        raise ValueError(
+            "render_mode='rgb_array_list' collects the pictures of one robot: use 'rgb_array', or leave num_envs out"
+        )
     if caller.f_locals.get("disable_env_checker") is False:
         raise ValueError(
             "disable_env_checker=False checks one robot, not a batch: leave it out, or check gymnasium.make(id) without num_envs"

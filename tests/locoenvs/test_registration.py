@@ -54,7 +54,8 @@ def test_without_num_envs_it_is_one_robot_alone() -> None:
 
 @pytest.mark.parametrize("mode", ["sync", "async"])
 def test_gymnasium_vectorizes_the_single_robot(mode: str) -> None:
-    env = gymnasium.make_vec(FLAT, num_envs=2, vectorization_mode=mode)
+    context = {"vector_kwargs": {"context": "spawn"}} if mode == "async" else {}  # jax, if it is here, survives no fork
+    env = gymnasium.make_vec(FLAT, num_envs=2, vectorization_mode=mode, **context)
     assert type(env) is (SyncVectorEnv if mode == "sync" else AsyncVectorEnv)
     observation, _ = env.reset(seed=5)
     alone = [gymnasium.make(FLAT) for _ in range(2)]
@@ -143,6 +144,8 @@ def test_what_gymnasium_would_wrap_around_a_batch_is_refused() -> None:
             maker(FLAT, num_envs=2, max_episode_steps=100)
     with pytest.raises(ValueError, match="disable_env_checker=False checks one robot, not a batch"):
         gymnasium.make(FLAT, num_envs=2, disable_env_checker=False)
+    with pytest.raises(ValueError, match="'rgb_array_list' collects the pictures of one robot"):
+        gymnasium.make(FLAT, num_envs=2, render_mode="rgb_array_list")
     alone = gymnasium.make(FLAT, max_episode_steps=100)
     assert isinstance(alone, TimeLimit), "one robot alone may be limited"
     for options in ({"max_episode_steps": None}, {"max_episode_steps": -1}, {"disable_env_checker": True}):
