@@ -58,7 +58,7 @@ def test_every_file_that_is_no_code_is_listed_package_data_or_evidence() -> None
         path.relative_to(ROOT)
         for folder in folders.values()
         for path in (ROOT / folder).rglob("*")
-        if path.is_file() and path.suffix not in (".py", ".pyc")
+        if path.is_file() and path.suffix != ".py" and "__pycache__" not in path.parts
     }
     listed = {
         path.relative_to(ROOT)

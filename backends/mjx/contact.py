@@ -19,6 +19,10 @@ import numpy as np
 SAME = math.cos(math.radians(45.0))
 """A second contact counts only where the ground faces another way: by more than 45 degrees."""
 
+RISE = 1e-5
+"""And only ground that rises out of the first contact's plane by more than this, m: the plane itself and what falls away
+from it is not in the way."""
+
 FAR = 1e6
 """The distance of what does not touch, m."""
 
@@ -61,7 +65,7 @@ def touch(
     """Spheres with ``center`` (S, 3) m and ``radius`` (S,) m on the ground of ``heights`` (rows * columns,) m.
 
     Returns the deepest contact of each sphere, and for the spheres ``twice`` (indices) a second one, of the deepest
-    place where the ground faces another way: a foot on a tread touches the riser too.
+    place where the ground rises and faces another way: a foot on a tread touches the riser too.
     """
     groups, firsts, seconds = [], [], []
     for count in sorted({cells_under(r, grid.cell) for r in radius}):
@@ -113,7 +117,7 @@ class _Near:
         # Only the nearest point of ground that a buried center has says how deep it is.
         square, vector, facing, sign = square[twice], tuple(part[twice] for part in vector), normal[twice], sign[twice]
         along = sum(part * facing[:, i, None] for i, part in enumerate(vector)) * sign[:, None]
-        other = jnp.where(along < SAME * jnp.maximum(jnp.sqrt(square), 1e-9), square, FAR**2)
+        other = jnp.where(along < jnp.minimum(SAME * jnp.sqrt(square), first[twice, None] - RISE), square, FAR**2)
         second, turned = _nearest(jnp.where(above[twice, None], other, FAR**2), vector, sign)
         turned = jnp.where((second < FAR / 2)[:, None], turned, facing)
         radius = self.radius

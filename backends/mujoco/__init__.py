@@ -11,15 +11,23 @@ from locoenvs.terrain import HeightMap
 mujoco_engine.load()  # before any module here imports MuJoCo
 
 if TYPE_CHECKING:
+    from locoenvs.backends.mujoco.contact import Contact
     from locoenvs.backends.mujoco.simulator import MujocoSimulator
 
 
 def make(
-    task: Task, height_map: HeightMap, num_envs: int, *, device: str | None = None, threads: int = 0
+    task: Task,
+    height_map: HeightMap,
+    num_envs: int,
+    *,
+    device: str | None = None,
+    threads: int = 0,
+    contact: Contact = "mujoco",
 ) -> MujocoSimulator:
-    """The entry point of the backend ``mujoco``: robots on the CPU, on ``threads`` threads (0: all cores)."""
+    """The entry point of the backend ``mujoco``: robots on the CPU, on ``threads`` threads (0: all cores), whose contacts on
+    uneven ground are MuJoCo's, or by ``contact`` "triangles" this project's own."""
     if device not in (None, "cpu"):
         raise ValueError(f"backend 'mujoco' runs on the CPU, got device={device!r}: use device=None")
     from locoenvs.backends.mujoco.simulator import MujocoSimulator  # model and pictures need no such new MuJoCo
 
-    return MujocoSimulator(task, height_map, num_envs, threads=threads)
+    return MujocoSimulator(task, height_map, num_envs, threads=threads, contact=contact)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import mujoco
 import numpy as np
@@ -13,6 +13,7 @@ from array_api_compat import numpy as xp
 from mujoco.batch import Batch
 
 from locoenvs.actuators import Actuator, actuator_of
+from locoenvs.backends.mujoco.contact import Contact, install
 from locoenvs.backends.mujoco.model import compile_model
 from locoenvs.backends.mujoco.render import Renderer
 from locoenvs.machine import cores
@@ -48,6 +49,7 @@ class MujocoSimulator:
         height_map: the ground of ``task.terrain``.
         num_envs: number of robots.
         threads: threads that step them; 0 for one a core. Results do not depend on it.
+        contact: how contacts on uneven ground are found: by this project's own triangles, or MuJoCo's height field.
         actuator: computes the torques between physics steps; None takes the task's, of which the engine evaluates a PD law
             itself.
     """
@@ -56,8 +58,19 @@ class MujocoSimulator:
     device = None
 
     def __init__(
-        self, task: Task, height_map: HeightMap, num_envs: int, *, threads: int = 0, actuator: Actuator | None = None
+        self,
+        task: Task,
+        height_map: HeightMap,
+        num_envs: int,
+        *,
+        threads: int = 0,
+        contact: Contact = "mujoco",
+        actuator: Actuator | None = None,
     ) -> None:
+        if contact not in get_args(Contact):
+            raise ValueError(f"contact={contact!r}: there are 'triangles' and 'mujoco'")
+        if contact == "triangles" and task.terrain.kind != "plane":
+            install()
         self.num_envs = num_envs
         self.task = task
         self._height_map = height_map
@@ -65,7 +78,7 @@ class MujocoSimulator:
             actuator = actuator_of(task)
         self._actuator = actuator
         self._memory: Array = None if actuator is None else actuator.initial(num_envs, xp)
-        self.model = compile_model(task, height_map, torque_actuators=actuator is not None)
+        self.model = compile_model(task, height_map, torque_actuators=actuator is not None, contact=contact)
         self._nthread = min(threads or cores(), num_envs)
         self._bind(Batch(self.model, num_envs, nthread=self._nthread))
         robot = task.robot

@@ -152,11 +152,11 @@ def test_a_sphere_in_a_corner_touches_both_faces(ours) -> None:
 
 @pytest.mark.parametrize("name", ["flat", "slope"])
 def test_one_face_gives_one_contact(name: str, ours) -> None:
+    """However deep a sphere dips in: edges within a plane are none."""
     heights = GROUNDS[name]()
     center = centers(heights, 200)
-    second = as_numpy(ours(heights.reshape(-1), center)[1])
-    deep = as_numpy(ours(heights.reshape(-1), center)[0]).distance > -0.25 * RADIUS
-    assert (second.distance[deep] > 0).all()
+    first, second = (as_numpy(found) for found in ours(heights.reshape(-1), center))
+    assert (first.distance < -0.5 * RADIUS).any() and (second.distance > 0).all()
 
 
 @pytest.mark.parametrize("name", ["flat", "slope", "rough"])
