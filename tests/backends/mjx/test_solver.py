@@ -106,3 +106,10 @@ def test_numbers_that_are_none_end_it_and_harm_no_other_robot() -> None:
     sound, _ = solved(*given)
     others = np.arange(PROBLEMS) != 5
     np.testing.assert_array_equal(np.asarray(spoiled)[others], np.asarray(sound)[others])
+
+
+def test_accelerations_of_the_step_before_that_say_nothing_do_no_harm() -> None:
+    """A robot that has hit something begins from where it would be without constraints, if that is nearer."""
+    given, single = problems(), Problem(*(jnp.asarray(array, jnp.float32) for array in problems()))
+    far = 1e6 * jnp.asarray(np.random.default_rng(1).normal(size=given.free.shape), jnp.float32)
+    close(jax.jit(jax.vmap(minimum))(*single._replace(warm=far))[0], minima())
