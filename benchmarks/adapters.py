@@ -53,6 +53,7 @@ class Instant(LocoVectorEnv):
     def __init__(self, robots: int, observations: int, done: float, array: Kind) -> None:
         self.task, self.num_envs, self.array, self.device = task_of(ROUGH), robots, array, None
         self.autoreset_mode, self.privileged, self.render_mode = AutoresetMode.SAME_STEP, False, None
+        self.split = "train"
         self.mdp: Any = SimpleNamespace(num_joints=JOINTS, observation_size=observations)
         self.single_observation_space = gymnasium.spaces.Box(-100, 100, (observations,), np.float32)
         self.single_action_space = gymnasium.spaces.Box(-100, 100, (JOINTS,), np.float32)

@@ -14,7 +14,7 @@ from locoenvs.registration import register
 from locoenvs.task import Task
 from locoenvs.vector import LocoVectorEnv
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 __all__ = ["LocoVectorEnv", "Task", "functional", "register"]
 
 register()

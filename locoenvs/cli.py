@@ -43,6 +43,9 @@ POLICIES = Path(__file__).parent / "policies"
 
 WALK = "Loco/AnymalC-Flat-v0"
 
+LONGEST = 600
+"""Characters of an error that anybody reads."""
+
 Word = Annotated[str, tyro.conf.Positional]
 
 
@@ -330,7 +333,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (ValueError, OSError, ImportError) as error:
         if os.environ.get("LOCOENVS_TRACEBACK"):
             raise
-        print(f"locoenvs: {error}", file=sys.stderr)
+        said = " ".join(str(error).split())
+        print(f"locoenvs: {said if len(said) <= LONGEST else said[:LONGEST] + ' ...'}", file=sys.stderr)
         raise SystemExit(2) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None

@@ -11,8 +11,9 @@ import numpy as np
 import tyro
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from locoenvs import install
+from locoenvs import install, terminal
 from locoenvs.robot_check import check_robot
 from locoenvs.robot_file import read_robot, write_data_file
 
@@ -34,22 +35,22 @@ class CheckRobot:
     backend: str = "auto"
 
     def run(self) -> None:
-        save, console, found = _imsave(), Console(), read_robot(self.file)
+        save, console, found = _imsave(), terminal.console(), read_robot(self.file)
         robot = found.robot
         checks, picture = check_robot(robot, self.backend)
         made = Table(title=f"{robot.name}: {len(robot.joints)} joints, {len(robot.feet)} feet")
         for column in ("", "check", "found"):
             made.add_column(column)
         for check in checks:
-            made.add_row("[green]ok[/green]" if check.passed else "[red]look[/red]", check.name, check.found)
+            made.add_row(Text("ok", "green") if check.passed else Text("look", "red"), check.name, check.found)
         console.print(made)
         _print_notes(console, found.notes)
         if isinstance(picture, str):
-            console.print(f"no picture: {picture}", highlight=False, markup=False, soft_wrap=True)
+            console.print(f"no picture: {picture}")
         else:
             self.out.parent.mkdir(parents=True, exist_ok=True)
             save(self.out, picture)
-            console.print(f"picture: {self.out}", highlight=False)
+            console.print(f"picture: {self.out}")
         if not all(check.passed for check in checks):
             raise SystemExit(1)
 
@@ -69,10 +70,10 @@ class ConvertRobot:
     def run(self) -> None:
         if self.out.exists():
             raise FileExistsError(f"{self.out} exists: choose another --out")
-        found, console = read_robot(self.file), Console()
+        found, console = read_robot(self.file), terminal.console()
         write_data_file(found.robot, self.out, self.file.name, found.notes)
         _print_notes(console, found.notes)
-        console.print(f"data file: {self.out}; look at it by locoenvs robot check {self.out}", highlight=False)
+        console.print(f"data file: {self.out}; look at it by locoenvs robot check {self.out}")
 
 
 Action = Annotated[
@@ -85,7 +86,7 @@ Action = Annotated[
 def _print_notes(console: Console, notes: Sequence[str]) -> None:
     """What a description says otherwise than the robot that was made of it."""
     for note in notes:
-        console.print(note, highlight=False, markup=False, soft_wrap=True)
+        console.print(note)
 
 
 def _imsave() -> Callable[[Path, np.ndarray], None]:

@@ -321,3 +321,16 @@ def test_brackets_are_no_markup(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
 def test_the_version_is_told_with_the_place(capsys: pytest.CaptureFixture[str]) -> None:
     cli.main(["--version"])
     assert capsys.readouterr().out == f"locoenvs {locoenvs.__version__} from {Path(locoenvs.__file__).parent}\n"
+
+
+def test_an_error_is_one_line_that_anybody_reads(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(name: str) -> None:
+        raise ValueError("many\n" + "words " * 400)
+
+    monkeypatch.setattr(cli, "_policy", fails)
+    with pytest.raises(SystemExit):
+        cli.main(["play", "x"])
+    error = capsys.readouterr().err
+    assert error.startswith("locoenvs: many words words") and error.count("\n") == 1 and len(error) < 700

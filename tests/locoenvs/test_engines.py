@@ -114,6 +114,10 @@ def test_options_reach_the_backend_and_unknown_ones_are_named(monkeypatch: pytes
     assert engines.build("strict", TASK, GROUND, 3, "cpu", {"threads": 2}) == (TASK, GROUND, 3, "cpu", 2)
     with pytest.raises(ValueError, match="unknown option of backend 'strict' 'thraeds'; did you mean 'threads'"):
         engines.build("strict", TASK, GROUND, 3, None, {"thraeds": 2})
+    install(monkeypatch, bare=lambda: lambda task, height_map, num_envs, *, device=None: "made")
+    with pytest.raises(ValueError, match="unknown option of backend 'bare' 'threads': there are none$"):
+        engines.build("bare", TASK, GROUND, 3, None, {"threads": 2})
+    install(monkeypatch, strict=lambda: strict, open=lambda: open_)
     with pytest.raises(ValueError, match="unknown option of backend 'strict' 'device'"):
         engines.build("strict", TASK, GROUND, 3, None, {"device": "cpu"})
     assert engines.build("open", TASK, GROUND, 3, None, {"anything": 2}) == {"anything": 2}

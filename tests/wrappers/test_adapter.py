@@ -34,7 +34,7 @@ def adapter(request: pytest.FixtureRequest) -> Callable[[Any], Any]:
 def test_everything_but_the_bare_environment_is_refused(adapter: Callable[[Any], Any]) -> None:
     one = {"options": {"threads": 1}}
     wrapped = [
-        gymnasium.make(FLAT, num_envs=2, max_episode_steps=10, **one),
+        gymnasium.wrappers.TimeLimit(gymnasium.make(FLAT, num_envs=2, **one), 10),
         gymnasium.wrappers.vector.RecordEpisodeStatistics(Circle()),
         gymnasium.wrappers.vector.NumpyToTorch(Circle()),
     ]

@@ -138,9 +138,12 @@ def test_a_run_is_not_resumed_for_something_else(run: Run, change: dict[str, Any
     assert run.ledger.read_bytes() == before
 
 
-def test_a_run_starts_from_the_policy_of_another(run: Run, learner: str, tmp_path: Path) -> None:
+def test_a_run_starts_from_the_policy_of_another(
+    run: Run, learner: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training.Training, "learn", lambda self, *_: self.export())  # what it begins with
     given = PPOConfig(num_envs=8, horizon=8, minibatches=2, mirror=True)
-    settings = {"run": str(tmp_path / "started"), "start_from": str(run.policy), "updates": 0}
+    settings = {"run": str(tmp_path / "started"), "start_from": str(run.policy), "updates": 1}
     started = Run(learners.train(FLAT, learner, task(FLAT, recipe="walk"), given, **settings))
     for (weight, bias), (own, offset) in zip(load_policy(run.policy).layers(), load_policy(started.policy).layers()):
         np.testing.assert_allclose(own, weight, atol=1e-6)
@@ -201,7 +204,7 @@ def test_the_exported_policy_is_the_learners_own_network_and_symmetric(run: Run,
     recipe = run.recipe()
     own: Task = Task.from_json(json.dumps(recipe["task"]))
     kind = getattr(importlib.import_module(f"locoenvs.wrappers.{module}"), name)
-    trained = training.Training(kind, run, own, training._ppo(recipe["ppo"]), recipe).learner
+    trained = training.Training(kind, run, own, training._ppo(recipe["ppo"]), recipe, resume=True).learner
     observation = torch.randn(16, 48, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         expected = np.asarray(MEANS[learner](trained, observation))
@@ -236,6 +239,15 @@ def test_what_a_learner_lacks_is_known_without_importing_it(monkeypatch: pytest.
     assert learners.missing("rl_games") == "rl-games"
     assert [learners.missing(name) for name in LIBRARIES if name != "rl_games"] == [None] * 5
     assert learners.missing("somebody_elses") is None
+
+
+def test_a_learner_of_another_package_is_for_that_package_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    def load() -> None:
+        raise ModuleNotFoundError("No module named 'theirs'", name="theirs")
+
+    monkeypatch.setattr(learners, "installed", lambda: {"random_search": load})
+    with pytest.raises(ImportError, match="^learner 'random_search' needs theirs: see the package that provides"):
+        learners.train(FLAT, "random_search")
 
 
 def test_anything_of_an_extra_that_is_missing_is_told_before_a_run_begins(

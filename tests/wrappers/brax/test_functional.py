@@ -57,12 +57,6 @@ def test_its_steps_are_those_of_the_environment() -> None:
     assert timed_out > 0
 
 
-def test_a_run_of_no_updates_is_saved_too(tmp_path: Path) -> None:
-    ppo = PPOConfig(num_envs=ROBOTS, horizon=4, updates=0, epochs=1, minibatches=1, hidden=(8,))
-    run = Run(train(FLAT, TrainSettings(FLAT, backend="mjx", run=str(tmp_path / "run")), short(), ppo))
-    assert torch.load(run.checkpoint, weights_only=True)["update"] == load_policy(run.policy).provenance["updates"] == 0
-
-
 @pytest.mark.timeout(900)  # it compiles the whole training, three times
 def test_a_run_on_the_device_is_recorded_and_resumed_bit_by_bit(tmp_path: Path) -> None:
     ppo = PPOConfig(num_envs=ROBOTS, horizon=4, updates=2, epochs=1, minibatches=1, hidden=(8,))
