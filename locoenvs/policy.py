@@ -140,10 +140,19 @@ class Policy:
             for name in ("robot", "observation", "height samples"):
                 own.pop(name)
         different = [
-            f"{name}: the policy has {own[name]}, the task {other[name]}" for name in own if own[name] != other[name]
+            f"{name}: the policy has {_only(own[name], other[name])}, the task {_only(other[name], own[name])}"
+            for name in own
+            if own[name] != other[name]
         ]
         if different:
             raise ValueError(f"the policy of {self.folder} does not fit the task. " + "; ".join(different))
+
+
+def _only(mine: object, theirs: object) -> object:
+    """What of ``mine`` to show that differs from ``theirs``: of two lists of parts, those that the other has not."""
+    if not (isinstance(mine, tuple) and isinstance(theirs, tuple) and any(isinstance(part, tuple) for part in mine)):
+        return mine
+    return tuple(part for part in mine if part not in theirs) or "nothing more"
 
 
 def save_policy(
