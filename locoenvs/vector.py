@@ -119,7 +119,7 @@ class LocoVectorEnv(VectorEnv, gymnasium.Env):  # type: ignore[misc]
         self._picture_size = int(width), int(height)
         self.autoreset_mode = modes[mode]
         self.metadata = {
-            "render_modes": list(self.metadata["render_modes"]),
+            "render_modes": [mode for mode in self.metadata["render_modes"] if mode != "human" or _has_display()],
             "autoreset_mode": self.autoreset_mode,
             "render_fps": round(1 / task.timing.control_dt),
         }
@@ -462,13 +462,18 @@ def _one_of(what: str, value: object, allowed: Iterable[str]) -> None:
         raise ValueError(nearest(what, str(value), list(allowed)))
 
 
+def _has_display() -> bool:
+    """Whether a window can be opened on this machine."""
+    return sys.platform != "linux" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
 def _window(simulator: Simulator) -> Callable[[object, int], None]:
     """The backend's ``show(physics, robot)``, which draws one robot in a window."""
     instead = "use render_mode='rgb_array', which needs no display"
     show = getattr(simulator, "show", None)
     if show is None:
         raise ValueError(f"render_mode='human': this backend opens no window; {instead}")
-    if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+    if not _has_display():
         raise ValueError(f"render_mode='human': there is no display to open a window on; {instead}")
     return show
 

@@ -15,6 +15,7 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 import locoenvs  # noqa: F401
+from locoenvs.backends.mujoco.simulator import MujocoSimulator
 from locoenvs.recipes import task as recipe_task
 from locoenvs.robots import ROBOTS
 from locoenvs.single import LocoEnv
@@ -132,7 +133,17 @@ def test_it_must_be_reset_when_done_and_cannot_be_used_when_closed() -> None:
         env.reset()
 
 
+def test_gymnasiums_check_draws_where_there_is_no_display(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    monkeypatch.setattr(MujocoSimulator, "render", lambda *_: np.zeros((480, 640, 3), np.uint8))
+    env = gymnasium.make("Loco/A1-Flat-v0")
+    assert env.unwrapped.metadata["render_modes"] == ["rgb_array"]
+    assert warnings_of(lambda: check_env(env.unwrapped)) == []
+
+
 def test_a_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISPLAY", ":0")
     env = make(render_mode="rgb_array")
     monkeypatch.setattr(env.batch.simulator, "render", lambda physics, robot, size: np.full((4, 6, 3), robot, np.uint8))
     env.reset(seed=0)

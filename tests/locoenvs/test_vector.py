@@ -686,7 +686,10 @@ def test_rendering(counting: Callable[..., LocoVectorEnv], monkeypatch: pytest.M
     assert shown == [1, 1] and human.render() is None
 
 
-def test_metadata_is_each_environments_own(counting: Callable[..., LocoVectorEnv]) -> None:
+def test_metadata_is_each_environments_own(
+    counting: Callable[..., LocoVectorEnv], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DISPLAY", ":0")
     one, other = counting(), counting(autoreset_mode="disabled")
     one.metadata["render_modes"].append("mine")
     one.metadata["render_fps"] = 1
