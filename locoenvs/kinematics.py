@@ -8,7 +8,7 @@ import numpy as np
 from array_api_compat import array_namespace
 
 from locoenvs.arrays import kind_of
-from locoenvs.robot import Body, Robot
+from locoenvs.robot import Body, Joint, Robot
 from locoenvs.state import Array
 
 Frames = dict[str, tuple[np.ndarray, np.ndarray]]
@@ -22,8 +22,7 @@ def frames(bodies: Iterable[Body]) -> Frames:
         turn, at = (np.eye(3), np.zeros(3)) if body.parent is None else placed[body.parent]
         at = at if body.parent is None else at + turn @ np.array(body.position)
         if body.joint is not None:
-            x, y, z = body.joint.axis
-            cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+            cross = _cross(body.joint)
             angle = body.joint.default
             turn = turn @ (np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross)
         placed[body.name] = turn, at
@@ -55,8 +54,7 @@ def sphere_centers(robot: Robot, angles: Array) -> Array:
         if body.parent is not None:
             at = at + product(turn, constant(body.position)[:, None])
         if body.joint is not None:
-            x, y, z = body.joint.axis
-            cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+            cross = _cross(body.joint)
             angle = angles[:, joints[body.joint.name]][:, None, None]
             turn = product(
                 turn, still + xp.sin(angle) * constant(cross) + (1 - xp.cos(angle)) * constant(cross @ cross)
@@ -64,3 +62,10 @@ def sphere_centers(robot: Robot, angles: Array) -> Array:
         placed[body.name] = turn, at
     centers = [placed[s.body][1] + product(placed[s.body][0], constant(s.position)[:, None]) for s in robot.spheres]
     return xp.stack([center[:, :, 0] for center in centers], axis=1)
+
+
+def _cross(joint: Joint) -> np.ndarray:
+    """The matrix (3, 3) of the cross product with the joint's axis, at length 1 as engines take it."""
+    length = np.linalg.norm(joint.axis)
+    x, y, z = np.array(joint.axis) / (length if length > 0 else 1.0)
+    return np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])

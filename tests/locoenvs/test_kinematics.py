@@ -40,3 +40,21 @@ def test_a_robots_numbers_do_not_depend_on_the_others() -> None:
     robot = ROBOTS["Cassie"]
     angles = np.random.default_rng(1).uniform(-1, 1, (64, len(robot.joints))).astype(np.float32)
     assert np.array_equal(sphere_centers(robot, angles)[5:6], sphere_centers(robot, angles[5:6]))
+
+
+def test_an_axis_of_any_length_is_one_direction_as_in_an_engine() -> None:
+    robot = ROBOTS["A1"]
+    longer = [
+        body
+        if body.joint is None
+        else dataclasses.replace(
+            body, joint=dataclasses.replace(body.joint, axis=tuple(20.0 * part for part in body.joint.axis))
+        )
+        for body in robot.bodies
+    ]
+    angles = np.random.default_rng(2).uniform(-1, 1, (3, len(robot.joints))).astype(np.float32)
+    found = sphere_centers(dataclasses.replace(robot, bodies=tuple(longer)), angles)
+    np.testing.assert_array_equal(found, sphere_centers(robot, angles))
+    for (turn, at), (expected_turn, expected_at) in zip(frames(longer).values(), frames(robot.bodies).values()):
+        np.testing.assert_array_equal(turn, expected_turn)
+        np.testing.assert_array_equal(at, expected_at)
