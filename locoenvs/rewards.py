@@ -91,7 +91,8 @@ def feet_air_time(s: Step) -> Array:
     xp, config = s.mdp.xp, s.mdp.task.rewards
     moving = _squared_norm(xp, s.command[:, :2]) > config.air_time_minimum_command**2
     landed = xp.where(s.first_contact, s.air_time - config.air_time_target, xp.zeros_like(s.air_time))
-    return xp.where(moving, xp.sum(landed, axis=-1), xp.zeros_like(landed[:, 0]))
+    paid = xp.sum(landed, axis=-1)
+    return xp.where(moving, paid, xp.zeros_like(paid))
 
 
 def orientation(s: Step) -> Array:

@@ -123,7 +123,7 @@ class Robot:
 
     name: Name
     bodies: Annotated[tuple[Body, ...], Field(min_length=1, max_length=200)]
-    spheres: Annotated[tuple[Sphere, ...], Field(max_length=500)]
+    spheres: Annotated[tuple[Sphere, ...], Field(min_length=1, max_length=500)]
     feet: Annotated[tuple[Name, ...], Field(max_length=200)]
     penalized: Annotated[tuple[Name, ...], Field(max_length=200)]
     terminating: Annotated[tuple[Name, ...], Field(max_length=200)]
@@ -149,10 +149,14 @@ class Robot:
                 )
             seen.add(body.name)
         joints = list(self.joint_names)
+        if not joints:
+            raise ValueError(f"robot {self.name!r}: no body has a joint, so there is nothing to act on")
         if len(set(joints)) != len(joints):
             raise ValueError(f"robot {self.name!r}: joint names must be unique, got {joints}")
         spheres_on = {sphere.body for sphere in self.spheres}
         for field in ("feet", "penalized", "terminating"):
+            if twice := sorted(name for name, times in Counter(getattr(self, field)).items() if times > 1):
+                raise ValueError(f"robot {self.name!r}: {field} names {twice} twice: name each body once")
             for name in getattr(self, field):
                 if name not in seen:
                     raise ValueError(f"robot {self.name!r}: {field} names {name!r}; its bodies are {names}")

@@ -63,8 +63,8 @@ def advance(
     command = commands.steered(mdp, command, readout.base_quaternion)
     physics, pushed = _pushed(mdp, simulator, physics, before, count, readout, disturbance)
 
-    base_force = xp.max(xp.sum(readout.contact_force[:, mdp.terminating] ** 2, axis=-1), axis=-1)
-    base_contact = base_force > task.terminations.contact_force**2
+    base_force = xp.sum(readout.contact_force[:, mdp.terminating] ** 2, axis=-1)
+    base_contact = xp.any(base_force > task.terminations.contact_force**2, axis=-1)
     terminated = base_contact | readout.broken
     late = count >= task.timing.max_episode_steps
     truncated = (late | _at_the_edge(mdp, readout)) & ~terminated
@@ -176,8 +176,11 @@ def _begin(mdp: Mdp, robot: Array, key: Array, number: Array, level: Array, colu
     velocity = draw(rng.Purpose.START_VELOCITY, 6, -start.velocity, start.velocity)
     joints = mdp.default_pose * draw(rng.Purpose.START_JOINTS, mdp.num_joints, *start.joint_scale)
     still, rest = xp.zeros_like(angle), xp.zeros_like(joints)
-    feet = xp.stack([still] * len(task.robot.feet), axis=-1)
-    points = lambda count: xp.stack([xp.stack([still] * 3, axis=-1)] * count, axis=1)  # noqa: E731
+
+    def zeros(*shape: int) -> Array:
+        return xp.zeros((robot.shape[0], *shape), dtype=xp.float32, device=device_of(mdp.default_pose))
+
+    feet = len(task.robot.feet)
     readout = Readout(
         base_position=xp.concat([xy, _start_height(mdp, xy, quaternion, joints)[:, None]], axis=-1),
         base_quaternion=quaternion,
@@ -186,8 +189,8 @@ def _begin(mdp: Mdp, robot: Array, key: Array, number: Array, level: Array, colu
         joint_position=joints,
         joint_velocity=rest,
         joint_torque=rest,
-        contact_force=points(len(task.robot.contact_bodies)),
-        foot_velocity=points(len(task.robot.feet)),
+        contact_force=zeros(len(task.robot.contact_bodies), 3),
+        foot_velocity=zeros(feet, 3),
         broken=still > 0,
     )
     command = commands.draw(mdp, key, number, zero)
@@ -201,11 +204,11 @@ def _begin(mdp: Mdp, robot: Array, key: Array, number: Array, level: Array, colu
         command=commands.steered(mdp, command, quaternion),
         last_action=rest,
         joint_velocity=rest,
-        air_time=feet,
-        contact=feet > 0,
+        air_time=zeros(feet),
+        contact=zeros(feet) > 0,
         start_position=xy,
         commanded_distance=still,
-        sums=xp.stack([still] * len(mdp.reward_names), axis=-1),
+        sums=zeros(len(mdp.reward_names)),
         readout=readout,
     )
 

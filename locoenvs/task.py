@@ -100,7 +100,7 @@ class Terrain:
     kind: Literal["plane", "tiles"] = "tiles"
     levels: Annotated[int, Field(ge=1, le=100)] = 10
     columns: Annotated[int, Field(ge=1, le=1000)] = 20
-    tile: Annotated[float, Field(gt=0, le=100)] = 8.0
+    tile: Annotated[float, Field(ge=0.01, le=100)] = 8.0
     border: Length = 20.0
     cell: Annotated[float, Field(ge=0.01, le=10)] = 0.1
     platform: Length = 2.5
@@ -245,6 +245,10 @@ class RewardWeights:
     termination: Number = 0.0
     single_foot: Number = 0.0
 
+    def __post_init__(self) -> None:
+        if not any(vars(self).values()):
+            raise ValueError("rewards.weights: at least one weight must not be zero")
+
 
 @dataclass(frozen=True, config=CONFIG)
 class PenaltySchedule:
@@ -274,7 +278,7 @@ class Rewards:
 
     weights: RewardWeights = RewardWeights()
     clip_at_zero: bool = True
-    tracking_width: Positive = 0.25
+    tracking_width: Annotated[float, Field(ge=1e-6, le=1e6)] = 0.25
     air_time_target: NonNegative = 0.5
     air_time_minimum_command: NonNegative = 0.1
     soft_limit: Fraction = 1.0
@@ -369,7 +373,7 @@ class Task:
     seed_families: Annotated[int, Field(ge=1, le=2**20)] = 128
 
     def __post_init__(self) -> None:
-        if self.terrain.kind == "tiles" and self.curriculum.initial_level >= self.terrain.levels:
+        if self.curriculum.initial_level >= self.terrain.levels:
             raise ValueError(
                 f"curriculum.initial_level {self.curriculum.initial_level} must be below terrain.levels {self.terrain.levels}"
             )
@@ -380,6 +384,10 @@ class Task:
         ):
             if interval is not None and interval < self.timing.control_dt:
                 raise ValueError(f"{name} {interval} s must be at least a control step of {self.timing.control_dt} s")
+            if interval is not None and round(interval / self.timing.control_dt) >= 2**31:
+                raise ValueError(
+                    f"{name} {interval} s must be less than 2^31 control steps of {self.timing.control_dt} s"
+                )
         if self.randomization.payload is not None:
             _check_range("randomization", payload=self.randomization.payload)
             base = self.robot.bodies[0]

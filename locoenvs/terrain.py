@@ -33,6 +33,9 @@ EDGE = 1.0
 LARGEST = 16_000_000
 """Heights of the largest map that is built."""
 
+MOST_OBSTACLES = 200_000
+"""Boxes on the map with the most of them that is built: they are placed one by one."""
+
 _BYTES = 45
 """What a height takes while an engine compiles its own copy of the map."""
 
@@ -95,6 +98,12 @@ def build(terrain: Terrain, border: float | None = None) -> HeightMap:
             f"{border:.1f} m (slower commands or shorter episodes), or fewer tiles than {levels} x {columns}"
         )
     kinds, square = column_kinds(terrain), _Square.of(terrain)
+    obstacles = kinds.count("obstacles") * levels * _obstacle_count(terrain)
+    if obstacles > MOST_OBSTACLES:
+        raise ValueError(
+            f"the map would have {obstacles} obstacles; at most {MOST_OBSTACLES}: use smaller or fewer tiles than "
+            f"{levels} x {columns} of {terrain.tile:g} m, or fewer of obstacles"
+        )
     heights = np.zeros(shape, np.float32)
     for column, kind in enumerate(kinds):
         for level in range(levels):
@@ -171,12 +180,17 @@ def _obstacles(terrain: Terrain, square: _Square, difficulty: float, rng: np.ran
     height = _at(terrain.obstacle_height, difficulty)
     heights = np.zeros(square.edge.shape)
     smallest, largest = (min(round(side / terrain.cell), square.cells - 2) for side in OBSTACLE_SIDE)
-    for draws in rng.random((round(terrain.tile**2 / OBSTACLE_AREA), 5)):
+    for draws in rng.random((_obstacle_count(terrain), 5)):
         width, depth = (smallest + (draws[:2] * (largest - smallest + 1))).astype(int)
         col = 1 + int(draws[2] * (square.cells - 1 - width))
         row = 1 + int(draws[3] * (square.cells - 1 - depth))
         heights[row : row + depth + 1, col : col + width + 1] = height * (-1, -0.5, 0.5, 1)[int(draws[4] * 4)]
     return np.where(square.edge < square.platform, heights, 0.0)
+
+
+def _obstacle_count(terrain: Terrain) -> int:
+    """Boxes on a tile of obstacles."""
+    return round(terrain.tile**2 / OBSTACLE_AREA)
 
 
 def _stairs(terrain: Terrain, square: _Square, difficulty: float, rng: np.random.Generator) -> np.ndarray:

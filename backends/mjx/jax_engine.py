@@ -33,7 +33,7 @@ class JaxEngine:
         self._own = own
         robot = task.robot
         self._bodies = np.array([self.model.body(name).id for name in robot.contact_bodies])
-        self._sites = np.array([self.model.site(foot).id for foot in robot.feet])
+        self._sites = np.array([self.model.site(foot).id for foot in robot.feet], int)
         self._ground = Ground(self.model, height_map) if own and task.terrain.kind != "plane" else None
         on_device = mjx.put_model(self.model, impl="jax", device=device)
         template = mjx.make_data(on_device, impl="jax", device=device)

@@ -108,8 +108,9 @@ class MujocoSimulator:
     def _columns(self, sensors: list[str]) -> slice:
         """The contiguous columns of sensordata that hold these 3-vectors."""
         starts = [int(self.model.sensor_adr[self.model.sensor(name).id]) for name in sensors]
-        assert starts == list(range(starts[0], starts[0] + 3 * len(sensors), 3)), "sensors must follow each other"
-        return slice(starts[0], starts[0] + 3 * len(sensors))
+        first = starts[0] if starts else 0
+        assert starts == list(range(first, first + 3 * len(sensors), 3)), "sensors must follow each other"
+        return slice(first, first + 3 * len(sensors))
 
     def configure(self, friction: Array, payload: Array) -> None:
         """See :class:`locoenvs.state.Simulator`."""
