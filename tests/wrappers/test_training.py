@@ -467,12 +467,21 @@ def test_what_a_killed_beginning_leaves_is_no_dead_end(tmp_path: Path) -> None:
 
 
 def test_where_there_is_no_terminal_it_says_how_far_it_is_and_how_long_it_will_take(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    train(FLAT, TrainSettings(FLAT, num_envs=512, updates=10**6, minutes=0.02, run=str(tmp_path / "run")))
+    update = training.Training._update
+
+    def of_twenty_seconds(self: training.Training) -> dict[str, Any]:
+        line = update(self)
+        self.seconds = 20.0 * self.update
+        return {**line, "samples_per_second": self.ppo.samples_per_update / 20.0}
+
+    with monkeypatch.context() as patched:
+        patched.setattr(training.Training, "_update", of_twenty_seconds)
+        train(FLAT, TrainSettings(FLAT, num_envs=16, updates=10**6, minutes=1.5, run=str(tmp_path / "run")))
     out = capsys.readouterr().out
-    assert "from here" in out and "; --recipe walk, made for a CPU, would take about" in out
-    assert "minutes are over after" in out
+    assert "about 50 s from here, 4 of 1000000 updates; --recipe walk, made for a CPU, would take about" in out
+    assert "1.5 minutes are over after 5" in out
     trained(tmp_path / "other", 3)
     out = capsys.readouterr().out
     assert "update 3 of 3  reward" in out and "k samples/s" in out

@@ -84,12 +84,12 @@ def test_what_is_wrong_is_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, text: str, message: str
 ) -> None:
     (tmp_path / name).write_text(text)
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(ValueError, match=message):
         read(tmp_path / name)
     with pytest.raises(SystemExit) as ended:
         main(["robot", "convert", str(tmp_path / name), "--out", str(tmp_path / "out.py")])
-    assert time.perf_counter() - began < 2.0
+    assert time.process_time() - began < 2.0
     said = capsys.readouterr().err
     assert ended.value.code == 2 and said.startswith("locoenvs: ") and said.count("\n") == 1, said
     assert len(said) < 500 and not (tmp_path / "out.py").exists()
@@ -109,6 +109,6 @@ def test_what_asks_for_memory_gets_none(tmp_path: Path) -> None:
         '<custom><numeric name="n" size="500"/></custom>'
     )
     (tmp_path / "a.xml").write_text(text)
-    began = time.perf_counter()
+    began = time.process_time()
     assert read(tmp_path / "a.xml").robot.joint_names == ("j",)
-    assert time.perf_counter() - began < 2.0
+    assert time.process_time() - began < 2.0
