@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 import numpy as np
 from array_api_compat import array_namespace
 
+from locoenvs import compiled
 from locoenvs.arrays import kind_of
 from locoenvs.robot import Body, Joint, Robot
 from locoenvs.state import Array
@@ -35,6 +37,8 @@ def sphere_centers(robot: Robot, angles: Array) -> Array:
     Sums are written out, so that a robot's numbers do not depend on how many there are.
     """
     xp = array_namespace(angles)
+    if kernels := compiled.kernels(angles):
+        return kernels.sphere_centers(*_tree(robot), xp.sin(angles), xp.cos(angles))
     device = getattr(angles, "device", None) if kind_of(xp) == "torch" else None
     joints = {name: index for index, name in enumerate(robot.joint_names)}
 
@@ -62,6 +66,22 @@ def sphere_centers(robot: Robot, angles: Array) -> Array:
         placed[body.name] = turn, at
     centers = [placed[s.body][1] + product(placed[s.body][0], constant(s.position)[:, None]) for s in robot.spheres]
     return xp.stack([center[:, :, 0] for center in centers], axis=1)
+
+
+@lru_cache(maxsize=8)
+def _tree(robot: Robot) -> tuple[np.ndarray, ...]:
+    """A robot as arrays: of its B bodies the parent and the joint (B,), -1 for none, the place (B, 3) m in the parent, and of the
+    joint's turn what the sine (B, 3, 3) and 1 less the cosine (B, 3, 3) are multiplied by; of its S spheres the body (S,) and the
+    place (S, 3) m in it."""
+    names, joints = [body.name for body in robot.bodies], list(robot.joint_names)
+    parents = [-1 if body.parent is None else names.index(body.parent) for body in robot.bodies]
+    turning = [-1 if body.joint is None else joints.index(body.joint.name) for body in robot.bodies]
+    crosses = np.stack([np.zeros((3, 3)) if body.joint is None else _cross(body.joint) for body in robot.bodies])
+    bodies = [names.index(sphere.body) for sphere in robot.spheres]
+    places, spots = [body.position for body in robot.bodies], [sphere.position for sphere in robot.spheres]
+    whole = [np.array(indices, np.int32) for indices in (parents, turning, bodies)]
+    single = [np.asarray(v, np.float32) for v in (places, crosses, crosses @ crosses, np.reshape(spots, (-1, 3)))]
+    return whole[0], whole[1], single[0], single[1], single[2], whole[2], single[3]
 
 
 def _cross(joint: Joint) -> np.ndarray:

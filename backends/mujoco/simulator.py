@@ -12,6 +12,7 @@ import numpy as np
 from array_api_compat import numpy as xp
 from mujoco.batch import Batch
 
+from locoenvs import compiled
 from locoenvs.actuators import Actuator, actuator_of
 from locoenvs.backends.mujoco.contact import Contact, install
 from locoenvs.backends.mujoco.model import compile_model
@@ -169,11 +170,28 @@ class MujocoSimulator:
     def _readout(self) -> Readout:
         """The state now, and the forces of the last physics step. MuJoCo's free joint has its linear velocity in the
         world frame and its angular velocity in the base frame."""
-        qpos, qvel = xp.astype(self._qpos, xp.float32), xp.astype(self._qvel, xp.float32)
-        sensors = xp.astype(self._sensors, xp.float32)
+        forces, feet = self._sensors[:, self._force_columns], self._sensors[:, self._foot_columns]
         shape = (self.num_envs, -1, 3)
         # The engine puts a robot whose numbers break back to its default pose, and counts a warning until it is placed.
-        broken = np.any(self._batch.warning[:, _BROKEN, 1] > 0, axis=-1) | ~np.all(np.abs(qvel) < _FASTEST, axis=-1)
+        broken = np.any(self._batch.warning[:, _BROKEN, 1] > 0, axis=-1)
+        if kernels := compiled.kernels():
+            base, quaternion, linear, angular, joints, speeds, torque, forces, feet, fast = kernels.readout(
+                self._qpos, self._qvel, self._torque, forces, feet, _FASTEST
+            )
+            return Readout(
+                base_position=base,
+                base_quaternion=quaternion,
+                base_linear_velocity=linear,
+                base_angular_velocity=angular,
+                joint_position=joints,
+                joint_velocity=speeds,
+                joint_torque=torque,
+                contact_force=forces.reshape(shape),
+                foot_velocity=feet.reshape(shape),
+                broken=broken | fast,
+            )
+        qpos, qvel = xp.astype(self._qpos, xp.float32), xp.astype(self._qvel, xp.float32)
+        broken = broken | ~np.all(np.abs(qvel) < _FASTEST, axis=-1)
         return Readout(
             base_position=qpos[:, :3],
             base_quaternion=qpos[:, 3:7],
@@ -182,8 +200,8 @@ class MujocoSimulator:
             joint_position=qpos[:, 7:],
             joint_velocity=qvel[:, 6:],
             joint_torque=xp.astype(self._torque, xp.float32),
-            contact_force=sensors[:, self._force_columns].reshape(shape),
-            foot_velocity=sensors[:, self._foot_columns].reshape(shape),
+            contact_force=xp.astype(forces, xp.float32).reshape(shape),
+            foot_velocity=xp.astype(feet, xp.float32).reshape(shape),
             broken=broken,
         )
 
