@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
 
 import numpy as np
 from array_api_compat import array_namespace
@@ -15,6 +14,9 @@ from locoenvs.state import Array
 
 Frames = dict[str, tuple[np.ndarray, np.ndarray]]
 """Rotation (3, 3) and position (3,) m of each body in the base's frame."""
+
+Tree = tuple[np.ndarray, ...]
+"""A robot as arrays, from :func:`tree`."""
 
 
 def frames(bodies: Iterable[Body]) -> Frames:
@@ -31,14 +33,15 @@ def frames(bodies: Iterable[Body]) -> Frames:
     return placed
 
 
-def sphere_centers(robot: Robot, angles: Array) -> Array:
+def sphere_centers(robot: Robot, angles: Array, arrays: Tree | None = None) -> Array:
     """The centers of the robot's spheres in the base's frame, (N, S, 3) m, at joint angles (N, J) rad.
 
-    Sums are written out, so that a robot's numbers do not depend on how many there are.
+    ``arrays`` are :func:`tree` of the robot, for those who ask often. Sums are written out, so that a robot's numbers do not
+    depend on how many there are.
     """
     xp = array_namespace(angles)
     if kernels := compiled.kernels(angles):
-        return kernels.sphere_centers(*_tree(robot), xp.sin(angles), xp.cos(angles))
+        return kernels.sphere_centers(*(arrays or tree(robot)), xp.sin(angles), xp.cos(angles))
     device = getattr(angles, "device", None) if kind_of(xp) == "torch" else None
     joints = {name: index for index, name in enumerate(robot.joint_names)}
 
@@ -68,8 +71,7 @@ def sphere_centers(robot: Robot, angles: Array) -> Array:
     return xp.stack([center[:, :, 0] for center in centers], axis=1)
 
 
-@lru_cache(maxsize=8)
-def _tree(robot: Robot) -> tuple[np.ndarray, ...]:
+def tree(robot: Robot) -> Tree:
     """A robot as arrays: of its B bodies the parent and the joint (B,), -1 for none, the place (B, 3) m in the parent, and of the
     joint's turn what the sine (B, 3, 3) and 1 less the cosine (B, 3, 3) are multiplied by; of its S spheres the body (S,) and the
     place (S, 3) m in it."""

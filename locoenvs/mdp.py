@@ -8,6 +8,7 @@ from types import ModuleType
 
 import numpy as np
 
+from locoenvs import kinematics
 from locoenvs.observations import Slot, layout, scan_lines
 from locoenvs.rewards import active_terms
 from locoenvs.state import Array
@@ -50,6 +51,11 @@ class Mdp:
     @property
     def num_joints(self) -> int:
         return len(self.task.robot.joint_names)
+
+    @cached_property
+    def tree(self) -> kinematics.Tree:
+        """The robot's bodies and spheres as arrays."""
+        return kinematics.tree(self.task.robot)
 
     @cached_property
     def reward_names(self) -> tuple[str, ...]:

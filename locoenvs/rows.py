@@ -20,16 +20,13 @@ Source = TypeVar("Source")
 
 def map_arrays(function: Callable[..., Array], tree: Tree, *others: Tree) -> Tree:
     """A tree of ``function`` of the corresponding arrays of the trees."""
-    if not dataclasses.is_dataclass(tree):
-        return function(tree, *others)  # type: ignore[return-value]
-    names = [field.name for field in dataclasses.fields(tree)]
-    return dataclasses.replace(
-        tree,  # type: ignore[type-var]
-        **{
-            name: map_arrays(function, getattr(tree, name), *(getattr(other, name) for other in others))
-            for name in names
-        },
-    )
+    names = getattr(tree, "__dataclass_fields__", None)
+    if names is None:
+        return function(tree, *others)
+    made: dict[str, Array] = {}
+    for name in names:
+        made[name] = map_arrays(function, getattr(tree, name), *[getattr(other, name) for other in others])
+    return type(tree)(**made)
 
 
 def named_arrays(tree: object, prefix: str = "") -> list[tuple[str, Array]]:
@@ -49,6 +46,8 @@ def from_named(tree: Tree, array: Callable[[str], Array]) -> Tree:
 def nobody(mask: Array) -> bool:
     """Whether ``mask`` (num_envs,) holds nowhere, as far as it can be known: False where it is traced or lives on an
     accelerator, which would have to be waited for."""
+    if type(mask) is np.ndarray:
+        return not np.count_nonzero(mask)
     return _in_reach(mask) and not bool(mask.any())
 
 

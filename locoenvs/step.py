@@ -215,7 +215,7 @@ def _start_height(mdp: Mdp, xy: Array, quaternion: Array, joints: Array) -> Arra
     Each sphere is held against the ground below points of its lower half, in the middle and on two rings.
     """
     xp, ground, robot = mdp.xp, mdp.height_map, mdp.task.robot
-    turned = rotate(quaternion[:, None, :], sphere_centers(robot, joints))
+    turned = rotate(quaternion[:, None, :], sphere_centers(robot, joints, mdp.tree))
     x, y = xy[:, :1] + turned[..., 0], xy[:, 1:] + turned[..., 1]
     along, across, below = (mdp.sphere_points[:, axis] for axis in range(3))
     radius = mdp.sphere_radius[:, None]
