@@ -224,7 +224,7 @@ class IsaacLabSimulator:
             from locoenvs.backends.mujoco.model import compile_model
             from locoenvs.backends.mujoco.render import Renderer
 
-            self._renderer = Renderer(compile_model(self.task, self._height_map, visuals=True), *size)
+            self._renderer = Renderer(compile_model(self.task, self._height_map, visuals=True, contact="mujoco"), *size)
         now = self._readout()
         state = (now.base_position, now.base_quaternion, now.joint_position)
         qpos = np.concatenate([part[robot].cpu().numpy() for part in state]).astype(np.float64)

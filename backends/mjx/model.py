@@ -70,7 +70,7 @@ def _contact_spec(task: Task, height_map: HeightMap, torque_actuators: bool) -> 
 def _spec(task: Task, height_map: HeightMap, torque_actuators: bool) -> mujoco.MjSpec:
     from locoenvs.backends.mujoco.model import build_spec
 
-    return build_spec(task, height_map, torque_actuators=torque_actuators)
+    return build_spec(task, height_map, torque_actuators=torque_actuators, cone="pyramidal")
 
 
 def touching(model: mujoco.MjModel) -> np.ndarray:

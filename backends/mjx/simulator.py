@@ -258,7 +258,7 @@ class MjxSimulator:
             from locoenvs.backends.mujoco.model import compile_model
             from locoenvs.backends.mujoco.render import Renderer
 
-            self._renderer = Renderer(compile_model(self.task, self._height_map, visuals=True), *size)
+            self._renderer = Renderer(compile_model(self.task, self._height_map, visuals=True, contact="mujoco"), *size)
         return self._renderer.frame(np.asarray(physics.qpos[robot], np.float64), robot)
 
     def close(self) -> None:

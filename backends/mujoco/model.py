@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 import mujoco
 import numpy as np
 
@@ -9,6 +11,10 @@ from locoenvs.backends.mujoco.contact import Contact, mark
 from locoenvs.robot import Joint, Robot
 from locoenvs.task import Task
 from locoenvs.terrain import HeightMap
+
+Cone = Literal["elliptic", "pyramidal"]
+"""The friction cone: the round one holds the stated coefficient in every direction. The pyramid has its edges along two of
+them, on level ground the world's x and y, and 1 / sqrt(2) of the coefficient between."""
 
 VISUAL_GROUP, CONTACT_GROUP = 2, 3
 """Geom groups: what is drawn, and the spheres that touch, which are hidden unless asked for."""
@@ -39,7 +45,8 @@ def compile_model(
     *,
     torque_actuators: bool = False,
     visuals: bool = False,
-    contact: Contact = "mujoco",
+    contact: Contact = "triangles",
+    cone: Cone = "elliptic",
 ) -> mujoco.MjModel:
     """One robot on the terrain.
 
@@ -57,11 +64,13 @@ def compile_model(
     With ``contact`` "triangles" uneven ground is marked for :mod:`locoenvs.backends.mujoco.contact`, of which it needs
     that :func:`~locoenvs.backends.mujoco.contact.install` was called; until then MuJoCo's own contact holds.
 
-    Spheres touch the ground only, and their friction alone counts: they have priority 1. The friction cone is MuJoCo's
-    pyramid: on level ground the coefficient holds along the world's x and y, and 1 / sqrt(2) of it along the diagonals.
-    The round cone costs 30 to 40 % more time a step.
+    Spheres touch the ground only, and their friction alone counts: they have priority 1.
+
+    Raises ValueError for a contact or cone that there is not.
     """
-    spec = build_spec(task, height_map, torque_actuators=torque_actuators, visuals=visuals)
+    if contact not in get_args(Contact):
+        raise ValueError(f"contact={contact!r}: there are 'triangles' and 'mujoco'")
+    spec = build_spec(task, height_map, torque_actuators=torque_actuators, visuals=visuals, cone=cone)
     if contact == "triangles" and task.terrain.kind != "plane":
         feet = [geom for foot in task.robot.feet for geom in spec.body(foot).geoms if geom.priority > 0]
         mark(spec, spec.geom("ground"), feet)
@@ -69,15 +78,22 @@ def compile_model(
 
 
 def build_spec(
-    task: Task, height_map: HeightMap, *, torque_actuators: bool = False, visuals: bool = False
+    task: Task,
+    height_map: HeightMap,
+    *,
+    torque_actuators: bool = False,
+    visuals: bool = False,
+    cone: Cone = "elliptic",
 ) -> mujoco.MjSpec:
     """What :func:`compile_model` compiles, for a backend that adds to it."""
+    if cone not in get_args(Cone):
+        raise ValueError(f"cone={cone!r}: there are 'elliptic' and 'pyramidal'")
     spec = mujoco.MjSpec()
     spec.modelname = task.robot.name
     spec.compiler.degree = False
     spec.option.timestep = task.timing.physics_dt
     spec.option.integrator = mujoco.mjtIntegrator.mjINT_EULER
-    spec.option.cone = mujoco.mjtCone.mjCONE_PYRAMIDAL
+    spec.option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC if cone == "elliptic" else mujoco.mjtCone.mjCONE_PYRAMIDAL
     spec.option.solver = mujoco.mjtSolver.mjSOL_NEWTON
     spec.option.disableflags |= mujoco.mjtDisableBit.mjDSBL_ISLAND
     _add_looks(spec)
