@@ -9,7 +9,7 @@ import dataclasses
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -57,6 +57,7 @@ OptionalInt = Annotated[int | None, _optional("INT")]
 OptionalFloat = Annotated[float | None, _optional("FLOAT")]
 OptionalText = Annotated[str | None, _optional("TEXT")]
 OptionalActuator = Annotated[ActuatorKind | None, _optional("{pd,lstm}")]
+Options = Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME=VALUE", help_behavior_hint="(optional)")]
 OptionalPath = Annotated[Path | None, _optional("PATH")]
 
 app = tyro.extras.SubcommandApp()
@@ -93,6 +94,7 @@ def train(
     recipe: OptionalText = None,
     actuator: OptionalActuator = None,
     device: OptionalText = None,
+    options: Options = (),
     wandb: bool = False,
 ) -> None:
     """Train a policy.
@@ -111,6 +113,7 @@ def train(
         recipe: Named set of the task's values: paper, legged_gym or walk.
         actuator: What drives the joints: pd, or lstm, the drives' own dynamics as a network learned them.
         device: Where to compute, such as cpu or cuda:0.
+        options: The backend's own, as name=value: contact=mujoco, cone=pyramidal, threads=1.
         wandb: Log to Weights & Biases too.
     """
     if resume is not None:
@@ -132,6 +135,7 @@ def train(
         recipe=recipe,
         actuator=actuator,
         device=device,
+        options=_options(options),
         wandb=wandb,
     )
     folder = _train(learner or "rsl_rl", settings)
@@ -144,6 +148,7 @@ def eval_(
     panel: OptionalText = None,
     actuator: OptionalActuator = None,
     backend: str = "auto",
+    options: Options = (),
     out: OptionalPath = None,
     plot: OptionalPath = None,
 ) -> None:
@@ -154,6 +159,7 @@ def eval_(
         panel: flat, rough or crossing (success against difficulty); the one for the policy's ground by default.
         actuator: What drives the joints, pd or lstm; what the policy was trained with by default.
         backend: Physics, as shown by list.
+        options: The backend's own, as name=value: contact=mujoco, cone=pyramidal, threads=1.
         out: File to write the result to, as JSON.
         plot: Picture to write, of success against difficulty, for panels of rough ground.
     """
@@ -162,7 +168,7 @@ def eval_(
     if plot is not None and held_out.task.terrain.kind != "tiles":
         raise ValueError(f"--plot {plot}: panel {held_out.name!r} has no tiles; --panel rough and crossing have")
     console = terminal.console()
-    result = _evaluate(console, loaded, held_out, backend)
+    result = _evaluate(console, loaded, held_out, backend, _options(options))
     if out is not None:
         _write(out, result.to_json())
     if plot is not None:
@@ -389,11 +395,27 @@ def _policy(name: str) -> Policy:
     )
 
 
-def _evaluate(console: Console, policy: Policy, panel: Panel, backend: str) -> Result:
+def _options(given: Sequence[str]) -> dict[str, object] | None:
+    """What name=value say; None if nothing is given. Whole numbers are numbers, true and false are true and false."""
+    made: dict[str, object] = {}
+    for each in given:
+        name, equals, value = each.partition("=")
+        if not (name and equals):
+            raise ValueError(f"--options {each}: must be name=value, such as contact=mujoco")
+        plain: dict[str, object] = {"true": True, "false": False}
+        made[name] = int(value) if value.lstrip("-").isdigit() else plain.get(value, value)
+    return made or None
+
+
+def _evaluate(
+    console: Console, policy: Policy, panel: Panel, backend: str, options: Mapping[str, object] | None = None
+) -> Result:
     """Evaluate, with a bar that shows how far it is."""
     with Progress(console=console, transient=True) as progress:
         bar = progress.add_task(f"evaluating {panel.num_robots} robots", total=1.0)
-        return evaluate(policy, panel, backend, lambda share: progress.update(bar, completed=share))
+        return evaluate(
+            policy, panel, backend, lambda share: progress.update(bar, completed=share), options=options
+        )
 
 
 def _print_result(console: Console, result: Result) -> None:

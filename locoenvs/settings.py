@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from locoenvs.recipes import ActuatorKind
@@ -17,7 +18,7 @@ class TrainSettings:
 
     ``minutes`` stops training after that much time if ``updates`` are not done before; ``run`` is the folder to write
     to, ``resume`` the folder of a run to go on with, ``start_from`` the folder of a policy whose network is the first.
-    ``actuator`` is "pd" or "lstm". Raises ValueError for a number that is out of its range.
+    ``actuator`` is "pd" or "lstm"; ``options`` are the backend's. Raises ValueError for a number that is out of its range.
     """
 
     env_id: str
@@ -33,6 +34,7 @@ class TrainSettings:
     actuator: ActuatorKind | None = None
     device: str | None = None
     wandb: bool = False
+    options: Mapping[str, object] | None = None
 
     def __post_init__(self) -> None:
         for name, most in (("num_envs", MOST_ROBOTS), ("updates", 10**9)):

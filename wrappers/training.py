@@ -119,6 +119,7 @@ def train(
             "environment": env_id,
             "learner": kind.name,
             "backend": engines.resolve(settings.backend),
+            "options": dict(settings.options or {}),
             "seed": settings.seed or 0,
             "minutes": settings.minutes,
             "start_from": None if start is None else {"sha256": start.sha256, **start.provenance},
@@ -198,12 +199,14 @@ def _check_same(recipe: dict[str, Any], env_id: str, task: Task | None, ppo: PPO
 
 def _resumed(recipe: dict[str, Any], kind: type[Learner], settings: TrainSettings) -> dict[str, Any]:
     """The recipe of a run to go on with. Only how long it trains may change, and that counts from the run's start."""
+    options = _options(recipe)
     fixed = {
         "learner": (kind.name, recipe["learner"]),
         "num_envs": (settings.num_envs, recipe["ppo"]["num_envs"]),
         "recipe": (settings.recipe, recipe["task"]["recipe"]),
         "actuator": (settings.actuator, recipe["task"]["actuator"]["kind"]),
         "backend": (None if settings.backend == "auto" else settings.backend, recipe["backend"]),
+        "options": ({**options, **settings.options} if settings.options else None, options),
         "seed": (settings.seed, recipe["seed"]),
     }
     for name, (asked, given) in fixed.items():
@@ -215,6 +218,18 @@ def _resumed(recipe: dict[str, Any], kind: type[Learner], settings: TrainSetting
     if settings.minutes is not None:
         recipe["minutes"] = settings.minutes
     return recipe
+
+
+_OPTIONS_BEFORE: dict[str, dict[str, object]] = {
+    "mujoco": {"contact": "mujoco", "cone": "pyramidal"},
+    "mjx": {"cone": "pyramidal"},
+}
+"""What version 0.1.0, whose recipes do not tell, ran backends with where it differs from their options of today."""
+
+
+def _options(recipe: dict[str, Any]) -> dict[str, Any]:
+    """The options of a run's backend."""
+    return dict(recipe["options"] if "options" in recipe else _OPTIONS_BEFORE.get(recipe["backend"], {}))
 
 
 class Training:
@@ -239,8 +254,15 @@ class Training:
         torch.manual_seed(recipe["seed"])
         np.random.seed(recipe["seed"] % 2**32)
         self.env = MeteredEnv(
-            task, ppo.num_envs, backend=recipe["backend"], device=device, array=kind.array, privileged=ppo.privileged
+            task,
+            ppo.num_envs,
+            backend=recipe["backend"],
+            options=_options(recipe),
+            device=device,
+            array=kind.array,
+            privileged=ppo.privileged,
         )
+        recipe["options"] = {**_options(recipe), **self.env.simulator.options}
         self.learner = kind(self.env, ppo, mirror(task) if ppo.mirror else None, recipe["seed"])
         if resume and (run.checkpoint.exists() or run.previous_checkpoint.exists()):
             self._restore()
@@ -357,7 +379,7 @@ class Training:
 
     def export(self) -> None:
         """Write the policy as ONNX and JSON."""
-        kept = ("environment", "learner", "backend", "seed", "versions", "task_hash")
+        kept = ("environment", "learner", "backend", "options", "seed", "versions", "task_hash")
         provenance = {name: self.recipe[name] for name in kept}
         provenance |= {"updates": self.update, "samples": self.update * self.ppo.samples_per_update}
         layers = self.learner.layers()

@@ -58,6 +58,7 @@ class IsaacLabSimulator:
         found = requirements.find()
         self.physics = requirements.choose(found, physics)
         self.name = f"isaaclab-{self.physics}"
+        self.options = {"vertical_risers": vertical_risers}
         device = requirements.device(device)
         requirements.check_driver(self.physics)
         self.device: Any = torch.device(device)

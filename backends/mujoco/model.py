@@ -7,7 +7,7 @@ from typing import Literal, get_args
 import mujoco
 import numpy as np
 
-from locoenvs.backends.mujoco.contact import Contact, mark
+from locoenvs.backends.mujoco.contact import Contact, install, mark
 from locoenvs.robot import Joint, Robot
 from locoenvs.task import Task
 from locoenvs.terrain import HeightMap
@@ -61,17 +61,18 @@ def compile_model(
     ``visuals`` adds the shapes that are drawn. They touch nothing, but moving them along makes a physics step on a
     plane 1.4 times as expensive, so pictures have a model of their own.
 
-    With ``contact`` "triangles" uneven ground is marked for :mod:`locoenvs.backends.mujoco.contact`, of which it needs
-    that :func:`~locoenvs.backends.mujoco.contact.install` was called; until then MuJoCo's own contact holds.
+    With ``contact`` "triangles" uneven ground is touched by the rule of :mod:`locoenvs.backends.mujoco.contact`, which needs
+    numba; with "mujoco" by MuJoCo's own. A plane needs neither.
 
     Spheres touch the ground only, and their friction alone counts: they have priority 1.
 
-    Raises ValueError for a contact or cone that there is not.
+    Raises ValueError for a contact or cone that there is not, and ImportError if numba or MuJoCo do not fit.
     """
     if contact not in get_args(Contact):
         raise ValueError(f"contact={contact!r}: there are 'triangles' and 'mujoco'")
     spec = build_spec(task, height_map, torque_actuators=torque_actuators, visuals=visuals, cone=cone)
     if contact == "triangles" and task.terrain.kind != "plane":
+        install()
         feet = [geom for foot in task.robot.feet for geom in spec.body(foot).geoms if geom.priority > 0]
         mark(spec, spec.geom("ground"), feet)
     return spec.compile()

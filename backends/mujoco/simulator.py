@@ -13,7 +13,7 @@ from array_api_compat import numpy as xp
 from mujoco.batch import Batch
 
 from locoenvs.actuators import Actuator, actuator_of
-from locoenvs.backends.mujoco.contact import Contact, install
+from locoenvs.backends.mujoco.contact import Contact
 from locoenvs.backends.mujoco.model import Cone, compile_model
 from locoenvs.backends.mujoco.render import Renderer
 from locoenvs.machine import cores
@@ -69,10 +69,9 @@ class MujocoSimulator:
         cone: Cone = "elliptic",
         actuator: Actuator | None = None,
     ) -> None:
-        if contact == "triangles" and task.terrain.kind != "plane":
-            install()
         self.num_envs = num_envs
         self.task = task
+        self.options = {"contact": contact, "cone": cone}
         self._height_map = height_map
         if actuator is None and task.actuator.kind != "pd":
             actuator = actuator_of(task)
