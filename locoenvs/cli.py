@@ -95,6 +95,8 @@ def train(
     actuator: OptionalActuator = None,
     device: OptionalText = None,
     options: Options = (),
+    validate_every: OptionalInt = None,
+    until_bar: bool = False,
     wandb: bool = False,
 ) -> None:
     """Train a policy.
@@ -114,6 +116,8 @@ def train(
         actuator: What drives the joints: pd, or lstm, the drives' own dynamics as a network learned them.
         device: Where to compute, such as cpu or cuda:0.
         options: The backend's own, as name=value: contact=mujoco, cone=pyramidal, threads=1.
+        validate_every: Judge it after every so many updates, on streams that are neither trained on nor held out.
+        until_bar: Stop once it is good enough there twice in a row (flat ground).
         wandb: Log to Weights & Biases too.
     """
     if resume is not None:
@@ -136,6 +140,8 @@ def train(
         actuator=actuator,
         device=device,
         options=_options(options),
+        validate_every=validate_every,
+        until_bar=until_bar,
         wandb=wandb,
     )
     folder = _train(learner or "rsl_rl", settings)
@@ -413,9 +419,7 @@ def _evaluate(
     """Evaluate, with a bar that shows how far it is."""
     with Progress(console=console, transient=True) as progress:
         bar = progress.add_task(f"evaluating {panel.num_robots} robots", total=1.0)
-        return evaluate(
-            policy, panel, backend, lambda share: progress.update(bar, completed=share), options=options
-        )
+        return evaluate(policy, panel, backend, lambda share: progress.update(bar, completed=share), options=options)
 
 
 def _print_result(console: Console, result: Result) -> None:

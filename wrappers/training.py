@@ -18,6 +18,7 @@ from rich.console import Console
 
 from locoenvs import engines, install, terminal
 from locoenvs.arrays import Kind
+from locoenvs.evaluate import Result
 from locoenvs.machine import hardware, memory, versions
 from locoenvs.policy import Layer, Policy, load_policy, save_policy
 from locoenvs.registration import task as task_of
@@ -30,6 +31,7 @@ from locoenvs.wrappers.metered import MeteredEnv
 from locoenvs.wrappers.networks import check_symmetric
 from locoenvs.wrappers.ppo import PPOConfig, check_memory, config, geometry
 from locoenvs.wrappers.progress import Progress, Stop
+from locoenvs.wrappers.validation import Validation, asked, described
 
 CHECKPOINT_SECONDS = 60.0
 
@@ -122,6 +124,7 @@ def train(
             "options": dict(settings.options or {}),
             "seed": settings.seed or 0,
             "minutes": settings.minutes,
+            "validation": asked(settings),
             "start_from": None if start is None else {"sha256": start.sha256, **start.provenance},
             "ppo": dataclasses.asdict(ppo),
             "versions": _versions(kind),
@@ -217,6 +220,8 @@ def _resumed(recipe: dict[str, Any], kind: type[Learner], settings: TrainSetting
         recipe["ppo"] = {**recipe["ppo"], "updates": settings.updates}
     if settings.minutes is not None:
         recipe["minutes"] = settings.minutes
+    if settings.validate_every is not None:
+        recipe["validation"] = asked(settings)
     return recipe
 
 
@@ -251,6 +256,7 @@ class Training:
         self.run, self.task, self.ppo, self.recipe = run, task, ppo, recipe
         self.update = 0
         self.seconds = 0.0
+        self.validation = Validation.of(task, recipe)
         torch.manual_seed(recipe["seed"])
         np.random.seed(recipe["seed"] % 2**32)
         self.env = MeteredEnv(
@@ -287,6 +293,13 @@ class Training:
                 if wandb is not None:
                     wandb.log(dict(_scalars(line)), step=self.update)
                 progress.show(line)
+                if self.validation is not None and self.validation.due(self.update):
+                    judged = self._validate(self.validation)
+                    progress.say(described(judged))
+                    for name, estimate in judged.metrics.items():
+                        writer.add_scalar(f"validation/{name}", estimate.value, self.update)
+                    if self.validation.reached:
+                        break
                 if self.update == first + 2 < self.ppo.updates:
                     progress.say(_duration(line, self.ppo, self.task, self.recipe, limit - self.seconds))
                 if time.perf_counter() - saved_at > CHECKPOINT_SECONDS:
@@ -297,13 +310,30 @@ class Training:
             wandb.finish()
         self.save()
         self.export()
-        if self.update < self.ppo.updates:
+        if self.validation is not None and self.validation.reached:
+            console.print(
+                f"good enough {self.validation.met} times in a row after {self.update} updates, {_time(self.seconds)}"
+            )
+        elif self.update < self.ppo.updates:
             why = f"Interrupted by {stop.name}" if stop.signal else f"{self.recipe['minutes']:g} minutes are over"
             more = "" if stop.signal else " and more --minutes"
             console.print(
                 f"{why} after {self.update} of {self.ppo.updates} updates; go on with --resume {self.run.folder}{more}"
             )
         stop.end()
+
+    def _validate(self, validation: Validation) -> Result:
+        """Export the policy as it is, judge it and write down what was found. It counts as time of the training."""
+        begun = time.perf_counter()
+        self.export()
+        options = _options(self.recipe)
+        result = validation.judge(load_policy(self.run.policy), self.recipe["backend"], options, self.env.device)
+        self.seconds += time.perf_counter() - begun
+        metrics = {name: estimate.value for name, estimate in result.metrics.items()}
+        elapsed = {"elapsed_seconds": round(self.seconds, 2), "seconds": round(time.perf_counter() - begun, 2)}
+        resets = result.reset_reasons
+        self.run.record("validation", update=self.update, **elapsed, met=validation.met, metrics=metrics, resets=resets)
+        return result
 
     def _update(self) -> dict[str, Any]:
         """One update; its ledger line."""
@@ -337,6 +367,7 @@ class Training:
             **self._identity(),
             "update": self.update,
             "seconds": self.seconds,
+            "met_bar": 0 if self.validation is None else self.validation.met,
             "algorithm": self.learner.save(),
             "rng": {
                 "torch": torch.get_rng_state(),
@@ -371,6 +402,8 @@ class Training:
         saved["clock"] = saved["clock"].reshape(())
         self.learner.load(state["algorithm"], self.env.restore(saved))
         self.update, self.seconds = state["update"], state["seconds"]
+        if self.validation is not None:
+            self.validation.met = state.get("met_bar", 0)
         torch.set_rng_state(state["rng"]["torch"])
         if torch.cuda.is_available() and len(state["rng"]["cuda"]) == torch.cuda.device_count():
             torch.cuda.set_rng_state_all(state["rng"]["cuda"])
