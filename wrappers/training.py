@@ -31,7 +31,7 @@ from locoenvs.wrappers.metered import MeteredEnv
 from locoenvs.wrappers.networks import check_symmetric
 from locoenvs.wrappers.ppo import PPOConfig, check_memory, config, geometry
 from locoenvs.wrappers.progress import Progress, Stop
-from locoenvs.wrappers.validation import Validation, asked, described
+from locoenvs.wrappers.validation import Validation, described, plan
 
 CHECKPOINT_SECONDS = 60.0
 
@@ -124,7 +124,7 @@ def train(
             "options": dict(settings.options or {}),
             "seed": settings.seed or 0,
             "minutes": settings.minutes,
-            "validation": asked(settings),
+            "validation": plan(settings),
             "start_from": None if start is None else {"sha256": start.sha256, **start.provenance},
             "ppo": dataclasses.asdict(ppo),
             "versions": _versions(kind),
@@ -221,7 +221,7 @@ def _resumed(recipe: dict[str, Any], kind: type[Learner], settings: TrainSetting
     if settings.minutes is not None:
         recipe["minutes"] = settings.minutes
     if settings.validate_every is not None:
-        recipe["validation"] = asked(settings)
+        recipe["validation"] = plan(settings)
     return recipe
 
 

@@ -31,14 +31,14 @@ class Validation:
     @staticmethod
     def of(task: Task, recipe: dict[str, Any]) -> Validation | None:
         """What a run's recipe asks for; None if that is nothing. Raises ValueError where there is no panel or no bar."""
-        asked = recipe.get("validation")
-        if asked is None:
+        planned = recipe.get("validation")
+        if planned is None:
             return None
         panel = validation_of(task)
-        asked |= {"panel": panel.name, "panel_hash": panel.hash, "num_robots": panel.num_robots}
-        if asked["until_bar"] and task.terrain.kind != "plane":
+        planned |= {"panel": panel.name, "panel_hash": panel.hash, "num_robots": panel.num_robots}
+        if planned["until_bar"] and task.terrain.kind != "plane":
             raise ValueError("until_bar: the bar is one of flat ground. Leave it out, and give updates or minutes")
-        return Validation(panel, asked["every"], asked["until_bar"])
+        return Validation(panel, planned["every"], planned["until_bar"])
 
     def due(self, update: int) -> bool:
         return update % self.every == 0
@@ -55,7 +55,7 @@ class Validation:
         return self.until_bar and self.met >= IN_A_ROW
 
 
-def asked(settings: TrainSettings) -> dict[str, Any] | None:
+def plan(settings: TrainSettings) -> dict[str, Any] | None:
     """What the settings say of it, for a recipe."""
     if settings.validate_every is None:
         return None
