@@ -35,6 +35,7 @@ from locoenvs.recipes import nearest
 from locoenvs.registration import task as task_of
 from locoenvs.run import Run, write_atomically
 from locoenvs.wrappers.ppo import config
+from locoenvs.wrappers.validation import IN_A_ROW
 
 ENVIRONMENT = "Loco/AnymalC-Flat-v0"
 LEARNERS = ("rsl_rl", "skrl", "sb3", "rl_games", "brax")
@@ -130,7 +131,9 @@ def finished(place: Path) -> list[dict[str, Any]]:
     recipe, lines = Run.open(place).recipe(), ledger(place)
     done, seconds = (lines[-1]["update"], lines[-1]["elapsed_seconds"]) if lines else (0, 0.0)
     limit = float("inf") if recipe["minutes"] is None else 60 * recipe["minutes"]
-    if done < recipe["ppo"]["updates"] and seconds + 0.01 < limit:  # the ledger rounds
+    judged = [line for line in Run.open(place).records() if line["kind"] == "validation"]
+    stopped = bool(judged) and recipe["validation"]["until_bar"] and judged[-1]["met"] >= IN_A_ROW
+    if not stopped and done < recipe["ppo"]["updates"] and seconds + 0.01 < limit:  # the ledger rounds
         raise SystemExit(
             f"interrupted: {place} has {done} of {recipe['ppo']['updates']} updates. Call again to go on with it"
         )
