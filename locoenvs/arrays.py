@@ -53,6 +53,8 @@ def convert(array: Array, kind: Kind, device: object = None) -> Array:
     could not be written to, or would change when the original is written to while jax still reads it.
     """
     if kind == "numpy":
+        if type(array) is np.ndarray:
+            return array
         if is_jax_array(array):
             return np.array(array)
         return array.detach().cpu().numpy() if is_torch_array(array) else np.asarray(array)

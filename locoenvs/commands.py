@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from locoenvs import rng
+from locoenvs import rng, rows
 from locoenvs.mdp import Mdp
 from locoenvs.rotation import heading, wrap_to_pi
 from locoenvs.state import Array
@@ -34,6 +34,8 @@ def resampled(
     if interval is None:
         return command
     due = step % round(interval / mdp.task.timing.control_dt) == 0
+    if rows.nobody(due):
+        return command
     if factor is not None:
         chance = chance * factor
     if factor is not None or chance < 1.0:

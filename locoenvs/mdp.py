@@ -31,6 +31,7 @@ class Mdp:
     penalized: Array  # (P,) indices into the contact bodies
     terminating: Array  # (T,) indices into the contact bodies
     scan_points: Array  # (K, 2) m, in the base's heading frame
+    scale: Array  # (O,) what the observation's values are multiplied by
     noise: Array  # (O,) half width of the observation noise, in scaled units
     sphere_radius: Array  # (S,) m
     sphere_points: (
@@ -84,9 +85,8 @@ def prepare(task: Task, height_map: HeightMap, xp: ModuleType, device: object = 
         soft_lower=array(middle - half),
         soft_upper=array(middle + half),
         scan_points=array(points),
-        noise=array(
-            np.concatenate([np.full(slot.stop - slot.start, slot.noise * slot.scale) for slot in layout(task)])
-        ),
+        scale=array([slot.scale for slot in layout(task) for _ in range(slot.start, slot.stop)]),
+        noise=array([slot.noise * slot.scale for slot in layout(task) for _ in range(slot.start, slot.stop)]),
         sphere_radius=array([sphere.radius for sphere in robot.spheres]),
         sphere_points=array(_lower_half()),
         **indices,

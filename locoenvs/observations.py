@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from array_api_compat import array_namespace
 
-from locoenvs import rng
+from locoenvs import compiled, rng
 from locoenvs.rotation import heading, projected_gravity
 from locoenvs.state import Array, Episodes, Observation
 from locoenvs.task import HeightScan, Noise, Task
@@ -91,11 +91,16 @@ def observe(mdp: Mdp, episodes: Episodes) -> Observation:
     if task.observations.heights is not None:
         values["heights"] = height_samples(mdp, readout.base_position, readout.base_quaternion)
     clip = task.observations.clip
-    clean = xp.concat([values[slot.name] * slot.scale for slot in mdp.layout], axis=-1)
+    measured = xp.concat([values[slot.name] for slot in mdp.layout], axis=-1)
     if task.observations.noise is None:
-        clean = clean.clip(-clip, clip)
+        clean = (measured * mdp.scale).clip(-clip, clip)
         return Observation(clean, clean)
-    draws = rng.uniform(episodes.key, episodes.number, episodes.step, rng.Purpose.OBSERVATION_NOISE, clean.shape[1])
+    counter = episodes.key, episodes.number, episodes.step
+    if kernels := compiled.kernels(measured, *counter):
+        purpose = int(rng.Purpose.OBSERVATION_NOISE)
+        return Observation(*kernels.noisy(measured, mdp.scale, mdp.noise, *counter, purpose, clip))
+    clean = measured * mdp.scale
+    draws = rng.uniform(*counter, rng.Purpose.OBSERVATION_NOISE, clean.shape[1])
     noisy = clean + (draws * 2 - 1) * mdp.noise
     return Observation(noisy.clip(-clip, clip), clean.clip(-clip, clip))
 
@@ -111,9 +116,13 @@ def height_samples(mdp: Mdp, position: Array, quaternion: Array) -> Array:
     xp, scan = array_namespace(position), mdp.task.observations.heights
     assert scan is not None
     angle = heading(quaternion)
-    cos, sin = xp.cos(angle)[:, None], xp.sin(angle)[:, None]
+    cos, sin, ground = xp.cos(angle), xp.sin(angle), mdp.height_map
+    if kernels := compiled.kernels(position, angle):
+        place = *ground.origin, 1 / ground.cell
+        return kernels.height_samples(mdp.ground, *place, position, cos, sin, mdp.scan_points, scan.offset, scan.clip)
+    cos, sin = cos[:, None], sin[:, None]
     forward, sideways = mdp.scan_points[None, :, 0], mdp.scan_points[None, :, 1]
     x = position[:, 0:1] + cos * forward - sin * sideways
     y = position[:, 1:2] + sin * forward + cos * sideways
-    ground = ground_height(mdp.ground, mdp.height_map.origin, mdp.height_map.cell, x, y)
-    return (position[:, 2:3] - scan.offset - ground).clip(-scan.clip, scan.clip)
+    below = ground_height(mdp.ground, ground.origin, ground.cell, x, y)
+    return (position[:, 2:3] - scan.offset - below).clip(-scan.clip, scan.clip)

@@ -17,6 +17,7 @@ from typing import TypeAlias
 
 from array_api_compat import array_namespace
 
+from locoenvs import compiled
 from locoenvs.arrays import device_of
 from locoenvs.state import Array
 
@@ -87,6 +88,8 @@ def robot_key(seed: Seed, split: int, robot: Array, families: int) -> Array:
 
 def uniform(key: Array, episode: Array, step: Array, purpose: Purpose, count: int) -> Array:
     """``count`` draws a robot, (num_envs, count) float32 in [0, 1), from (num_envs,) int32 counters."""
+    if kernels := compiled.kernels(key, episode, step):
+        return kernels.uniform(key, episode, step, int(purpose), count)
     xp = array_namespace(key)
     key = _chain(_chain(_chain(key, episode), step), int(purpose))
     index = xp.arange(1, count + 1, dtype=xp.int32, device=device_of(key)) * _GOLDEN

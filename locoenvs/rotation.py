@@ -9,6 +9,7 @@ import math
 
 from array_api_compat import array_namespace
 
+from locoenvs import compiled
 from locoenvs.state import Array
 
 
@@ -24,6 +25,9 @@ def rotate_inverse(quaternion: Array, vector: Array) -> Array:
 
 def _rotate(quaternion: Array, vector: Array, sign: float) -> Array:
     """v + 2 w (u x v) + 2 u x (u x v), with u the quaternion's vector part times ``sign``."""
+    if quaternion.ndim == vector.ndim == 2 and len(quaternion) == len(vector):
+        if kernels := compiled.kernels(quaternion, vector):
+            return kernels.rotate(quaternion, vector, sign)
     xp = array_namespace(quaternion)
     w, x, y, z = (quaternion[..., i] for i in range(4))
     x, y, z = x * sign, y * sign, z * sign

@@ -9,6 +9,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import TypeVar
 
+import numpy as np
 from array_api_compat import array_namespace, is_jax_array
 
 from locoenvs.state import Array
@@ -45,8 +46,21 @@ def from_named(tree: Tree, array: Callable[[str], Array]) -> Tree:
     return map_arrays(lambda _: array(next(names)), tree)
 
 
+def nobody(mask: Array) -> bool:
+    """Whether ``mask`` (num_envs,) holds nowhere, as far as it can be known: False where it is traced or lives on an
+    accelerator, which would have to be waited for."""
+    return _in_reach(mask) and not bool(mask.any())
+
+
+def _in_reach(mask: Array) -> bool:
+    """Whether looking at the values waits for nothing."""
+    return type(mask) is np.ndarray or not is_jax_array(mask) and getattr(mask.device, "type", "cpu") == "cpu"
+
+
 def select(mask: Array, yes: Tree, no: Tree) -> Tree:
     """Rows of ``yes`` where ``mask`` (num_envs,) holds, rows of ``no`` elsewhere."""
+    if nobody(mask):
+        return no
     xp = array_namespace(mask)
     return map_arrays(lambda a, b: xp.where(xp.reshape(mask, mask.shape + (1,) * (a.ndim - 1)), a, b), yes, no)
 
@@ -57,12 +71,12 @@ def replace(mask: Array, old: Tree, function: Callable[[Source], Tree], source: 
     ``function`` maps rows to rows independently. Where arrays are traced or live on an accelerator it sees all rows,
     which needs no synchronization; on a CPU it sees only the rows that are wanted. ``old`` is never changed.
     """
-    xp = array_namespace(mask)
-    if is_jax_array(mask) or getattr(getattr(mask, "device", None), "type", "cpu") != "cpu":
+    if not _in_reach(mask):
         return select(mask, function(source), old)
-    index = xp.nonzero(mask)[0]
-    if index.shape[0] == 0:
+    if nobody(mask):
         return old
+    xp = array_namespace(mask)
+    index = xp.nonzero(mask)[0]
     if index.shape[0] == mask.shape[0]:
         return function(source)
     part = function(map_arrays(lambda a: a[index], source))

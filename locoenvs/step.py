@@ -26,7 +26,7 @@ from locoenvs.arrays import device_of
 from locoenvs.kinematics import sphere_centers
 from locoenvs.mdp import Mdp
 from locoenvs.observations import observe
-from locoenvs.rewards import Step, disturbance_factor, reward_terms
+from locoenvs.rewards import Step, disturbance_factor, reward_terms, squared_norm
 from locoenvs.rotation import from_heading, rotate, rotate_inverse
 from locoenvs.state import RESET_REASONS, Array, EnvState, Episodes, Readout, Simulator, Transition
 from locoenvs.terrain import EDGE, ground_height
@@ -51,10 +51,10 @@ def advance(
     Robots of the mask ``idle`` (num_envs,) wait to be reset: their episode stands still and they earn nothing.
     """
     xp, task, before = mdp.xp, mdp.task, state.episodes
-    finite = xp.all(xp.isfinite(action), axis=-1)
-    action = xp.where(finite[:, None], action, before.last_action).clip(-task.action_clip, task.action_clip)
+    bad = ~xp.all(xp.isfinite(action), axis=-1)
+    action = rows.select(bad, before.last_action, action).clip(-task.action_clip, task.action_clip)
     physics, readout = simulator.advance(state.physics, mdp.default_pose + task.robot.action_scale * action)
-    broken = readout.broken | ~finite
+    broken = readout.broken | bad
     readout = dataclasses.replace(rows.select(broken, before.readout, readout), broken=broken)
     count = before.step + 1
 
@@ -63,7 +63,7 @@ def advance(
     command = commands.steered(mdp, command, readout.base_quaternion)
     physics, pushed = _pushed(mdp, simulator, physics, before, count, readout, disturbance)
 
-    base_force = xp.sum(readout.contact_force[:, mdp.terminating] ** 2, axis=-1)
+    base_force = squared_norm(readout.contact_force[:, mdp.terminating])
     base_contact = xp.any(base_force > task.terminations.contact_force**2, axis=-1)
     terminated = base_contact | readout.broken
     late = count >= task.timing.max_episode_steps
@@ -87,7 +87,7 @@ def advance(
         ),
         state.clock,
     )
-    speed = xp.sqrt(xp.sum(command[:, :2] ** 2, axis=-1))
+    speed = xp.sqrt(squared_norm(command[:, :2]))
     after = Episodes(
         robot=before.robot,
         key=before.key,
@@ -110,18 +110,13 @@ def advance(
         terminated, truncated = terminated & ~idle, truncated & ~idle
         terms = {name: xp.where(idle, xp.zeros_like(value), value) for name, value in terms.items()}
     observation = observe(mdp, after)
-    running, time_limit, base_contact, broken, map_edge = (
-        xp.full_like(count, index) for index in range(len(RESET_REASONS))
-    )
-    reason = xp.where(truncated, xp.where(late, time_limit, map_edge), running)
-    reason = xp.where(terminated, xp.where(readout.broken, broken, base_contact), reason)
     transition = Transition(
         observation=observation,
         final_observation=observation,
         reward=_total(mdp, terms),
         terminated=terminated,
         truncated=truncated,
-        reset_reason=reason,
+        reset_reason=_reason(mdp, count, late, truncated, readout.broken, terminated),
         reward_terms=terms,
         log=_log(mdp, after, terminated | truncated),
     )
@@ -240,6 +235,18 @@ def _at_the_edge(mdp: Mdp, readout: Readout) -> Array:
     return (x > -mdp.height_map.origin[0] - EDGE) | (y > -mdp.height_map.origin[1] - EDGE)
 
 
+def _reason(mdp: Mdp, count: Array, late: Array, truncated: Array, broken: Array, terminated: Array) -> Array:
+    """Why each robot is reset, if it is, (num_envs,) int32 like the ``count`` of steps."""
+    xp = mdp.xp
+    if rows.nobody(truncated | terminated):
+        return xp.zeros_like(count)
+    running, time_limit, base_contact, broken_physics, map_edge = (
+        xp.full_like(count, index) for index in range(len(RESET_REASONS))
+    )
+    reason = xp.where(truncated, xp.where(late, time_limit, map_edge), running)
+    return xp.where(terminated, xp.where(broken, broken_physics, base_contact), reason)
+
+
 def _pushed(
     mdp: Mdp,
     simulator: Simulator,
@@ -254,6 +261,8 @@ def _pushed(
     if pushes is None:
         return physics, readout
     due = count % round(pushes.interval / mdp.task.timing.control_dt) == 0
+    if rows.nobody(due):
+        return physics, readout
     draws = rng.uniform(episodes.key, episodes.number, count, rng.Purpose.PUSH, 2)
     change = rng.between(draws, -pushes.velocity, pushes.velocity)
     if factor is not None:
@@ -276,13 +285,14 @@ def _total(mdp: Mdp, terms: dict[str, Array]) -> Array:
 def _log(mdp: Mdp, episodes: Episodes, done: Array) -> dict[str, Array]:
     """Means over the episodes that ended in this step, zero if none did, and how many they were."""
     xp = mdp.xp
+    names = ("episodes", "episode_seconds", "level", *(f"reward/{name}" for name in mdp.reward_names))
+    if rows.nobody(done):
+        zero = xp.zeros((), dtype=xp.float32, device=device_of(done))
+        return dict.fromkeys(names, zero)
     weight = xp.astype(done, xp.float32)
     count = xp.sum(weight)
     share = weight / xp.where(count > 0, count, xp.ones_like(count))
     seconds = xp.astype(episodes.step, xp.float32) * mdp.task.timing.control_dt
     rates = xp.sum(episodes.sums * share[:, None], axis=0) / mdp.task.timing.episode_length
-    log = {"episodes": count, "episode_seconds": xp.sum(seconds * share)}
-    log["level"] = xp.sum(xp.astype(episodes.level, xp.float32) * share)
-    for index, name in enumerate(mdp.reward_names):
-        log[f"reward/{name}"] = rates[index]
-    return log
+    level = xp.sum(xp.astype(episodes.level, xp.float32) * share)
+    return dict(zip(names, [count, xp.sum(seconds * share), level, *rates], strict=True))

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from array_api_compat import array_namespace, is_numpy_array
 
+from locoenvs import compiled
 from locoenvs.state import Array
 from locoenvs.task import Range, Task, Terrain, TileKind
 
@@ -243,6 +244,9 @@ def ground_height(heights: Array, origin: tuple[float, float], cell: float, x: A
     """
     if not is_numpy_array(x):
         return _ground_height(heights, origin, cell, x, y)
+    if kernels := compiled.kernels(heights, x, y):
+        flat = kernels.ground_height(heights, *origin, 1 / cell, np.ravel(x), np.ravel(y))
+        return flat.reshape(x.shape)
     result = np.empty(x.size, np.float32)
     x_flat, y_flat = x.reshape(-1), y.reshape(-1)
     with np.errstate(invalid="ignore"):  # a NaN as an integer

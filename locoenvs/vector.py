@@ -367,9 +367,9 @@ class LocoVectorEnv(VectorEnv, gymnasium.Env):  # type: ignore[misc]
         if not xp.isdtype(action.dtype, "real floating"):
             raise ValueError(f"actions must be floating point, got {action.dtype}: convert them to float32")
         if not self._compiled and on_cpu(action):
-            bad = ~xp.all(xp.isfinite(action), axis=-1)
-            if bool(xp.any(bad)):
-                robots = np.nonzero(convert(bad, "numpy"))[0]
+            finite = xp.isfinite(action)
+            if not bool(xp.all(finite)):
+                robots = np.nonzero(~convert(xp.all(finite, axis=-1), "numpy"))[0]
                 raise ValueError(f"actions of robots {_few(robots)} are NaN or infinite: the policy has diverged")
         return xp.astype(action, xp.float32, copy=False)
 
