@@ -16,14 +16,14 @@ import jax.numpy as jnp
 import mujoco
 from mujoco import mjx
 
-ITERATIONS, LINE_SEARCH = 20, 8
+ITERATIONS, LINE_SEARCH = 30, 8
 """Most Newton iterations, and steps of each one's line search. Native MuJoCo takes up to about ten iterations when feet land
 or slip; stopping at four throws robots into the air."""
 
 TOGETHER, GROUPS = 3, 8
 """After so many iterations the robots that are not done go on in groups of one in so many of all."""
 
-_NOISE = 2e-6
+_NOISE = 2e-5
 """A gradient that is this small a part of the forces that it is the sum of is zero: float32 has 7 digits."""
 
 
