@@ -13,22 +13,27 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import mujoco
 from mujoco import mjx
 
-ITERATIONS, LINE_SEARCH = 20, 8
+ITERATIONS, LINE_SEARCH = 30, 8
 """Most Newton iterations, and steps of each one's line search. Native MuJoCo takes up to about ten iterations when feet land
 or slip; stopping at four throws robots into the air."""
 
 TOGETHER, GROUPS = 3, 8
 """After so many iterations the robots that are not done go on in groups of one in so many of all."""
 
-_NOISE = 2e-6
+_NOISE = 2e-5
 """A gradient that is this small a part of the forces that it is the sum of is zero: float32 has 7 digits."""
 
 
 class Problem(NamedTuple):
     """Of one robot, or of all with another axis in front: the accelerations a (nv,) that minimize
-    (a - free)^T mass (a - free) / 2 + sum_i stiffness_i min(0, r_i)^2 / 2, with r = jacobian a - aim."""
+    (a - free)^T mass (a - free) / 2 + sum_i force_i^2 / (2 stiffness_i), with the forces that r = jacobian a - aim calls for.
+
+    Of the R rows the last 3 C are contacts with friction, each its normal and two tangents of the same stiffness: their force
+    is the point of the friction cone that is nearest to -stiffness r. Any other row pushes, -stiffness min(0, r).
+    """
 
     jacobian: jax.Array  # (R, nv)
     stiffness: jax.Array  # (R,)
@@ -37,6 +42,7 @@ class Problem(NamedTuple):
     free: jax.Array  # (nv,) without constraints
     effort: jax.Array  # () size of the forces that are not the constraints'
     warm: jax.Array  # (nv,) of the physics step before
+    friction: jax.Array  # (C,) coefficients
 
 
 class Guess(NamedTuple):
@@ -45,11 +51,30 @@ class Guess(NamedTuple):
     done: jax.Array  # ()
 
 
+class Pushed(NamedTuple):
+    """The constraints of one robot at some residuals."""
+
+    force: jax.Array  # (R,)
+    scalar: jax.Array  # (R - 3 C,) by how much a row's force falls as its residual grows
+    block: jax.Array  # (C, 3, 3) the same of a contact's rows
+
+    def fall(self, change: jax.Array) -> jax.Array:
+        """By how much the forces fall, to first order, as the residuals grow by ``change`` (R, ...)."""
+        split, count = len(self.scalar), len(self.block)
+        rows, contacts = change[:split], change[split:].reshape(count, 3, *change.shape[1:])
+        ones = (1,) * (change.ndim - 1)
+        scalar = self.scalar.reshape(-1, *ones) * rows
+        block = jnp.sum(self.block.reshape(count, 3, 3, *ones) * contacts[:, None], axis=2)
+        return jnp.concatenate([scalar, block.reshape(3 * count, *change.shape[1:])])
+
+
 def solve(model: mjx.Model, data: mjx.Data) -> mjx.Data:
-    """``data`` of one robot with the accelerations that its constraints allow, as ``mjx.solve``, for constraints that only
-    push: limits of joints, and contacts with pyramidal friction."""
+    """``data`` of one robot with the accelerations that its constraints allow, as ``mjx.solve``, for limits of joints, and
+    contacts whose friction cone is a pyramid, or elliptic and the same along both tangents."""
     own = data._impl
     assert own.ne == 0 and own.nf == 0, "no equality constraints and no friction of joints"
+    elliptic = model.opt.cone == mujoco.mjtCone.mjCONE_ELLIPTIC
+    assert not elliptic or (own.contact.dim == 3).all(), "sliding friction alone"
     problem = Problem(
         jacobian=own.efc_J,
         stiffness=own.efc_D,
@@ -58,15 +83,50 @@ def solve(model: mjx.Model, data: mjx.Data) -> mjx.Data:
         free=data.qacc_smooth,
         effort=jnp.linalg.norm(data.qfrc_smooth),
         warm=data.qacc_warmstart,
+        friction=own.contact.friction[:, 0] if elliptic else jnp.zeros(0),
     )
     acceleration, residual = minimum(*problem)
-    force = -own.efc_D * jnp.minimum(residual, 0.0)
+    force = pushed(problem, residual).force
     changes: dict[str, Any] = {
         "qacc": acceleration,
         "qfrc_constraint": own.efc_J.T @ force,
         "_impl.efc_force": force,
     }
     return data.tree_replace(changes)
+
+
+def pushed(problem: Problem, residual: jax.Array) -> Pushed:
+    """The constraints of one robot at residuals (R,).
+
+    A contact's residual is in one of three zones: its force is zero, or it sticks, in the inside of the friction cone, or it
+    slips, on the cone's surface. There the force depends on how far the residual is along the cone, and on the direction of
+    slip; as that turns, the force turns with it.
+    """
+    split = len(residual) - 3 * len(problem.friction)
+    active = residual[:split] < 0
+    scalar = jnp.where(active, problem.stiffness[:split], 0.0)
+    contact, friction = residual[split:].reshape(-1, 3), problem.friction
+    stiffness = problem.stiffness[split:].reshape(-1, 3)[:, 0]
+    normal, tangents = contact[:, 0], contact[:, 1:]
+    speed = jnp.sqrt(jnp.sum(tangents**2, axis=-1))
+    sticks = speed <= -friction * normal
+    slips = ~sticks & (normal < friction * speed)
+    speed = jnp.where(slips, speed, 1.0)
+    slip = tangents / speed[:, None]
+    along = jnp.concatenate([jnp.ones_like(slip[:, :1]), -friction[:, None] * slip], axis=-1)
+    across = jnp.stack([jnp.zeros_like(speed), -slip[:, 1], slip[:, 0]], axis=-1)
+    amount = stiffness * (friction * speed - normal) / (1 + friction**2)
+    slipping = (stiffness / (1 + friction**2))[:, None, None] * _square(along)
+    turning = (amount * friction / speed)[:, None, None] * _square(across)
+    stuck = jnp.where(sticks, stiffness, 0.0)
+    force = jnp.where(slips[:, None], amount[:, None] * along, -stuck[:, None] * contact)
+    block = jnp.where(slips[:, None, None], slipping + turning, stuck[:, None, None] * jnp.eye(3))
+    return Pushed(jnp.concatenate([-scalar * residual[:split], force.reshape(-1)]), scalar, block)
+
+
+def _square(vectors: jax.Array) -> jax.Array:
+    """Of each vector (C, 3) its product with itself, (C, 3, 3)."""
+    return vectors[:, :, None] * vectors[:, None, :]
 
 
 @jax.custom_batching.custom_vmap
@@ -120,7 +180,7 @@ def _begin(problem: Problem) -> Guess:
     def residual_and_cost(acceleration: jax.Array) -> tuple[jax.Array, jax.Array]:
         residual = problem.jacobian @ acceleration - problem.aim
         apart = acceleration - problem.free
-        return residual, apart @ problem.mass @ apart + jnp.sum(problem.stiffness * jnp.minimum(residual, 0.0) ** 2)
+        return residual, apart @ problem.mass @ apart + jnp.sum(pushed(problem, residual).force ** 2 / problem.stiffness)
 
     (warm, cost), (cold, other) = residual_and_cost(problem.warm), residual_and_cost(problem.free)
     better = cost < other
@@ -128,20 +188,21 @@ def _begin(problem: Problem) -> Guess:
 
 
 def _step(problem: Problem, guess: Guess) -> Guess:
-    """One iteration; no change to a guess that is done. For as long as the same constraints push, the function is
-    quadratic: a full step that ends with those that it began with has found the minimum."""
-    jacobian, stiffness, mass = problem.jacobian, problem.stiffness, problem.mass
-    pushing = guess.residual < 0
-    weight = jnp.where(pushing, stiffness, 0.0)
-    inertial, pushed = mass @ (guess.acceleration - problem.free), jacobian.T @ (weight * guess.residual)
-    gradient = inertial + pushed
-    hessian = mass + (jacobian.T * weight) @ jacobian
+    """One iteration; no change to a guess that is done. It is when the forces after a full step are those that the step
+    counted on: so they are, exactly, for as long as the same rows push and no contact slips."""
+    jacobian, mass = problem.jacobian, problem.mass
+    now = pushed(problem, guess.residual)
+    inertial, held = mass @ (guess.acceleration - problem.free), jacobian.T @ now.force
+    gradient = inertial - held
+    hessian = mass + jacobian.T @ now.fall(jacobian)
     step = -jax.scipy.linalg.cho_solve(jax.scipy.linalg.cho_factor(hessian), gradient)
     change = jacobian @ step
-    exact = jnp.all((guess.residual + change < 0) == pushing)
-    length = _minimum_along(guess.residual, change, stiffness, step @ inertial, step @ mass @ step)
+    full = pushed(problem, guess.residual + change).force
+    left = jnp.linalg.norm(jacobian.T @ (full - (now.force - now.fall(change))))
+    exact = left < _NOISE * (problem.effort + jnp.linalg.norm(jacobian.T @ full))
+    length = _minimum_along(problem, guess.residual, change, step @ inertial, step @ mass @ step)
     length = jnp.where(exact, 1.0, length)
-    noise = jnp.linalg.norm(gradient) < _NOISE * (problem.effort + jnp.linalg.norm(pushed))
+    noise = jnp.linalg.norm(gradient) < _NOISE * (problem.effort + jnp.linalg.norm(held))
     keep = lambda old, new: jnp.where(guess.done, old, new)  # noqa: E731
     return Guess(
         keep(guess.acceleration, guess.acceleration + length * step),
@@ -151,18 +212,17 @@ def _step(problem: Problem, guess: Guess) -> Guess:
 
 
 def _minimum_along(
-    residual: jax.Array, change: jax.Array, stiffness: jax.Array, slope: jax.Array, curvature: jax.Array
+    problem: Problem, residual: jax.Array, change: jax.Array, slope: jax.Array, curvature: jax.Array
 ) -> jax.Array:
     """How far to go in a direction, in which the residuals (R,) change by ``change`` (R,) and the inertial part of the cost
     by ``slope`` and ``curvature``: where the cost's slope, which only grows, is zero. Newton's method within a bracket."""
 
     def closer(_: Any, carry: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
         length, low, high = carry
-        at = residual + length * change
-        weighted = jnp.where(at < 0, stiffness * change, 0.0)
-        rise = slope + length * curvature + jnp.sum(weighted * at)
+        at = pushed(problem, residual + length * change)
+        rise = slope + length * curvature - at.force @ change
         low, high = jnp.where(rise < 0, length, low), jnp.where(rise < 0, high, length)
-        step = length - rise / (curvature + jnp.sum(weighted * change))
+        step = length - rise / (curvature + change @ at.fall(change))
         middle = jnp.where(high < jnp.inf, (low + high) / 2, step)
         return jnp.where((step > low) & (step < high), step, middle), low, high
 
