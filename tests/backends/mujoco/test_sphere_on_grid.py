@@ -125,23 +125,23 @@ def plain_nearest(plain: Plain, center: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 @pytest.fixture(scope="module")
 def on_device() -> Callable[..., Any]:
-    """The rule of the backend ``mjx``, of the spheres of three radii at once."""
+    """The rule of the backend ``mjx``, of the spheres of all radii at once."""
     jax = pytest.importorskip("jax")
     from locoenvs.backends.mjx.contact import Grid
     from locoenvs.backends.mjx.contact import touch as rule
 
-    grid, radii = Grid(SIZE, SIZE, (0.0, 0.0), CELL), np.array(RADII[:3])
+    grid, radii = Grid(SIZE, SIZE, (0.0, 0.0), CELL), np.array(RADII)
     compiled = jax.jit(jax.vmap(lambda h, c: rule(h, grid, c, radii, np.arange(len(radii))), in_axes=(None, 0)))
     return lambda heights, center: compiled(heights.reshape(-1), center.astype(np.float32))
 
 
 @pytest.mark.parametrize("kind", GROUNDS)
 def test_it_is_the_rule_of_mjx(kind: str, on_device: Callable[..., Any]) -> None:
-    heights, radii = ground(kind), RADII[:3]
-    center = np.stack([centers(heights, radius, 400) for radius in radii], axis=1)  # (400, 3, 3)
+    heights, radii = ground(kind), RADII
+    center = np.stack([centers(heights, radius, 400) for radius in radii], axis=1)  # (400, 4, 3)
     theirs = on_device(heights, center)
     ours = np.array([[touched(heights, c, radius) for c, radius in zip(robot, radii)] for robot in center])
-    distances = np.stack([np.asarray(part.distance) for part in theirs], axis=-1)  # (400, 3, 2)
+    distances = np.stack([np.asarray(part.distance) for part in theirs], axis=-1)  # (400, 4, 2)
     touching = np.minimum(ours[..., 0], distances) <= 0
     gap = np.abs(np.where(touching, ours[..., 0] - distances, 0.0))
     assert (
