@@ -2,7 +2,8 @@
 
 A riser of stairs is one cell wide, so smaller cells make it steeper. Robots walk with this project's own contact in native
 MuJoCo, on all cells in turns in one run: what counts are the ratios. With ``--panel`` the shipped rough policy is also judged on
-the panel ``crossing`` on ground of each size of cell.
+the panel ``crossing`` on ground of each size of cell; its evaluations lie in a folder beside the result, and those that are
+there already are not done again.
 
 ::
 
@@ -28,7 +29,7 @@ from rich.table import Table
 from locoenvs.backends.mujoco.model import compile_model
 from locoenvs.benchmarks.ground_contact import Case
 from locoenvs.cli import POLICIES
-from locoenvs.evaluate import Estimate, evaluate
+from locoenvs.evaluate import Estimate, Result, evaluate
 from locoenvs.machine import hardware, versions
 from locoenvs.panel import load_panel
 from locoenvs.policy import load_policy
@@ -85,7 +86,8 @@ def ground_cells(
         case.env.close()
     if panel:
         for name in found:
-            found[name]["crossing"] = _crossing(float(name), threads, panel_robots)
+            kept = None if out is None else out.with_suffix("") / f"crossing-{name}.json"
+            found[name]["crossing"] = _success(_crossing(float(name), threads, panel_robots, kept))
     result = {
         "command": " ".join(["python -m locoenvs.benchmarks.ground_cells", *sys.argv[1:]]),
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -122,26 +124,31 @@ def _map(task: Task) -> dict[str, Any]:
     }
 
 
-def _crossing(cell: float, threads: int, robots: int | None) -> dict[str, Any]:
-    """The success of the shipped rough policy on the whole panel and on each kind and level of its ground."""
-    panel = load_panel("crossing")
+def _crossing(cell: float, threads: int, robots: int | None, kept: Path | None) -> Result:
+    """How the shipped rough policy does on the panel, from the file ``kept`` if that is what it holds; else it is written there."""
+    panel, policy = load_panel("crossing"), load_policy(POLICIES / "anymal_c_rough")
     panel = dataclasses.replace(
         panel,
-        name=f"{panel.name}, cells of {cell:g} m",
+        name=f"{panel.name}-cell-{cell:g}",
         task=with_cell(panel.task, cell),
         num_robots=panel.num_robots if robots is None else robots,
     )
-    options = {"threads": threads, "contact": "triangles"}
-    judged = evaluate(load_policy(POLICIES / "anymal_c_rough"), panel, backend="mujoco", options=options)
-    shares = judged.strata["terrain"] | judged.strata["terrain_and_level"]
-    return {
-        "robots": judged.num_robots,
-        "success": {
-            label: _per_cent(metrics["success_rate"])
-            for label, metrics in {"all": judged.metrics, **shares}.items()
-            if "success_rate" in metrics
-        },
-    }
+    if kept is not None and kept.exists():
+        judged = Result.from_json(kept.read_bytes(), str(kept))
+        if (judged.panel_hash, judged.policy_sha256) == (panel.hash, policy.sha256):
+            return judged
+    judged = evaluate(policy, panel, backend="mujoco", options={"threads": threads, "contact": "triangles"})
+    if kept is not None:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(kept, lambda file: file.write(judged.to_json().encode()))
+    return judged
+
+
+def _success(judged: Result) -> dict[str, Any]:
+    """Of all robots and of those on each kind and level of ground, %: mean and ends of its interval."""
+    shares = {"all": judged.metrics, **judged.strata["terrain"], **judged.strata["terrain_and_level"]}
+    success = {label: _per_cent(metrics["success_rate"]) for label, metrics in shares.items()}
+    return {"robots": judged.num_robots, "success": success}
 
 
 def _per_cent(share: Estimate) -> list[float | None]:

@@ -42,3 +42,7 @@ def test_each_size_of_cell_is_measured_and_judged(tmp_path: Path, monkeypatch: p
     for each in (coarse, fine):
         assert each["crossing"]["robots"] == 4
         assert set(each["crossing"]["success"]) == {"all", "stairs_up", "stairs_up 0", "stairs_up 1"}
+    kept = tmp_path / "result" / "crossing-0.05.json"
+    written = kept.read_text()
+    assert module._crossing(0.05, 1, 4, kept).to_json() == written == kept.read_text()
+    assert module._crossing(0.05, 1, 5, kept).num_robots == 5 and kept.read_text() != written
