@@ -180,7 +180,9 @@ def _begin(problem: Problem) -> Guess:
     def residual_and_cost(acceleration: jax.Array) -> tuple[jax.Array, jax.Array]:
         residual = problem.jacobian @ acceleration - problem.aim
         apart = acceleration - problem.free
-        return residual, apart @ problem.mass @ apart + jnp.sum(pushed(problem, residual).force ** 2 / problem.stiffness)
+        return residual, apart @ problem.mass @ apart + jnp.sum(
+            pushed(problem, residual).force ** 2 / problem.stiffness
+        )
 
     (warm, cost), (cold, other) = residual_and_cost(problem.warm), residual_and_cost(problem.free)
     better = cost < other

@@ -120,7 +120,7 @@ def _add_ground(spec: mujoco.MjSpec, task: Task, height_map: HeightMap) -> None:
     half_x, half_y = (columns - 1) * height_map.cell / 2, (rows - 1) * height_map.cell / 2
     field = spec.add_hfield(name="ground", nrow=rows, ncol=columns)
     field.size = [half_x, half_y, highest - lowest if highest > lowest else 1.0, 1.0]
-    field.userdata = heights.astype(np.float32).flatten().tolist()  # the compiler maps lowest..highest to 0..1
+    field.userdata = heights.astype(np.float32).flatten()  # the compiler maps lowest..highest to 0..1
     ground.type = mujoco.mjtGeom.mjGEOM_HFIELD
     ground.hfieldname = "ground"
     ground.pos = [height_map.origin[0] + half_x, height_map.origin[1] + half_y, lowest]
