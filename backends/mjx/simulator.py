@@ -113,7 +113,7 @@ class MjxSimulator:
         self.device: Any = find(device)
         self.impl: Impl = impl or ("warp" if is_gpu(self.device) else "jax")
         self.name = f"mjx-{self.impl}"
-        self.options = {"contact": contact}
+        self.options = {"contact": contact, "cone": cone}
         if actuator is None and task.actuator.kind != "pd":
             actuator = actuator_of(task)
         self._height_map, self._actuator = height_map, actuator
