@@ -14,16 +14,17 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import mujoco
+import numpy as np
 from mujoco import mjx
 
 ITERATIONS, LINE_SEARCH = 30, 8
 """Most Newton iterations, and steps of each one's line search. Native MuJoCo takes up to about ten iterations when feet land
 or slip; stopping at four throws robots into the air."""
 
-TOGETHER, GROUPS = 3, 8
-"""After so many iterations the robots that are not done go on in groups of one in so many of all."""
+TOGETHER, GROUPS, AT_ONCE = 3, 8, 2
+"""After so many iterations of all, robots that are not done go on in groups of one in so many of all, so many at once."""
 
-_NOISE = 2e-5
+_NOISE = 3e-5
 """A gradient that is this small a part of the forces that it is the sum of is zero: float32 has 7 digits."""
 
 
@@ -31,8 +32,9 @@ class Problem(NamedTuple):
     """Of one robot, or of all with another axis in front: the accelerations a (nv,) that minimize
     (a - free)^T mass (a - free) / 2 + sum_i force_i^2 / (2 stiffness_i), with the forces that r = jacobian a - aim calls for.
 
-    Of the R rows the last 3 C are contacts with friction, each its normal and two tangents of the same stiffness: their force
-    is the point of the friction cone that is nearest to -stiffness r. Any other row pushes, -stiffness min(0, r).
+    The last 3 C of the R rows are contacts with friction: all normals, all first tangents, all second ones, of the same
+    stiffness. A contact's force is the point of its friction cone that is nearest to -stiffness r. Any other row pushes:
+    -stiffness min(0, r).
     """
 
     jacobian: jax.Array  # (R, nv)
@@ -48,24 +50,66 @@ class Problem(NamedTuple):
 class Guess(NamedTuple):
     acceleration: jax.Array  # (nv,)
     residual: jax.Array  # (R,)
-    done: jax.Array  # ()
+    left: jax.Array  # () iterations that it may still take: none when it is done
 
 
 class Pushed(NamedTuple):
-    """The constraints of one robot at some residuals."""
+    """The constraints of one robot at some residuals (R,).
+
+    A contact is in one of three zones. It is open, without force. Or it sticks, with its force inside the friction cone. Or it
+    slips, with its force on the cone's surface: that depends on how far along the cone the residual is, and turns with
+    the direction of slip.
+    """
 
     force: jax.Array  # (R,)
-    scalar: jax.Array  # (R - 3 C,) by how much a row's force falls as its residual grows
-    block: jax.Array  # (C, 3, 3) the same of a contact's rows
+    weight: jax.Array  # (R,) by how much the forces fall, to first order, as the rows of :meth:`turned` grow
+    cone: jax.Array  # (C,) the coefficient of friction where a contact slips, 0 elsewhere
+    slip: jax.Array  # (2, C) its direction, a unit vector
 
-    def fall(self, change: jax.Array) -> jax.Array:
-        """By how much the forces fall, to first order, as the residuals grow by ``change`` (R, ...)."""
-        split, count = len(self.scalar), len(self.block)
-        rows, contacts = change[:split], change[split:].reshape(count, 3, *change.shape[1:])
-        ones = (1,) * (change.ndim - 1)
-        scalar = self.scalar.reshape(-1, *ones) * rows
-        block = jnp.sum(self.block.reshape(count, 3, 3, *ones) * contacts[:, None], axis=2)
-        return jnp.concatenate([scalar, block.reshape(3 * count, *change.shape[1:])])
+    def turned(self, rows: jax.Array) -> jax.Array:
+        """``rows`` (R, ...) turned so that they do not depend on each other: of contacts along the cone, across the slip, and
+        along the slip."""
+        count = len(self.cone)
+        across_shape = (count, *[1] * (rows.ndim - 1))
+        cone, x, y = (array.reshape(across_shape) for array in (self.cone, *self.slip))
+        others, normal, first, second = _parts(rows, count)
+        along = x * first + y * second
+        return jnp.concatenate([others, normal - cone * along, x * second - y * first, along])
+
+
+def _parts(rows: jax.Array, count: int) -> tuple[jax.Array, ...]:
+    """Of ``rows`` (R, ...) those that only push, and of ``count`` contacts the normals, first and second tangents."""
+    split = len(rows) - 3 * count
+    return rows[:split], *(rows[split + i * count : split + (i + 1) * count] for i in range(3))
+
+
+def pushed(problem: Problem, residual: jax.Array) -> Pushed:
+    """The constraints of one robot at residuals (R,)."""
+    friction, count = problem.friction, len(problem.friction)
+    others, normal, first, second = _parts(residual, count)
+    pushes, stiffness, _, _ = _parts(problem.stiffness, count)
+    speed = jnp.sqrt(first**2 + second**2)
+    sticks = speed <= -friction * normal
+    slips = ~sticks & (normal < friction * speed)
+    speed = jnp.where(slips, speed, 1.0)
+    x, y = jnp.where(slips, first / speed, 1.0), jnp.where(slips, second / speed, 0.0)
+    cone, stuck = jnp.where(slips, friction, 0.0), jnp.where(sticks, stiffness, 0.0)
+    softened = jnp.where(slips, stiffness / (1 + friction**2), 0.0)
+    load = softened * (friction * speed - normal)  # where it slips
+    pushes = jnp.where(others < 0, pushes, 0.0)
+    return Pushed(
+        force=jnp.concatenate(
+            [
+                -pushes * others,
+                load - stuck * normal,
+                -cone * load * x - stuck * first,
+                -cone * load * y - stuck * second,
+            ]
+        ),
+        weight=jnp.concatenate([pushes, softened + stuck, cone * load / speed + stuck, stuck]),
+        cone=cone,
+        slip=jnp.stack([x, y]),
+    )
 
 
 def solve(model: mjx.Model, data: mjx.Data) -> mjx.Data:
@@ -73,60 +117,31 @@ def solve(model: mjx.Model, data: mjx.Data) -> mjx.Data:
     contacts whose friction cone is a pyramid, or elliptic and the same along both tangents."""
     own = data._impl
     assert own.ne == 0 and own.nf == 0, "no equality constraints and no friction of joints"
-    elliptic = model.opt.cone == mujoco.mjtCone.mjCONE_ELLIPTIC
-    assert not elliptic or (own.contact.dim == 3).all(), "sliding friction alone"
+    order = np.arange(len(own.efc_D))
+    friction = jnp.zeros(0)
+    if model.opt.cone == mujoco.mjtCone.mjCONE_ELLIPTIC:
+        assert (own.contact.dim == 3).all(), "sliding friction alone"
+        friction = own.contact.friction[:, 0]
+        split = len(order) - 3 * len(friction)  # limits come first, then the contacts one by one
+        order[split:] = order[split:].reshape(-1, 3).T.reshape(-1)
     problem = Problem(
-        jacobian=own.efc_J,
-        stiffness=own.efc_D,
-        aim=own.efc_aref,
+        jacobian=own.efc_J[order],
+        stiffness=own.efc_D[order],
+        aim=own.efc_aref[order],
         mass=mjx.full_m(model, data),
         free=data.qacc_smooth,
         effort=jnp.linalg.norm(data.qfrc_smooth),
         warm=data.qacc_warmstart,
-        friction=own.contact.friction[:, 0] if elliptic else jnp.zeros(0),
+        friction=friction,
     )
     acceleration, residual = minimum(*problem)
     force = pushed(problem, residual).force
     changes: dict[str, Any] = {
         "qacc": acceleration,
-        "qfrc_constraint": own.efc_J.T @ force,
-        "_impl.efc_force": force,
+        "qfrc_constraint": problem.jacobian.T @ force,
+        "_impl.efc_force": force[np.argsort(order)],
     }
     return data.tree_replace(changes)
-
-
-def pushed(problem: Problem, residual: jax.Array) -> Pushed:
-    """The constraints of one robot at residuals (R,).
-
-    A contact's residual is in one of three zones: its force is zero, or it sticks, in the inside of the friction cone, or it
-    slips, on the cone's surface. There the force depends on how far the residual is along the cone, and on the direction of
-    slip; as that turns, the force turns with it.
-    """
-    split = len(residual) - 3 * len(problem.friction)
-    active = residual[:split] < 0
-    scalar = jnp.where(active, problem.stiffness[:split], 0.0)
-    contact, friction = residual[split:].reshape(-1, 3), problem.friction
-    stiffness = problem.stiffness[split:].reshape(-1, 3)[:, 0]
-    normal, tangents = contact[:, 0], contact[:, 1:]
-    speed = jnp.sqrt(jnp.sum(tangents**2, axis=-1))
-    sticks = speed <= -friction * normal
-    slips = ~sticks & (normal < friction * speed)
-    speed = jnp.where(slips, speed, 1.0)
-    slip = tangents / speed[:, None]
-    along = jnp.concatenate([jnp.ones_like(slip[:, :1]), -friction[:, None] * slip], axis=-1)
-    across = jnp.stack([jnp.zeros_like(speed), -slip[:, 1], slip[:, 0]], axis=-1)
-    amount = stiffness * (friction * speed - normal) / (1 + friction**2)
-    slipping = (stiffness / (1 + friction**2))[:, None, None] * _square(along)
-    turning = (amount * friction / speed)[:, None, None] * _square(across)
-    stuck = jnp.where(sticks, stiffness, 0.0)
-    force = jnp.where(slips[:, None], amount[:, None] * along, -stuck[:, None] * contact)
-    block = jnp.where(slips[:, None, None], slipping + turning, stuck[:, None, None] * jnp.eye(3))
-    return Pushed(jnp.concatenate([-scalar * residual[:split], force.reshape(-1)]), scalar, block)
-
-
-def _square(vectors: jax.Array) -> jax.Array:
-    """Of each vector (C, 3) its product with itself, (C, 3, 3)."""
-    return vectors[:, :, None] * vectors[:, None, :]
 
 
 @jax.custom_batching.custom_vmap
@@ -151,16 +166,13 @@ def _minima(problem: Problem) -> tuple[jax.Array, jax.Array]:
     guess = _improved(problem, jax.vmap(_begin)(problem), TOGETHER)
 
     def next_group(guess: Guess) -> Guess:
-        chosen = jnp.argsort(guess.done)[:group]  # those that are not done come first
+        chosen = jnp.argsort(guess.left == 0)[:group]  # those that are not done come first
         part = _improved(
-            Problem(*(array[chosen] for array in problem)),
-            Guess(*(array[chosen] for array in guess)),
-            ITERATIONS - TOGETHER,
+            Problem(*(array[chosen] for array in problem)), Guess(*(array[chosen] for array in guess)), AT_ONCE
         )
-        part = part._replace(done=jnp.ones_like(part.done))
         return Guess(*(array.at[chosen].set(new) for array, new in zip(guess, part)))
 
-    guess = jax.lax.while_loop(lambda guess: ~guess.done.all(), next_group, guess)
+    guess = jax.lax.while_loop(lambda guess: (guess.left > 0).any(), next_group, guess)
     return guess.acceleration, guess.residual
 
 
@@ -171,7 +183,10 @@ def _improved(problem: Problem, guess: Guess, most: int) -> Guess:
         guess, count = carry
         return jax.vmap(_step)(problem, guess), count + 1
 
-    return jax.lax.while_loop(lambda carry: ~carry[0].done.all() & (carry[1] < most), again, (guess, jnp.array(0)))[0]
+    def more(carry: tuple[Guess, jax.Array]) -> jax.Array:
+        return (carry[0].left > 0).any() & (carry[1] < most)
+
+    return jax.lax.while_loop(more, again, (guess, jnp.array(0)))[0]
 
 
 def _begin(problem: Problem) -> Guess:
@@ -186,30 +201,29 @@ def _begin(problem: Problem) -> Guess:
 
     (warm, cost), (cold, other) = residual_and_cost(problem.warm), residual_and_cost(problem.free)
     better = cost < other
-    return Guess(jnp.where(better, problem.warm, problem.free), jnp.where(better, warm, cold), jnp.array(False))
+    return Guess(jnp.where(better, problem.warm, problem.free), jnp.where(better, warm, cold), jnp.array(ITERATIONS))
 
 
 def _step(problem: Problem, guess: Guess) -> Guess:
-    """One iteration; no change to a guess that is done. It is when the forces after a full step are those that the step
-    counted on: so they are, exactly, for as long as the same rows push and no contact slips."""
+    """One iteration; no change to a guess that is done. For as long as the same rows push and no contact slips, the function is
+    quadratic, and a full step has found the minimum; near it, it is nearly so. What tells is the gradient after that step."""
     jacobian, mass = problem.jacobian, problem.mass
     now = pushed(problem, guess.residual)
-    inertial, held = mass @ (guess.acceleration - problem.free), jacobian.T @ now.force
-    gradient = inertial - held
-    hessian = mass + jacobian.T @ now.fall(jacobian)
+    inertial = mass @ (guess.acceleration - problem.free)
+    gradient = inertial - jacobian.T @ now.force
+    turned = now.turned(jacobian)
+    hessian = mass + (turned.T * now.weight) @ turned
     step = -jax.scipy.linalg.cho_solve(jax.scipy.linalg.cho_factor(hessian), gradient)
-    change = jacobian @ step
-    full = pushed(problem, guess.residual + change).force
-    left = jnp.linalg.norm(jacobian.T @ (full - (now.force - now.fall(change))))
-    exact = left < _NOISE * (problem.effort + jnp.linalg.norm(jacobian.T @ full))
-    length = _minimum_along(problem, guess.residual, change, step @ inertial, step @ mass @ step)
-    length = jnp.where(exact, 1.0, length)
-    noise = jnp.linalg.norm(gradient) < _NOISE * (problem.effort + jnp.linalg.norm(held))
-    keep = lambda old, new: jnp.where(guess.done, old, new)  # noqa: E731
+    change, pull = jacobian @ step, mass @ step
+    push = jacobian.T @ pushed(problem, guess.residual + change).force
+    found = jnp.linalg.norm(inertial + pull - push) < _NOISE * (problem.effort + jnp.linalg.norm(push))
+    length = _minimum_along(problem, guess.residual, change, step @ inertial, step @ pull)
+    length = jnp.where(found, 1.0, length)
+    keep = lambda old, new: jnp.where(guess.left > 0, new, old)  # noqa: E731
     return Guess(
         keep(guess.acceleration, guess.acceleration + length * step),
         keep(guess.residual, guess.residual + length * change),
-        guess.done | exact | noise,
+        jnp.where(found, 0, jnp.maximum(guess.left - 1, 0)),
     )
 
 
@@ -222,9 +236,9 @@ def _minimum_along(
     def closer(_: Any, carry: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
         length, low, high = carry
         at = pushed(problem, residual + length * change)
-        rise = slope + length * curvature - at.force @ change
+        rise = slope + length * curvature - jnp.sum(at.force * change)
         low, high = jnp.where(rise < 0, length, low), jnp.where(rise < 0, high, length)
-        step = length - rise / (curvature + change @ at.fall(change))
+        step = length - rise / (curvature + jnp.sum(at.weight * at.turned(change) ** 2))
         middle = jnp.where(high < jnp.inf, (low + high) / 2, step)
         return jnp.where((step > low) & (step < high), step, middle), low, high
 
