@@ -6,18 +6,16 @@ can be jitted, saved and cleared robot by robot. N robots, J joints.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
 from typing import Protocol
 
 import numpy as np
 from array_api_compat import array_namespace, is_numpy_array
 
+from locoenvs import compiled, workers
 from locoenvs.arrays import kind_of
 from locoenvs.drive import Network, load
-from locoenvs.machine import cores
 from locoenvs.robot import Robot
 from locoenvs.state import Array
 from locoenvs.task import LSTMActuator, Task
@@ -95,8 +93,8 @@ class LSTM:
     and one tanh, as sigmoid(x) = (1 + tanh(x / 2)) / 2.
     """
 
-    CHUNK = 1024
-    """Drives that numpy works on at a time, so that what a chunk needs stays in the processor's cache."""
+    PART = 4096
+    """Drives that a thread works on at a time."""
 
     def __init__(self, network: Network, limits: Sequence[float], speeds: Sequence[float] | None = None) -> None:
         self._units = [layer.units for layer in network.layers]
@@ -117,7 +115,6 @@ class LSTM:
         self._limit = np.array(limits, np.float32)
         self._fade = 2 / np.array([np.inf] * len(limits) if speeds is None else speeds, np.float32)
         self._on_device: dict[object, list[Array]] = {}
-        self._threads: tuple[int, ThreadPoolExecutor] | None = None  # of the process of that number: a fork has none
 
     def initial(self, num_envs: int, xp: ModuleType, device: object = None) -> Array:
         """See :class:`Actuator`."""
@@ -127,39 +124,22 @@ class LSTM:
         """See :class:`Actuator`."""
         xp = array_namespace(target)
         *weights, limit, fade = self._arrays(xp, target)
-        shape = target.shape
-        inputs = xp.stack([xp.reshape(target - position, (-1,)), xp.reshape(velocity, (-1,))])
         flat = xp.reshape(memory, (memory.shape[0], -1))
-        if is_numpy_array(target):
-            after, torque = self._in_chunks(weights, flat, inputs)
-        else:
-            after, torque = self._evaluate(xp, weights, flat, inputs)
+        given = [xp.reshape(part, (-1,)) for part in (target, position, velocity)]
+        if kernels := compiled.kernels(flat, *given):
+            after, torque = xp.empty_like(flat), xp.empty_like(given[0])
+            numbers = tuple(weights), limit, fade, flat, *given, after, torque
+            workers.in_parts(lambda start, stop: kernels.drives(*numbers, start, stop), len(torque), self.PART)
+            return xp.reshape(after, memory.shape), xp.reshape(torque, target.shape)
+        after, torque = self._evaluate(xp, weights, flat, xp.stack([given[0] - given[1], given[2]]))
         fading = fade * velocity
         least, most = -limit * (2 + fading).clip(0, 1), limit * (2 - fading).clip(0, 1)
-        return xp.reshape(after, memory.shape), xp.reshape(torque, shape).clip(least, most)
+        return xp.reshape(after, memory.shape), xp.reshape(torque, target.shape).clip(least, most)
 
     def clear(self, memory: Array, mask: Array) -> Array:
         """See :class:`Actuator`."""
         xp = array_namespace(memory)
         return xp.where(mask[None, :, None], xp.zeros_like(memory), memory)
-
-    def _in_chunks(self, weights: list[Array], memory: Array, inputs: Array) -> tuple[Array, Array]:
-        """What numpy does at once: chunk by chunk, on all cores if there are many."""
-        after, torque, xp = np.empty_like(memory), np.empty_like(inputs[0]), array_namespace(memory)
-
-        def work(start: int) -> None:
-            part = slice(start, start + self.CHUNK)
-            after[:, part], torque[part] = self._evaluate(xp, weights, memory[:, part], inputs[:, part])
-
-        starts = range(0, memory.shape[1], self.CHUNK)
-        if len(starts) <= 4:
-            for start in starts:
-                work(start)
-        else:
-            if self._threads is None or self._threads[0] != os.getpid():
-                self._threads = os.getpid(), ThreadPoolExecutor(cores())
-            list(self._threads[1].map(work, starts))
-        return after, torque
 
     def _evaluate(self, xp: ModuleType, weights: list[Array], memory: Array, inputs: Array) -> tuple[Array, Array]:
         """Memory (2 H L, M) and torques (M,) of M drives with inputs (2, M)."""
@@ -185,7 +165,7 @@ class LSTM:
 
 
 _BLOCK = 128
-"""Columns that numpy multiplies at a time; divides :attr:`LSTM.CHUNK`."""
+"""Columns that numpy multiplies at a time."""
 
 
 def _product(xp: ModuleType, a: Array, b: Array) -> Array:

@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from fake import BIPED
+from locoenvs import compiled, kernels
 from locoenvs.actuators import LSTM, PD, actuator_of
 from locoenvs.drive import GATES, Layer, Network, load
 from locoenvs.registration import task as task_of
@@ -92,13 +93,29 @@ def test_the_three_namespaces_agree() -> None:
     np.testing.assert_allclose(torques[0], torques[2], atol=5e-4)
 
 
-def test_chunks_do_not_change_the_torques(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sharing_the_drives_out_to_threads_does_not_change_the_torques(monkeypatch: pytest.MonkeyPatch) -> None:
     inputs = series(5, 7, 12)
     whole = run(LSTM(network(), LIMITS), numpy_xp, inputs)
-    monkeypatch.setattr(LSTM, "CHUNK", 13)
+    monkeypatch.setattr(LSTM, "PART", 13)
     parts = run(LSTM(network(), LIMITS), numpy_xp, inputs)
     for a, b in zip(whole, parts):
-        np.testing.assert_allclose(a, b, atol=1e-5)
+        np.testing.assert_array_equal(a, b)
+
+
+def test_without_compiled_kernels_it_is_the_same_but_for_rounding() -> None:
+    inputs = series(100, 5, 12)
+    compiled_ones = run(LSTM(network(), LIMITS, [12.0] * 12), numpy_xp, inputs)
+    with compiled.plain():
+        plain_ones = run(LSTM(network(), LIMITS, [12.0] * 12), numpy_xp, inputs)
+    for a, b in zip(compiled_ones, plain_ones):
+        np.testing.assert_allclose(a, b, atol=2e-4)
+
+
+def test_the_compiled_hyperbolic_tangent() -> None:
+    x = np.concatenate([np.linspace(-12, 12, 2001), [1e-8, 1e30, -1e30, np.inf, -np.inf]]).astype(np.float32)
+    found = np.array([kernels._tanh.py_func(value) for value in x])
+    np.testing.assert_allclose(found, np.tanh(x.astype(float)), atol=4e-7)
+    assert np.abs(found).max() == 1 and np.isnan(kernels._tanh.py_func(np.float32(np.nan)))
 
 
 def test_torques_are_clipped_at_each_joints_limit() -> None:
