@@ -103,13 +103,12 @@ def test_the_pyramid_is_native_mujocos_too(impl: str) -> None:
     ours, native = physics("flat", impl, "pyramidal"), physics("flat", "native", "pyramidal")
     np.testing.assert_allclose(braking(ours, friction, np.pi / 4, order=1), friction, rtol=0.02)
     assert (braking(ours, friction, np.pi / 4, order=2) / friction).min() < 0.85
-    begin = start(base_position=(0, 0, 0.53), base_linear_velocity=(1.0, 0.5, 0.0))
-    for each in (ours, native):
-        each.place(begin, friction=friction)
-    for t in range(5):
-        a, b = ours.advance(swinging(t)), native.advance(swinging(t))
-    np.testing.assert_allclose(a.joint_position, b.joint_position, atol=1e-4)
-    np.testing.assert_allclose(a.contact_force, b.contact_force, atol=2.0)
+    state = start(base_position=(0, 0, 0.53), base_linear_velocity=(1.0, 0.5, 0.0))
+    for t in range(10):
+        for each in (ours, native):
+            each.place(state, friction=friction)
+        after, state = ours.advance(swinging(t)), native.advance(swinging(t))
+        np.testing.assert_allclose(after.joint_position, state.joint_position, atol=1e-4)
 
 
 def test_forces_and_accelerations_on_rough_ground_are_native_mujocos(impl: str) -> None:
