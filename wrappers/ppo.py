@@ -60,7 +60,7 @@ def config(task: Task) -> PPOConfig:
 
 WALK_FLAT = PPOConfig(
     num_envs=512,
-    updates=1000,
+    updates=1500,
     hidden=(128, 64, 32),
     entropy=0.005,
     max_learning_rate=2e-3,
