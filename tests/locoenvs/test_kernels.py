@@ -83,7 +83,7 @@ def test_other_numbers_go_by_the_formula(dtype: type) -> None:
 @pytest.mark.parametrize("recipe", ["paper", "legged_gym"])
 def test_whole_episodes(env_id: str, recipe: str) -> None:
     def episodes() -> list[Any]:
-        env = make_vector(env_id, 5, recipe=recipe, backend="mujoco", privileged=True)
+        env = make_vector(env_id, 5, recipe=recipe, actuator="pd", backend="mujoco", privileged=True)
         observation, _ = env.reset(seed=3)
         made, actions = [observation], np.random.default_rng(1)
         state = env.state
