@@ -37,6 +37,7 @@ class JaxEngine:
     ) -> None:
         own = contact == "triangles"
         self.model = models.for_jax(task, height_map, own_contact=own, torque_actuators=torque, cone=cone)
+        assert self.model.opt.impratio == 1, "normals and tangents of a contact are equally stiff"
         self._own = own
         robot = task.robot
         self._bodies = np.array([self.model.body(name).id for name in robot.contact_bodies])

@@ -22,7 +22,9 @@ SECOND = "second/"
 """How the names of spheres begin that are there for another one's second contact."""
 
 
-def for_jax(task: Task, height_map: HeightMap, *, own_contact: bool, torque_actuators: bool, cone: Cone) -> mujoco.MjModel:
+def for_jax(
+    task: Task, height_map: HeightMap, *, own_contact: bool, torque_actuators: bool, cone: Cone
+) -> mujoco.MjModel:
     """The model without sensors, which this backend computes from the contacts: MJX on JAX knows no net force."""
     spec = (_contact_spec if own_contact else _spec)(task, height_map, torque_actuators, cone)
     for sensor in list(spec.sensors):
@@ -33,7 +35,9 @@ def for_jax(task: Task, height_map: HeightMap, *, own_contact: bool, torque_actu
     return model
 
 
-def for_warp(task: Task, height_map: HeightMap, *, own_contact: bool, torque_actuators: bool, cone: Cone) -> mujoco.MjModel:
+def for_warp(
+    task: Task, height_map: HeightMap, *, own_contact: bool, torque_actuators: bool, cone: Cone
+) -> mujoco.MjModel:
     """The native backend's model, with its sensors.
 
     With ``own_contact`` on uneven ground, each sphere has a plane of its own instead, on a mocap body that is to be put where

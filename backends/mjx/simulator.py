@@ -276,16 +276,16 @@ def _where(mask: Array, yes: Array, no: Array) -> Array:
     return jnp.where(mask.reshape(mask.shape + (1,) * (yes.ndim - 1)), yes, no)
 
 
-def _engine(
-    simulator: MjxSimulator, contact: Contact, cone: Cone, graph: str | None, torque_actuators: bool
-) -> Engine:
+def _engine(simulator: MjxSimulator, contact: Contact, cone: Cone, graph: str | None, torque_actuators: bool) -> Engine:
     if contact not in get_args(Contact):
         raise ValueError(f"contact={contact!r}: there are 'triangles' and 'mujoco'")
     task, height_map = simulator.task, simulator._height_map
     if simulator.impl == "warp":
         from locoenvs.backends.mjx.warp_engine import WarpEngine
 
-        return WarpEngine(task, height_map, simulator.num_envs, simulator.device, contact, cone, torque_actuators, graph)
+        return WarpEngine(
+            task, height_map, simulator.num_envs, simulator.device, contact, cone, torque_actuators, graph
+        )
     from locoenvs.backends.mjx.jax_engine import JaxEngine
 
     return JaxEngine(task, height_map, simulator.device, contact, cone, torque_actuators)

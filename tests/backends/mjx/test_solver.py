@@ -112,7 +112,9 @@ def test_all_reach_the_minimum_also_those_that_go_on_in_groups(contacts: int) ->
     exactly = np.einsum("nri,ni->nr", given.jacobian, theirs) - given.aim
     robots = [Problem(*(array[i] for array in given)) for i in range(PROBLEMS)]
     force = np.stack([forces(robot, at) for robot, at in zip(robots, exactly)])
-    ours = np.asarray(jax.vmap(lambda *problem: solver.pushed(Problem(*problem[:-1]), problem[-1]).force)(*single, residual))
+    ours = np.asarray(
+        jax.vmap(lambda *problem: solver.pushed(Problem(*problem[:-1]), problem[-1]).force)(*single, residual)
+    )
     assert (np.abs(ours - force) < 1e-3 * force.max(axis=-1, keepdims=True) + 1e-2).all() and (force[-1] > 0).sum() > 3
     if contacts:
         assert {name: int(zone.sum()) > 20 for name, zone in zones(given, force).items()} == dict.fromkeys(
