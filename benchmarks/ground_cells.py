@@ -27,7 +27,7 @@ from rich.console import Console
 from rich.table import Table
 
 from locoenvs.backends.mujoco.model import compile_model
-from locoenvs.benchmarks.ground_contact import Case
+from locoenvs.benchmarks.ground_contact import Case, ratio, with_cell
 from locoenvs.cli import POLICIES
 from locoenvs.evaluate import Estimate, Result, evaluate
 from locoenvs.machine import hardware, versions
@@ -80,8 +80,8 @@ def ground_cells(
             "physics_step_us": round(1e6 * statistics.median(case.physics), 2),
             "control_steps_per_second": round(1 / statistics.median(case.step)),
             "contacts": round(statistics.mean(case.contacts), 2),
-            "physics_time_ratio": round(statistics.median(a / b for a, b in zip(case.physics, first.physics)), 3),
-            "environment_time_ratio": round(statistics.median(a / b for a, b in zip(case.step, first.step)), 3),
+            "physics_time_ratio": ratio(case.physics, first.physics),
+            "environment_time_ratio": ratio(case.step, first.step),
         }
         case.env.close()
     if panel:
@@ -102,11 +102,6 @@ def ground_cells(
         out.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(out, lambda file: file.write((json.dumps(result, indent=1) + "\n").encode()))
     return result
-
-
-def with_cell(task: Task, cell: float) -> Task:
-    """The task on ground whose heights are ``cell`` m apart."""
-    return dataclasses.replace(task, terrain=dataclasses.replace(task.terrain, cell=cell))
 
 
 def _map(task: Task) -> dict[str, Any]:

@@ -21,14 +21,15 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from locoenvs.benchmarks.learners import finished
+from locoenvs.audit import BAR
+from locoenvs.benchmarks.learners import finished, ledger, stopped_by_the_bar
 from locoenvs.evaluate import evaluate
 from locoenvs.machine import hardware, versions
 from locoenvs.panel import load_panel
 from locoenvs.policy import load_policy
 from locoenvs.recipes import nearest
 from locoenvs.registration import task as task_of
-from locoenvs.run import Run, write_atomically
+from locoenvs.run import write_atomically
 from locoenvs.settings import TrainSettings
 from locoenvs.task import Task
 from locoenvs.wrappers.ppo import PPOConfig, config
@@ -38,7 +39,7 @@ ENVIRONMENT = "Loco/AnymalC-Flat-v0"
 VALIDATION = 1_228_800
 """Samples between two validations."""
 
-METRICS = ("fall_rate", "velocity_error", "yaw_rate_error", "cost_of_transport", "foot_slip")
+METRICS = (*BAR, "cost_of_transport", "foot_slip")
 
 Variant = Callable[[], tuple[Task, PPOConfig]]
 
@@ -176,7 +177,7 @@ def run(name: str, seed: int, samples: int, folder: Path) -> dict[str, object]:
             "seed": seed,
             "asked": updates * ppo.samples_per_update,
             "samples": lines[-1]["samples"],
-            "stopped_by_the_bar": lines[-1]["update"] < updates,
+            "stopped_by_the_bar": stopped_by_the_bar(place),
             "training_seconds": lines[-1]["elapsed_seconds"],
             "update_seconds": {
                 part: round(statistics.median(line["seconds"][part] for line in lines), 4)
@@ -186,9 +187,8 @@ def run(name: str, seed: int, samples: int, folder: Path) -> dict[str, object]:
             "panel_hash": result.panel_hash,
             **{metric: result.metrics[metric].value for metric in METRICS},
             "validations": [
-                [line["update"] * ppo.samples_per_update, *(line["metrics"][metric] for metric in METRICS[:3])]
-                for line in Run.open(place).records()
-                if line["kind"] == "validation"
+                [line["update"] * ppo.samples_per_update, *(line["metrics"][metric] for metric in BAR)]
+                for line in ledger(place, "validation")
             ],
         }
         write_atomically(place / "result.json", lambda file: file.write(json.dumps(summary).encode()))

@@ -408,12 +408,11 @@ def _policy(name: str) -> Policy:
 
 def _options(given: Sequence[str]) -> dict[str, object] | None:
     """What name=value say; None if nothing is given. Whole numbers are numbers, true and false are true and false."""
-    made: dict[str, object] = {}
+    made, plain = dict[str, object](), {"true": True, "false": False}
     for each in given:
         name, equals, value = each.partition("=")
         if not (name and equals):
             raise ValueError(f"--options {each}: must be name=value, such as contact=mujoco")
-        plain: dict[str, object] = {"true": True, "false": False}
         made[name] = int(value) if value.lstrip("-").isdigit() else plain.get(value, value)
     return made or None
 

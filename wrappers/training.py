@@ -257,18 +257,19 @@ class Training:
         self.update = 0
         self.seconds = 0.0
         self.validation = Validation.of(task, recipe)
+        options = _options(recipe)
         torch.manual_seed(recipe["seed"])
         np.random.seed(recipe["seed"] % 2**32)
         self.env = MeteredEnv(
             task,
             ppo.num_envs,
             backend=recipe["backend"],
-            options=_options(recipe),
+            options=options,
             device=device,
             array=kind.array,
             privileged=ppo.privileged,
         )
-        recipe["options"] = {**_options(recipe), **self.env.simulator.options}
+        recipe["options"] = {**options, **self.env.simulator.options}
         self.learner = kind(self.env, ppo, mirror(task) if ppo.mirror else None, recipe["seed"])
         if resume and (run.checkpoint.exists() or run.previous_checkpoint.exists()):
             self._restore()
@@ -326,11 +327,12 @@ class Training:
         """Export the policy as it is, judge it and write down what was found. It counts as time of the training."""
         begun = time.perf_counter()
         self.export()
-        options = _options(self.recipe)
-        result = validation.judge(load_policy(self.run.policy), self.recipe["backend"], options, self.env.device)
-        self.seconds += time.perf_counter() - begun
+        backend, options = self.recipe["backend"], self.recipe["options"]
+        result = validation.judge(load_policy(self.run.policy), backend, options, self.env.device)
+        spent = time.perf_counter() - begun
+        self.seconds += spent
         metrics = {name: estimate.value for name, estimate in result.metrics.items()}
-        elapsed = {"elapsed_seconds": round(self.seconds, 2), "seconds": round(time.perf_counter() - begun, 2)}
+        elapsed = {"elapsed_seconds": round(self.seconds, 2), "seconds": round(spent, 2)}
         resets = result.reset_reasons
         self.run.record("validation", update=self.update, **elapsed, met=validation.met, metrics=metrics, resets=resets)
         return result

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from locoenvs.audit import meets_bar
+from locoenvs.audit import BAR, meets_bar
 from locoenvs.evaluate import Result, evaluate
 from locoenvs.panel import Panel, validation_of
 from locoenvs.policy import Policy
@@ -15,8 +15,10 @@ from locoenvs.task import Task
 IN_A_ROW = 2
 """So many validations, one after another, must meet the bar for a training to stop by it."""
 
-SHOWN = ("fall_rate", "velocity_error", "yaw_rate_error")
-"""The metrics that are told while a training goes on."""
+
+def reached(until_bar: bool, met: int) -> bool:
+    """Whether a training that may stop by the bar, and has met it ``met`` times in a row, is good enough to."""
+    return until_bar and met >= IN_A_ROW
 
 
 @dataclass
@@ -52,7 +54,7 @@ class Validation:
     @property
     def reached(self) -> bool:
         """Whether it is good enough to stop."""
-        return self.until_bar and self.met >= IN_A_ROW
+        return reached(self.until_bar, self.met)
 
 
 def plan(settings: TrainSettings) -> dict[str, Any] | None:
@@ -64,5 +66,5 @@ def plan(settings: TrainSettings) -> dict[str, Any] | None:
 
 def described(result: Result) -> str:
     """A line on how a policy did."""
-    falls, velocity, yaw = (result.metrics[name].value for name in SHOWN)
+    falls, velocity, yaw = (result.metrics[name].value for name in BAR)
     return f"{result.panel}: {falls:.1%} fall, off by {velocity:.3f} m/s and {yaw:.3f} rad/s"

@@ -259,10 +259,10 @@ class MjxSimulator:
     ) -> np.ndarray:
         """See :class:`locoenvs.state.Simulator`. Drawn by native MuJoCo."""
         if self._renderer is None:
-            from locoenvs.backends.mujoco.model import compile_model
+            from locoenvs.backends.mujoco.model import drawn_model
             from locoenvs.backends.mujoco.render import Renderer
 
-            self._renderer = Renderer(compile_model(self.task, self._height_map, visuals=True, contact="mujoco"), *size)
+            self._renderer = Renderer(drawn_model(self.task, self._height_map), *size)
         return self._renderer.frame(np.asarray(physics.qpos[robot], np.float64), robot)
 
     def close(self) -> None:

@@ -78,6 +78,11 @@ def compile_model(
     return spec.compile()
 
 
+def drawn_model(task: Task, height_map: HeightMap) -> mujoco.MjModel:
+    """The model for pictures: with its visuals, and for no contacts, so that it needs no numba."""
+    return compile_model(task, height_map, visuals=True, contact="mujoco")
+
+
 def build_spec(
     task: Task,
     height_map: HeightMap,

@@ -14,7 +14,7 @@ from mujoco.batch import Batch
 
 from locoenvs.actuators import Actuator, actuator_of
 from locoenvs.backends.mujoco.contact import Contact
-from locoenvs.backends.mujoco.model import Cone, compile_model
+from locoenvs.backends.mujoco.model import Cone, compile_model, drawn_model
 from locoenvs.backends.mujoco.render import Renderer
 from locoenvs.machine import cores
 from locoenvs.rotation import rotate, rotate_inverse
@@ -205,7 +205,7 @@ class MujocoSimulator:
     def render(self, physics: object, robot: int, size: tuple[int, int] = (640, 480)) -> np.ndarray:
         """See :class:`locoenvs.state.Simulator`."""
         if self._renderer is None:
-            self._renderer = Renderer(compile_model(self.task, self._height_map, visuals=True, contact="mujoco"), *size)
+            self._renderer = Renderer(drawn_model(self.task, self._height_map), *size)
         return self._renderer.frame(np.array(self._qpos[robot]), robot)
 
     def show(self, physics: object, robot: int) -> None:
@@ -213,7 +213,7 @@ class MujocoSimulator:
         if self._window is None:
             from locoenvs.backends.mujoco.viewer import Window
 
-            self._window = Window(compile_model(self.task, self._height_map, visuals=True, contact="mujoco"))
+            self._window = Window(drawn_model(self.task, self._height_map))
         self._window.show(np.array(self._qpos[robot]))
 
     def close(self) -> None:

@@ -81,6 +81,8 @@ def test_a_variant_that_is_good_enough_stops_there(tmp_path: Path, monkeypatch: 
     assert result["stopped_by_the_bar"] and result["samples"] == 64 and result["asked"] == 1600
     assert [samples for samples, *_ in result["validations"]] == [32, 64]
     assert result == learning.run("tiny", 0, 1600, tmp_path)
+    last: Any = learning.run("tiny", 1, 64, tmp_path)
+    assert last["stopped_by_the_bar"] and last["samples"] == last["asked"] == 64, "as well as in its last update"
 
 
 def test_many_robots_keep_the_samples_of_the_schedule() -> None:
