@@ -4,6 +4,7 @@ import importlib.util
 import sys
 
 import gymnasium
+import mujoco
 import numpy as np
 
 import locoenvs
@@ -11,6 +12,8 @@ import locoenvs
 assert "site-packages" in locoenvs.__file__, f"not the installed wheel: {locoenvs.__file__}"
 for learner in ("torch", "rsl_rl", "jax"):
     assert importlib.util.find_spec(learner) is None, f"{learner} came with the base dependencies"
+
+assert mujoco.__version__.startswith("4.0."), f"the base dependencies brought MuJoCo {mujoco.__version__}"
 
 env = gymnasium.make("Loco/AnymalC-Flat-v0", num_envs=4)
 observation, _ = env.reset(seed=0)
@@ -26,4 +29,5 @@ env.reset(seed=0)
 observation, *_ = env.step(env.action_space.sample())
 assert observation in env.observation_space, "the unbatched observation is outside its space"
 env.close()
-print("made, stepped and closed:", sorted(name for name in gymnasium.registry if name.startswith("Loco/")), sys.version)
+print("made, stepped and closed:", sorted(name for name in gymnasium.registry if name.startswith("Loco/")))
+print("Python", sys.version, "MuJoCo", mujoco.__version__)

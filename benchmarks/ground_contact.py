@@ -31,6 +31,7 @@ from locoenvs.machine import hardware, versions
 from locoenvs.policy import Policy, load_policy
 from locoenvs.registration import task as task_of
 from locoenvs.run import write_atomically
+from locoenvs.task import Task
 from locoenvs.vector import LocoVectorEnv
 
 FLAT, ROUGH = "Loco/AnymalC-Flat-v0", "Loco/AnymalC-Rough-v0"
@@ -40,6 +41,11 @@ CASES: dict[str, tuple[str, str, dict[str, object]]] = {
     "triangles": (ROUGH, "anymal_c_rough", {"contact": "triangles"}),
 }
 """Name -> environment, the policy that walks there, options of the backend."""
+
+
+def with_cell(task: Task, cell: float) -> Task:
+    """The task on ground whose heights are ``cell`` m apart."""
+    return dataclasses.replace(task, terrain=dataclasses.replace(task.terrain, cell=cell))
 
 
 @dataclass
@@ -58,8 +64,7 @@ class Case:
     def of(name: str, robots: int, threads: int, cell: float) -> Case:
         """Its robots have just been placed."""
         env_id, policy, options = CASES[name]
-        task = task_of(env_id, actuator="pd")
-        task = dataclasses.replace(task, terrain=dataclasses.replace(task.terrain, cell=cell))
+        task = with_cell(task_of(env_id, actuator="pd"), cell)
         env = LocoVectorEnv(task, robots, backend="mujoco", stagger=False, options={"threads": threads, **options})
         observation, _ = env.reset(seed=0)
         return Case(env, load_policy(POLICIES / policy), observation)
@@ -131,8 +136,8 @@ def ground_contact(
     }
     ratios = {
         f"{one} / {other}": {
-            "physics": _ratio(cases[one].physics, cases[other].physics),
-            "environment": _ratio(cases[one].step, cases[other].step),
+            "physics": ratio(cases[one].physics, cases[other].physics),
+            "environment": ratio(cases[one].step, cases[other].step),
         }
         for one, other in (("triangles", "plane"), ("mujoco", "plane"), ("mujoco", "triangles"))
     }
@@ -154,7 +159,7 @@ def ground_contact(
     return result
 
 
-def _ratio(one: list[float], other: list[float]) -> float:
+def ratio(one: list[float], other: list[float]) -> float:
     """The median over the turns."""
     return round(statistics.median(a / b for a, b in zip(one, other)), 3)
 

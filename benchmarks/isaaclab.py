@@ -236,7 +236,6 @@ def friction(where: Where, robots: int) -> dict[str, Any]:
             for _ in range(20):
                 readout = simulator.advance(None, target)[1]
                 force, speed = readout.contact_force[:, feet].cpu(), readout.foot_velocity.cpu()
-                # MuJoCo's pyramid gives the coefficient along world x and y, so feet that slide along x are looked at.
                 straight = speed[..., 1].abs() < 0.25 * speed[..., 0]
                 sliding = (speed[..., 0] > 0.25) & straight & (force[..., 2] > 5.0)
                 ratio = force[..., :2].norm(dim=-1) / force[..., 2].clamp(min=1.0)

@@ -35,6 +35,7 @@ from locoenvs.recipes import nearest
 from locoenvs.registration import task as task_of
 from locoenvs.run import Run, write_atomically
 from locoenvs.wrappers.ppo import config
+from locoenvs.wrappers.validation import reached
 
 ENVIRONMENT = "Loco/AnymalC-Flat-v0"
 LEARNERS = ("rsl_rl", "skrl", "sb3", "rl_games", "brax")
@@ -114,9 +115,15 @@ def check_settings(place: Path, recipe: str, updates: int, minutes: float | None
             )
 
 
-def ledger(place: Path) -> list[dict[str, Any]]:
-    """The ledger's lines of a training's updates."""
-    return [line for line in Run.open(place).records() if line["kind"] == "update"]
+def ledger(place: Path, kind: str = "update") -> list[dict[str, Any]]:
+    """The ledger's lines of a training's updates, or of another kind."""
+    return [line for line in Run.open(place).records() if line["kind"] == kind]
+
+
+def stopped_by_the_bar(place: Path) -> bool:
+    """Whether a training ended because it was good enough."""
+    judged = ledger(place, "validation")
+    return bool(judged) and reached(Run.open(place).recipe()["validation"]["until_bar"], judged[-1]["met"])
 
 
 def is_trained(place: Path, updates: int) -> bool:
@@ -130,7 +137,8 @@ def finished(place: Path) -> list[dict[str, Any]]:
     recipe, lines = Run.open(place).recipe(), ledger(place)
     done, seconds = (lines[-1]["update"], lines[-1]["elapsed_seconds"]) if lines else (0, 0.0)
     limit = float("inf") if recipe["minutes"] is None else 60 * recipe["minutes"]
-    if done < recipe["ppo"]["updates"] and seconds + 0.01 < limit:  # the ledger rounds
+    over = done >= recipe["ppo"]["updates"] or seconds + 0.01 >= limit  # the ledger rounds
+    if not over and not stopped_by_the_bar(place):
         raise SystemExit(
             f"interrupted: {place} has {done} of {recipe['ppo']['updates']} updates. Call again to go on with it"
         )

@@ -18,9 +18,9 @@ CLIPPED = 0.01
 STANDING = 0.5
 """Robots that move at less than this share of the commanded speed stand still."""
 
-BAR: dict[str, float] = {"fall_rate": 0.01, "velocity_error": 0.2}
-"""What a policy for flat ground must reach on the held-out flat panel to count as one that walks: at most so many falls and
-m/s."""
+BAR: dict[str, float] = {"fall_rate": 0.01, "velocity_error": 0.15, "yaw_rate_error": 0.15}
+"""What a policy for flat ground must reach on the held-out flat panel to count as one that walks: at most so many falls,
+m/s and rad/s."""
 
 DOMINANT = 0.9
 """One reward term with a larger share of the sum of all sizes leaves the others without a say."""

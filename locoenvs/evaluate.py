@@ -12,6 +12,7 @@ import math
 import platform
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import field
 from typing import Any
 
 import numpy as np
@@ -99,7 +100,8 @@ Metrics = dict[str, Estimate]
 @dataclass(frozen=True, config=CONFIG)
 class Result:
     """What a policy achieved on a panel. ``metrics`` are those of :data:`UNITS`; ``strata``: quantity -> group -> metrics;
-    ``episode_seconds`` is the mean length of the episodes."""
+    ``episode_seconds`` is the mean length of the episodes; ``options`` are those of the backend that decide what comes out,
+    which version 0.1.0 did not tell."""
 
     panel: str
     panel_hash: str
@@ -113,6 +115,7 @@ class Result:
     strata: dict[str, dict[str, Metrics]]
     versions: dict[str, str]
     wall_seconds: float
+    options: dict[str, bool | int | float | str | None] = field(default_factory=dict)
 
     def to_json(self) -> str:
         return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
@@ -159,7 +162,7 @@ def evaluate(
         stagger=False,
         autoreset_mode="disabled",
     )
-    name = str(getattr(env.simulator, "name", engines.resolve(backend)))
+    name, physics = str(getattr(env.simulator, "name", engines.resolve(backend))), dict(env.simulator.options)
     try:
         record = _record(env, policy, panel.seed, progress)
     finally:
@@ -184,6 +187,7 @@ def evaluate(
         strata={name: {label: found for label, found in group.items() if found} for name, group in groups.items()},
         versions=_versions(),
         wall_seconds=round(time.perf_counter() - begun, 2),
+        options=physics,  # type: ignore[arg-type]
     )
 
 
@@ -196,11 +200,15 @@ def compare(a: Result, b: Result) -> dict[str, float]:
     return {name: b.metrics[name].value - a.metrics[name].value for name in a.metrics if name in b.metrics}
 
 
+def _said(options: Mapping[str, object]) -> list[str]:
+    return [f"{name} {value}" for name, value in options.items()]
+
+
 def table(result: Result) -> Table:
     """The metrics of all robots, for people."""
     reasons = ", ".join(f"{name} {count}" for name, count in result.reset_reasons.items())
     made = Table(
-        title=f"{result.panel}, {result.num_robots} robots, {result.backend}",
+        title=", ".join([result.panel, f"{result.num_robots} robots", result.backend, *_said(result.options)]),
         caption=f"panel {result.panel_hash}; episodes ended by {reasons}; {result.wall_seconds:.0f} s",
     )
     for column in ("metric", "mean", "95 % interval", "unit"):

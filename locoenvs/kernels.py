@@ -164,14 +164,14 @@ def ground_height(
 @Kernel
 def height_samples(
     ground: np.ndarray,
-    first_x: float,
-    first_y: float,
-    per: float,
+    first_x: Any,
+    first_y: Any,
+    per: Any,
     position: np.ndarray,
     cos: np.ndarray,
     sin: np.ndarray,
     points: np.ndarray,
-    offset: float,
+    offset: Any,
     clip: float,
 ) -> np.ndarray:
     """:func:`locoenvs.observations.height_samples`, of the cosine and sine (N,) of the heading."""
@@ -204,7 +204,7 @@ def _rotated(w: Any, x: Any, y: Any, z: Any, a: Any, b: Any, c: Any) -> Any:
 
 
 @Kernel
-def rotate(quaternion: np.ndarray, vector: np.ndarray, sign: float) -> np.ndarray:
+def rotate(quaternion: np.ndarray, vector: np.ndarray, sign: Any) -> np.ndarray:
     """:func:`locoenvs.rotation._rotate` of rows (N, 4) and (N, 3)."""
     made, one = np.empty((len(vector), 3), np.float32), np.float32(sign)
     for row in range(len(vector)):

@@ -1,7 +1,7 @@
 """A panel: the frozen, hashed manifest of a held-out evaluation.
 
 A panel fixes the task, the random streams and the groups that results are reported for; it knows nothing of the policy.
-Its streams are those of the split "panel", which training cannot reach. The panels of the suite are files in
+Its streams are those of the split "panel", which training cannot reach, or, to judge while training, of "validation". The panels of the suite are files in
 ``locoenvs/panels``; :func:`panel_for` builds the same panel for another environment.
 """
 
@@ -63,7 +63,7 @@ class Panel:
     seed: Annotated[int, Field(ge=0, lt=2**31)]
     num_robots: Annotated[int, Field(ge=1, le=LARGEST)]
     strata: tuple[Stratum, ...]
-    split: Literal["panel"] = "panel"
+    split: Literal["panel", "validation"] = "panel"
 
     def __post_init__(self) -> None:
         if self.task.curriculum.enabled or self.task.rewards.penalty_schedule is not None:
@@ -147,6 +147,25 @@ def panel_of(task: Task, name: str | None = None, actuator: ActuatorKind | None 
     if not fitting:
         raise ValueError(f"no panel {name!r} for robot {task.robot.name!r}: there are panels for {others}")
     return panel_for(fitting[0], actuator, name)
+
+
+def validation_of(task: Task) -> Panel:
+    """What a training is judged on while it goes on: like its held-out panel, but with streams, and a map, of its own.
+
+    Whatever stops a training or picks a policy by it leaves the held-out panel untouched.
+    """
+    held_out = panel_of(task)
+    terrain = held_out.task.terrain
+    if terrain.kind == "tiles":
+        terrain = dataclasses.replace(terrain, seed=terrain.seed + 1000)
+    return dataclasses.replace(
+        held_out,
+        name=f"{held_out.name}-validation",
+        description=f"For judging while training. {held_out.description}",
+        task=dataclasses.replace(held_out.task, terrain=terrain),
+        strata=(),
+        split="validation",
+    )
 
 
 _FRICTION = Stratum("friction", (Group("low", None, 0.75), Group("middle", 0.75, 1.0), Group("high", 1.0, None)))

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from locoenvs import install
-from locoenvs.evaluate import Result
+from locoenvs.audit import BAR
+from locoenvs.evaluate import UNITS, Result
 from locoenvs.task import Terrain, TileKind
 
 if TYPE_CHECKING:
     from cycler import Cycler
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _CROSSED: dict[str, tuple[TileKind, ...]] = {
@@ -24,13 +26,15 @@ _CROSSED: dict[str, tuple[TileKind, ...]] = {
 
 
 def learning_picture(records: Sequence[dict[str, Any]], path: Path) -> None:
-    """Draw a ledger's updates over time: the reward, each of its terms, and how episodes ended."""
+    """Draw a ledger's updates over time: the reward, each of its terms, how episodes ended, and, if the policy was judged
+    meanwhile, what was found."""
     updates = [record for record in records if record["kind"] == "update"]
     if not updates:
         raise ValueError("the ledger has no updates: nothing to draw")
     minutes = [update["elapsed_seconds"] / 60 for update in updates]
-    figure = _figure(14)
-    total, terms, ends = figure.subplots(1, 3)
+    judged = [record for record in records if record["kind"] == "validation"]
+    figure = _figure(19 if judged else 14)
+    total, terms, ends, *rest = figure.subplots(1, 4 if judged else 3)
     total.plot(minutes, [update["reward_per_second"] for update in updates], color="tab:blue")
     total.set_title("reward, 1/s", loc="left")
     terms.set_prop_cycle(_distinct())
@@ -43,11 +47,27 @@ def learning_picture(records: Sequence[dict[str, Any]], path: Path) -> None:
         ends.plot(minutes, counts, label=name.replace("_", " "), alpha=0.8)
     ends.set_title("episodes ended in an update", loc="left")
     ends.legend(fontsize=8)
-    for axes in (total, terms, ends):
+    if rest:
+        _validations(rest[0], judged)
+    for axes in (total, terms, ends, *rest):
         axes.set_xlabel("minutes")
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
     _save(figure, path)
+
+
+def _validations(axes: Axes, judged: Sequence[dict[str, Any]]) -> None:
+    """What was found while training, each measured by its bar: at most 1 is good enough."""
+    minutes = [record["elapsed_seconds"] / 60 for record in judged]
+    for name, limit in BAR.items():
+        unit = UNITS[name]
+        shown = f"{100 * limit:g} %" if unit == "%" else f"{limit:g} {unit}"
+        shares = [record["metrics"][name] / limit for record in judged]
+        axes.plot(minutes, shares, marker="o", markersize=3, label=f"{name.replace('_', ' ')} / {shown}")
+    axes.axhline(1.0, color="black", linewidth=1, linestyle="--")
+    axes.set_yscale("log")
+    axes.set_title("validation: part of what the bar allows", loc="left")
+    axes.legend(fontsize=8)
 
 
 def success_picture(result: Result, terrain: Terrain, path: Path) -> None:

@@ -115,7 +115,7 @@ def walk(robot: Robot, ground: Ground) -> Task:
     weights = dataclasses.replace(own.weights, joint_limits=min(own.weights.joint_limits, -2.0), termination=-200.0)
     soft_limit = min(own.soft_limit, 0.9)
     schedule = (
-        PenaltySchedule(start=0.05, control_steps=9600, disturbances=True, termination_last=True)
+        PenaltySchedule(start=0.05, control_steps=4800, disturbances=True, termination_last=True)
         if flat
         else PenaltySchedule(start=0.3, control_steps=4800, termination_last=True)
     )

@@ -39,8 +39,8 @@ class Purpose(IntEnum):
     COMMAND_CHANGE = 11
 
 
-SPLITS = {"train": 0, "panel": 1, "test": 2}
-"""Streams that never overlap: training, held-out panels, and one that is free for tests."""
+SPLITS = {"train": 0, "panel": 1, "test": 2, "validation": 3}
+"""Streams that never overlap: training, held-out panels, one that is free for tests, and what judges while it trains."""
 
 
 def _signed(word: int) -> int:

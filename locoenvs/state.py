@@ -97,6 +97,7 @@ class Simulator(Protocol):
     num_envs: int
     xp: ModuleType  # the array namespace that it speaks, one of array_api_compat's
     device: object  # where its arrays live; None on the CPU
+    options: Mapping[str, object]  # those of its backend that decide what comes out, defaults included
 
     def configure(self, friction: Array, payload: Array) -> None:
         """Give each robot its effective foot-ground friction (num_envs,) and its base's extra mass (num_envs,) kg."""

@@ -287,8 +287,7 @@ def _log(mdp: Mdp, episodes: Episodes, done: Array) -> dict[str, Array]:
     xp = mdp.xp
     names = ("episodes", "episode_seconds", "level", *(f"reward/{name}" for name in mdp.reward_names))
     if rows.nobody(done):
-        zero = xp.zeros((), dtype=xp.float32, device=device_of(done))
-        return dict.fromkeys(names, zero)
+        return {name: xp.zeros((), dtype=xp.float32, device=device_of(done)) for name in names}
     weight = xp.astype(done, xp.float32)
     count = xp.sum(weight)
     share = weight / xp.where(count > 0, count, xp.ones_like(count))

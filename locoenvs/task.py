@@ -94,7 +94,8 @@ class Terrain:
     ``(easiest, hardest)`` are the values at the first and the last level, interpolated linearly. ``stairs_riser`` is the
     height of a step, ``stairs_tread`` its depth; ``roughness`` is the amplitude of uniform noise; ``obstacle_height`` the
     amplitude of box heights. ``platform`` is the side of the flat square at a tile's center, where robots start.
-    ``border`` is the least width of the border: a map is wider where an episode's commands lead farther.
+    ``border`` is the least width of the border: a map is wider where an episode's commands lead farther. ``cell`` is the
+    distance of the ground's heights, and so the depth of the face of a step: the smaller, the steeper.
     """
 
     kind: Literal["plane", "tiles"] = "tiles"

@@ -37,7 +37,7 @@ LARGEST = 16_000_000
 MOST_OBSTACLES = 200_000
 """Boxes on the map with the most of them that is built: they are placed one by one."""
 
-_BYTES = 45
+_BYTES = 16
 """What a height takes while an engine compiles its own copy of the map."""
 
 OBSTACLE_AREA = 3.2
@@ -197,7 +197,7 @@ def _obstacle_count(terrain: Terrain) -> int:
 def _stairs(terrain: Terrain, square: _Square, difficulty: float, rng: np.random.Generator) -> np.ndarray:
     """Square rings, the center high. A riser is one cell wide; the next one begins a tread after it began.
 
-    The first riser begins at the platform; the last one ends at least a cell before the edge.
+    The first riser begins at the platform. There are as many as have a whole tread before the edge, but at least one.
     """
     tread = round(terrain.stairs_tread / terrain.cell)
     if tread < 2:
@@ -205,7 +205,7 @@ def _stairs(terrain: Terrain, square: _Square, difficulty: float, rng: np.random
             f"terrain.stairs_tread {terrain.stairs_tread} m must be at least two cells of {terrain.cell} m: "
             "a riser takes one of them; use smaller cells"
         )
-    steps = (square.platform - 2) // tread + 1
+    steps = max(square.platform // tread, 1)
     descended = np.maximum(square.platform - square.edge + tread - 1, 0) // tread
     return _at(terrain.stairs_riser, difficulty) * (steps - np.minimum(descended, steps))
 

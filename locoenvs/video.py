@@ -64,9 +64,11 @@ def record(
     the robot starts on the tile of level ``robot // columns`` in column ``robot % columns``. ``overlay`` writes the
     command into the picture.
     """
-    length = sum(leg.seconds for leg in schedule) if seconds is None else seconds
-    if length <= 0:
-        raise ValueError(f"a video must last longer than 0 s, got {length} s")
+    length = once = sum(leg.seconds for leg in schedule)
+    if seconds is not None:
+        length = seconds
+    if length <= 0 or once <= 0:
+        raise ValueError(f"a video and its schedule must last longer than 0 s, got {length} s and {once} s")
     writer = None
     try:
         for frame, leg in _frames(policy, task, length, schedule, robot, backend):

@@ -42,6 +42,7 @@ class FakeSimulator:
         self.forces = np.zeros((num_envs, 5, 3)) if forces is None else forces
         self.broken = np.zeros(num_envs, dtype=bool)
         self.friction: Array = None
+        self.options: dict[str, object] = {}
 
     def configure(self, friction: Array, payload: Array) -> None:
         self.friction = friction

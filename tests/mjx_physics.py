@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -15,6 +15,9 @@ from locoenvs.recipes import task as recipe_task
 from locoenvs.state import Readout
 from locoenvs.task import Commands, Curriculum, Pushes, Randomization, Task, Terrain, Timing
 from locoenvs.terrain import build
+
+if TYPE_CHECKING:
+    from locoenvs.backends.mujoco.model import Cone
 
 ROBOTS_HERE = 4
 
@@ -73,14 +76,14 @@ class Physics:
 
 
 @functools.cache
-def physics(ground: str, impl: str) -> Physics:
+def physics(ground: str, impl: str, cone: Cone = "elliptic") -> Physics:
     """The simulator of a ground, native or by an implementation of MJX, kept for all tests."""
     task = TASKS[ground]
     if impl == "native":
         from locoenvs.backends.mujoco.simulator import MujocoSimulator
 
-        return Physics(MujocoSimulator(task, build(task.terrain), ROBOTS_HERE, threads=1), task)
+        return Physics(MujocoSimulator(task, build(task.terrain), ROBOTS_HERE, threads=1, cone=cone), task)
     pytest.importorskip("mujoco.mjx")
     from locoenvs.backends.mjx.simulator import MjxSimulator
 
-    return Physics(MjxSimulator(task, build(task.terrain), ROBOTS_HERE, device="cpu", impl=impl), task)
+    return Physics(MjxSimulator(task, build(task.terrain), ROBOTS_HERE, device="cpu", impl=impl, cone=cone), task)

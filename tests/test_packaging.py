@@ -11,6 +11,11 @@ from pathlib import Path
 
 import pytest
 
+pytest.importorskip("packaging")
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
 import locoenvs
 
 ROOT = Path(__file__).parents[1]
@@ -101,13 +106,35 @@ def test_registering_twice_is_harmless(recwarn: pytest.WarningsRecorder) -> None
     assert not [str(warning.message) for warning in recwarn]
 
 
-def test_every_dependency_of_every_extra_is_pinned() -> None:
+def constraints() -> dict[str, Requirement]:
     lines = (ROOT / "constraints.txt").read_text().splitlines()
-    pins = dict(line.lower().split("==") for line in lines if not line.startswith("#"))
-    wanted = [*PROJECT["project"]["dependencies"], *(need for extra in EXTRAS.values() for need in extra)]
-    names = {re.split(r"[\[<>=]", need)[0].lower() for need in wanted} - {"locoenvs"}
-    assert {re.sub(r"[-_.]+", "-", name) for name in names} <= {re.sub(r"[-_.]+", "-", name) for name in pins}
-    assert pins["torch"] == "2.13.0"
+    found = [Requirement(line) for line in lines if line and not line.startswith("#")]
+    return {canonicalize_name(need.name): need for need in found}
+
+
+def wanted(extra: str) -> list[Requirement]:
+    """What the base install asks for, and an extra of it with all extras that this one names."""
+    needs = list(map(Requirement, PROJECT["project"]["dependencies"] + EXTRAS.get(extra, [])))
+    inner = [other for need in needs if need.name == "locoenvs" for other in need.extras]
+    return [*needs, *(need for other in inner for need in wanted(other))]
+
+
+def test_every_dependency_of_every_extra_is_pinned() -> None:
+    pins = constraints()
+    loose = {name for name, pin in pins.items() if not str(pin.specifier).startswith("==")}
+    assert loose == {"mujoco"}, "which of two versions it is, the extras say"
+    names = {canonicalize_name(need.name) for extra in EXTRAS for need in wanted(extra)} - {"locoenvs"}
+    assert names <= set(pins)
+    assert str(pins["torch"].specifier) == "==2.13.0"
+
+
+@pytest.mark.parametrize("extra", ["", *EXTRAS])
+def test_mujoco_is_the_newest_that_an_extra_can_have(extra: str) -> None:
+    needs = [need for need in wanted(extra) if need.name == "mujoco"] + [constraints()["mujoco"]]
+    released = ["3.16.0", "3.17.0", "3.17.1", "3.18.0", "4.0.0", "4.0.1", "4.1.0", "5.0.0"]
+    allowed = [version for version in released if all(need.specifier.contains(version) for need in needs)]
+    with_mjx = bool({"mujoco-mjx", "brax"} & {need.name for need in wanted(extra)})
+    assert allowed[-1] == ("3.17.0" if with_mjx else "4.0.0")
 
 
 @pytest.mark.parametrize("command", dict.fromkeys(commands()))

@@ -37,10 +37,10 @@ def bare(env: object, adapter: str) -> LocoVectorEnv:
 
 
 def check_split(split: str, adapter: str) -> None:
-    """Raise ValueError for the streams of held-out panels: a result on them would no longer be of anything unseen."""
-    if split == "panel":
+    """Raise ValueError for the streams that policies are judged on: a result on them would no longer be of anything unseen."""
+    if split in ("panel", "validation"):
         raise ValueError(
-            f"the environment has split='panel', which is held out, and {adapter} is for training: make it with "
+            f"the environment has split={split!r}, which is held out, and {adapter} is for training: make it with "
             "split='train', and judge what was trained by locoenvs eval"
         )
 

@@ -61,7 +61,7 @@ def config(task: Task) -> PPOConfig:
 WALK_FLAT = PPOConfig(
     num_envs=512,
     updates=1500,
-    hidden=(256, 128, 64),
+    hidden=(128, 64, 32),
     entropy=0.005,
     max_learning_rate=2e-3,
     mirror=True,
@@ -69,7 +69,7 @@ WALK_FLAT = PPOConfig(
 )
 """Flat ground on two cores: few robots and so many updates, networks that know left from right only as mirror images."""
 
-WALK_ROUGH = dataclasses.replace(WALK_FLAT, updates=4000, max_learning_rate=5e-4)
+WALK_ROUGH = dataclasses.replace(WALK_FLAT, updates=4000, hidden=(256, 128, 64), max_learning_rate=5e-4)
 """Rough ground on two cores, from a policy that walks on flat ground."""
 
 

@@ -18,6 +18,7 @@ from rich.console import Console
 
 from locoenvs import engines, install, terminal
 from locoenvs.arrays import Kind
+from locoenvs.evaluate import Result
 from locoenvs.machine import hardware, memory, versions
 from locoenvs.policy import Layer, Policy, load_policy, save_policy
 from locoenvs.registration import task as task_of
@@ -30,6 +31,7 @@ from locoenvs.wrappers.metered import MeteredEnv
 from locoenvs.wrappers.networks import check_symmetric
 from locoenvs.wrappers.ppo import PPOConfig, check_memory, config, geometry
 from locoenvs.wrappers.progress import Progress, Stop
+from locoenvs.wrappers.validation import Validation, described, plan
 
 CHECKPOINT_SECONDS = 60.0
 
@@ -119,8 +121,10 @@ def train(
             "environment": env_id,
             "learner": kind.name,
             "backend": engines.resolve(settings.backend),
+            "options": dict(settings.options or {}),
             "seed": settings.seed or 0,
             "minutes": settings.minutes,
+            "validation": plan(settings),
             "start_from": None if start is None else {"sha256": start.sha256, **start.provenance},
             "ppo": dataclasses.asdict(ppo),
             "versions": _versions(kind),
@@ -198,12 +202,14 @@ def _check_same(recipe: dict[str, Any], env_id: str, task: Task | None, ppo: PPO
 
 def _resumed(recipe: dict[str, Any], kind: type[Learner], settings: TrainSettings) -> dict[str, Any]:
     """The recipe of a run to go on with. Only how long it trains may change, and that counts from the run's start."""
+    options = _options(recipe)
     fixed = {
         "learner": (kind.name, recipe["learner"]),
         "num_envs": (settings.num_envs, recipe["ppo"]["num_envs"]),
         "recipe": (settings.recipe, recipe["task"]["recipe"]),
         "actuator": (settings.actuator, recipe["task"]["actuator"]["kind"]),
         "backend": (None if settings.backend == "auto" else settings.backend, recipe["backend"]),
+        "options": ({**options, **settings.options} if settings.options else None, options),
         "seed": (settings.seed, recipe["seed"]),
     }
     for name, (asked, given) in fixed.items():
@@ -214,7 +220,21 @@ def _resumed(recipe: dict[str, Any], kind: type[Learner], settings: TrainSetting
         recipe["ppo"] = {**recipe["ppo"], "updates": settings.updates}
     if settings.minutes is not None:
         recipe["minutes"] = settings.minutes
+    if settings.validate_every is not None:
+        recipe["validation"] = plan(settings)
     return recipe
+
+
+_OPTIONS_BEFORE: dict[str, dict[str, object]] = {
+    "mujoco": {"contact": "mujoco", "cone": "pyramidal"},
+    "mjx": {"cone": "pyramidal"},
+}
+"""What version 0.1.0, whose recipes do not tell, ran backends with where it differs from their options of today."""
+
+
+def _options(recipe: dict[str, Any]) -> dict[str, Any]:
+    """The options of a run's backend."""
+    return dict(recipe["options"] if "options" in recipe else _OPTIONS_BEFORE.get(recipe["backend"], {}))
 
 
 class Training:
@@ -236,11 +256,20 @@ class Training:
         self.run, self.task, self.ppo, self.recipe = run, task, ppo, recipe
         self.update = 0
         self.seconds = 0.0
+        self.validation = Validation.of(task, recipe)
+        options = _options(recipe)
         torch.manual_seed(recipe["seed"])
         np.random.seed(recipe["seed"] % 2**32)
         self.env = MeteredEnv(
-            task, ppo.num_envs, backend=recipe["backend"], device=device, array=kind.array, privileged=ppo.privileged
+            task,
+            ppo.num_envs,
+            backend=recipe["backend"],
+            options=options,
+            device=device,
+            array=kind.array,
+            privileged=ppo.privileged,
         )
+        recipe["options"] = {**options, **self.env.simulator.options}
         self.learner = kind(self.env, ppo, mirror(task) if ppo.mirror else None, recipe["seed"])
         if resume and (run.checkpoint.exists() or run.previous_checkpoint.exists()):
             self._restore()
@@ -265,6 +294,13 @@ class Training:
                 if wandb is not None:
                     wandb.log(dict(_scalars(line)), step=self.update)
                 progress.show(line)
+                if self.validation is not None and self.validation.due(self.update):
+                    judged = self._validate(self.validation)
+                    progress.say(described(judged))
+                    for name, estimate in judged.metrics.items():
+                        writer.add_scalar(f"validation/{name}", estimate.value, self.update)
+                    if self.validation.reached:
+                        break
                 if self.update == first + 2 < self.ppo.updates:
                     progress.say(_duration(line, self.ppo, self.task, self.recipe, limit - self.seconds))
                 if time.perf_counter() - saved_at > CHECKPOINT_SECONDS:
@@ -275,13 +311,31 @@ class Training:
             wandb.finish()
         self.save()
         self.export()
-        if self.update < self.ppo.updates:
+        if self.validation is not None and self.validation.reached:
+            console.print(
+                f"good enough {self.validation.met} times in a row after {self.update} updates, {_time(self.seconds)}"
+            )
+        elif self.update < self.ppo.updates:
             why = f"Interrupted by {stop.name}" if stop.signal else f"{self.recipe['minutes']:g} minutes are over"
             more = "" if stop.signal else " and more --minutes"
             console.print(
                 f"{why} after {self.update} of {self.ppo.updates} updates; go on with --resume {self.run.folder}{more}"
             )
         stop.end()
+
+    def _validate(self, validation: Validation) -> Result:
+        """Export the policy as it is, judge it and write down what was found. It counts as time of the training."""
+        begun = time.perf_counter()
+        self.export()
+        backend, options = self.recipe["backend"], self.recipe["options"]
+        result = validation.judge(load_policy(self.run.policy), backend, options, self.env.device)
+        spent = time.perf_counter() - begun
+        self.seconds += spent
+        metrics = {name: estimate.value for name, estimate in result.metrics.items()}
+        elapsed = {"elapsed_seconds": round(self.seconds, 2), "seconds": round(spent, 2)}
+        resets = result.reset_reasons
+        self.run.record("validation", update=self.update, **elapsed, met=validation.met, metrics=metrics, resets=resets)
+        return result
 
     def _update(self) -> dict[str, Any]:
         """One update; its ledger line."""
@@ -315,6 +369,7 @@ class Training:
             **self._identity(),
             "update": self.update,
             "seconds": self.seconds,
+            "met_bar": 0 if self.validation is None else self.validation.met,
             "algorithm": self.learner.save(),
             "rng": {
                 "torch": torch.get_rng_state(),
@@ -349,6 +404,8 @@ class Training:
         saved["clock"] = saved["clock"].reshape(())
         self.learner.load(state["algorithm"], self.env.restore(saved))
         self.update, self.seconds = state["update"], state["seconds"]
+        if self.validation is not None:
+            self.validation.met = state.get("met_bar", 0)
         torch.set_rng_state(state["rng"]["torch"])
         if torch.cuda.is_available() and len(state["rng"]["cuda"]) == torch.cuda.device_count():
             torch.cuda.set_rng_state_all(state["rng"]["cuda"])
@@ -357,7 +414,7 @@ class Training:
 
     def export(self) -> None:
         """Write the policy as ONNX and JSON."""
-        kept = ("environment", "learner", "backend", "seed", "versions", "task_hash")
+        kept = ("environment", "learner", "backend", "options", "seed", "versions", "task_hash")
         provenance = {name: self.recipe[name] for name in kept}
         provenance |= {"updates": self.update, "samples": self.update * self.ppo.samples_per_update}
         layers = self.learner.layers()

@@ -34,11 +34,11 @@ def settings(task: Task, num_envs: int, contacts: int) -> Any:
     solver = MJWarpSolverCfg(
         solver="newton",
         integrator="euler",
-        cone="pyramidal",
+        cone="elliptic",
         iterations=100,
         ls_iterations=50,
         nconmax=contacts,
-        njmax=4 * contacts + limits,  # a pyramid has four edges
+        njmax=3 * contacts + limits,  # normal and two tangents
         use_mujoco_contacts=plane,
     )
     pipeline = None

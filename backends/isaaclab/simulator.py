@@ -58,6 +58,7 @@ class IsaacLabSimulator:
         found = requirements.find()
         self.physics = requirements.choose(found, physics)
         self.name = f"isaaclab-{self.physics}"
+        self.options = {"vertical_risers": vertical_risers}
         device = requirements.device(device)
         requirements.check_driver(self.physics)
         self.device: Any = torch.device(device)
@@ -221,10 +222,10 @@ class IsaacLabSimulator:
     def render(self, physics: object, robot: int, size: tuple[int, int] = (640, 480)) -> np.ndarray:
         """See :class:`locoenvs.state.Simulator`. Drawn by native MuJoCo, from this engine's state."""
         if self._renderer is None:
-            from locoenvs.backends.mujoco.model import compile_model
+            from locoenvs.backends.mujoco.model import drawn_model
             from locoenvs.backends.mujoco.render import Renderer
 
-            self._renderer = Renderer(compile_model(self.task, self._height_map, visuals=True), *size)
+            self._renderer = Renderer(drawn_model(self.task, self._height_map), *size)
         now = self._readout()
         state = (now.base_position, now.base_quaternion, now.joint_position)
         qpos = np.concatenate([part[robot].cpu().numpy() for part in state]).astype(np.float64)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from locoenvs.backends import mujoco_engine
 from locoenvs.backends.mjx import requirements
 
@@ -22,6 +24,9 @@ from locoenvs.backends.mjx.simulator import Contact, Impl, MjxSimulator  # noqa:
 from locoenvs.task import Task  # noqa: E402
 from locoenvs.terrain import HeightMap  # noqa: E402
 
+if TYPE_CHECKING:
+    from locoenvs.backends.mujoco.model import Cone
+
 
 def make(
     task: Task,
@@ -31,10 +36,12 @@ def make(
     device: str | None = None,
     impl: Impl | None = None,
     contact: Contact = "triangles",
+    cone: Cone = "elliptic",
     graph: str | None = None,
 ) -> MjxSimulator:
     """The entry point of the backend ``mjx``: robots on ``device`` ("cuda", "cuda:1", "cpu"; None is the first GPU, or the
-    CPU), by ``impl`` "warp" or "jax" (None: "warp" on a GPU, "jax" on the CPU)."""
+    CPU), by ``impl`` "warp" or "jax" (None: "warp" on a GPU, "jax" on the CPU), with the ``cone`` "elliptic" or
+    "pyramidal"."""
     if impl not in (None, "jax", "warp"):
         raise ValueError(f"impl={impl!r}: there are 'jax' and 'warp'")
-    return MjxSimulator(task, height_map, num_envs, device=device, impl=impl, contact=contact, graph=graph)
+    return MjxSimulator(task, height_map, num_envs, device=device, impl=impl, contact=contact, cone=cone, graph=graph)

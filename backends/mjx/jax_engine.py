@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
+import mujoco
 import numpy as np
 from mujoco import mjx
 
@@ -18,6 +19,9 @@ from locoenvs.state import Array
 from locoenvs.task import Task
 from locoenvs.terrain import HeightMap
 
+if TYPE_CHECKING:
+    from locoenvs.backends.mujoco.model import Cone
+
 
 class JaxEngine:
     """MJX on JAX. The ground enters as its height grid, and its contacts replace those that MJX would find.
@@ -25,11 +29,15 @@ class JaxEngine:
     Args:
         contact: "triangles" for :mod:`locoenvs.backends.mjx.contact`, "mujoco" for MJX's own, which is slower on uneven
             ground.
+        cone: of friction, see :data:`locoenvs.backends.mujoco.model.Cone`.
     """
 
-    def __init__(self, task: Task, height_map: HeightMap, device: jax.Device, contact: str, torque: bool) -> None:
+    def __init__(
+        self, task: Task, height_map: HeightMap, device: jax.Device, contact: str, cone: Cone, torque: bool
+    ) -> None:
         own = contact == "triangles"
-        self.model = models.for_jax(task, height_map, own_contact=own, torque_actuators=torque)
+        self.model = models.for_jax(task, height_map, own_contact=own, torque_actuators=torque, cone=cone)
+        assert self.model.opt.impratio == 1, "normals and tangents of a contact are equally stiff"
         self._own = own
         robot = task.robot
         self._bodies = np.array([self.model.body(name).id for name in robot.contact_bodies])
@@ -107,14 +115,9 @@ class JaxEngine:
         return data.tree_replace({"_impl.contact": contact})
 
     def _sensed(self, data: mjx.Data) -> Sensed:
-        """The pyramid's edges hold normal +- friction * tangent: their sum is the normal force, their differences times
-        the friction the tangential ones. The frame's normal points at the robot, so this is the force ON it."""
+        """The contacts' frames have their normals point at the robot, so these are the forces ON it."""
         contact = data._impl.contact
-        edges = data._impl.efc_force[-4 * len(contact.dim) :].reshape(-1, 4)
-        normal = jnp.sum(edges, axis=-1)
-        tangent = contact.friction[:, :2] * jnp.stack([edges[:, 0] - edges[:, 1], edges[:, 2] - edges[:, 3]], axis=-1)
-        local = jnp.concatenate([normal[:, None], tangent], axis=-1)
-        force = jnp.sum(local[:, :, None] * contact.frame, axis=1)
+        force = jnp.sum(self._contact_forces(data)[:, :, None] * contact.frame, axis=1)
         touched = jnp.asarray(self.model.geom_bodyid)[contact.geom[:, 1]]
         own = (touched == self._bodies[:, None]).astype(force.dtype)
         body = self.model.site_bodyid[self._sites]
@@ -125,3 +128,13 @@ class JaxEngine:
             contact_force=own @ force,
             foot_velocity=motion[:, 3:] + jnp.cross(motion[:, :3], arm),
         )
+
+    def _contact_forces(self, data: mjx.Data) -> jax.Array:
+        """Along the normal and both tangents, (contacts, 3) N. The pyramid's edges hold normal +- friction * tangent: their
+        sum is the normal force, their differences times the friction the tangential ones."""
+        contact, rows = data._impl.contact, data._impl.efc_force
+        if self.model.opt.cone == mujoco.mjtCone.mjCONE_ELLIPTIC:
+            return rows[len(rows) - 3 * len(contact.dim) :].reshape(-1, 3)
+        edges = rows[len(rows) - 4 * len(contact.dim) :].reshape(-1, 4)
+        tangent = contact.friction[:, :2] * jnp.stack([edges[:, 0] - edges[:, 1], edges[:, 2] - edges[:, 3]], axis=-1)
+        return jnp.concatenate([jnp.sum(edges, axis=-1, keepdims=True), tangent], axis=-1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -15,13 +15,18 @@ from mujoco import mjx
 from locoenvs.task import Task, Terrain
 from locoenvs.terrain import HeightMap
 
+if TYPE_CHECKING:
+    from locoenvs.backends.mujoco.model import Cone
+
 SECOND = "second/"
 """How the names of spheres begin that are there for another one's second contact."""
 
 
-def for_jax(task: Task, height_map: HeightMap, *, own_contact: bool, torque_actuators: bool) -> mujoco.MjModel:
+def for_jax(
+    task: Task, height_map: HeightMap, *, own_contact: bool, torque_actuators: bool, cone: Cone
+) -> mujoco.MjModel:
     """The model without sensors, which this backend computes from the contacts: MJX on JAX knows no net force."""
-    spec = (_contact_spec if own_contact else _spec)(task, height_map, torque_actuators)
+    spec = (_contact_spec if own_contact else _spec)(task, height_map, torque_actuators, cone)
     for sensor in list(spec.sensors):
         spec.delete(sensor)
     model = spec.compile()
@@ -30,15 +35,17 @@ def for_jax(task: Task, height_map: HeightMap, *, own_contact: bool, torque_actu
     return model
 
 
-def for_warp(task: Task, height_map: HeightMap, *, own_contact: bool, torque_actuators: bool) -> mujoco.MjModel:
+def for_warp(
+    task: Task, height_map: HeightMap, *, own_contact: bool, torque_actuators: bool, cone: Cone
+) -> mujoco.MjModel:
     """The native backend's model, with its sensors.
 
     With ``own_contact`` on uneven ground, each sphere has a plane of its own instead, on a mocap body that is to be put where
     the sphere touches; planes and mocap bodies are in the order of :func:`touching`.
     """
     if not own_contact or task.terrain.kind == "plane":
-        return _spec(task, height_map, torque_actuators).compile()
-    spec = _contact_spec(task, height_map, torque_actuators)
+        return _spec(task, height_map, torque_actuators, cone).compile()
+    spec = _contact_spec(task, height_map, torque_actuators, cone)
     model = spec.compile()
     spec.delete(spec.geom("ground"))
     for sphere in (spec.geom(model.geom(int(geom)).name) for geom in touching(model)):
@@ -53,10 +60,10 @@ def for_warp(task: Task, height_map: HeightMap, *, own_contact: bool, torque_act
     return spec.compile()
 
 
-def _contact_spec(task: Task, height_map: HeightMap, torque_actuators: bool) -> mujoco.MjSpec:
+def _contact_spec(task: Task, height_map: HeightMap, torque_actuators: bool, cone: Cone) -> mujoco.MjSpec:
     """For contacts that are found by :mod:`locoenvs.backends.mjx.contact`: the ground is a plane, of which nothing but the
     contacts' number and parameters is used, and each foot on uneven ground is there twice, for a second contact."""
-    spec = _spec(dataclasses.replace(task, terrain=Terrain(kind="plane")), height_map, torque_actuators)
+    spec = _spec(dataclasses.replace(task, terrain=Terrain(kind="plane")), height_map, torque_actuators, cone)
     if task.terrain.kind != "plane":
         for foot in task.robot.feet:
             for index, geom in enumerate(list(spec.body(foot).geoms)):
@@ -67,10 +74,10 @@ def _contact_spec(task: Task, height_map: HeightMap, torque_actuators: bool) -> 
     return spec
 
 
-def _spec(task: Task, height_map: HeightMap, torque_actuators: bool) -> mujoco.MjSpec:
+def _spec(task: Task, height_map: HeightMap, torque_actuators: bool, cone: Cone) -> mujoco.MjSpec:
     from locoenvs.backends.mujoco.model import build_spec
 
-    return build_spec(task, height_map, torque_actuators=torque_actuators)
+    return build_spec(task, height_map, torque_actuators=torque_actuators, cone=cone)
 
 
 def touching(model: mujoco.MjModel) -> np.ndarray:

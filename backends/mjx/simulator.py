@@ -26,6 +26,7 @@ from locoenvs.task import Task
 from locoenvs.terrain import HeightMap
 
 if TYPE_CHECKING:
+    from locoenvs.backends.mujoco.model import Cone
     from locoenvs.backends.mujoco.render import Renderer
 
 Impl = Literal["jax", "warp"]
@@ -85,6 +86,7 @@ class MjxSimulator:
         device: where they live; None is the first GPU, or the CPU.
         impl: "warp" runs MuJoCo Warp's kernels, "jax" is compiled by XLA; None is "warp" on a GPU and "jax" on the CPU.
         contact: how contacts on uneven ground are found: by this project's own triangles, or MuJoCo's height field.
+        cone: of friction, see :data:`locoenvs.backends.mujoco.model.Cone`.
         graph: how "warp" records CUDA graphs, see :class:`locoenvs.backends.mjx.warp_engine.WarpEngine`.
         actuator: computes the torques between physics steps; None takes the task's, of which the engine evaluates a PD law
             itself.
@@ -101,6 +103,7 @@ class MjxSimulator:
         device: str | None = None,
         impl: Impl | None = None,
         contact: Contact = "triangles",
+        cone: Cone = "elliptic",
         graph: str | None = None,
         actuator: Actuator | None = None,
     ) -> None:
@@ -110,10 +113,11 @@ class MjxSimulator:
         self.device: Any = find(device)
         self.impl: Impl = impl or ("warp" if is_gpu(self.device) else "jax")
         self.name = f"mjx-{self.impl}"
+        self.options = {"contact": contact, "cone": cone}
         if actuator is None and task.actuator.kind != "pd":
             actuator = actuator_of(task)
         self._height_map, self._actuator = height_map, actuator
-        self._engine = _engine(self, contact, graph, torque_actuators=actuator is not None)
+        self._engine = _engine(self, contact, cone, graph, torque_actuators=actuator is not None)
         check_memory(num_envs, self._engine.bytes_a_robot, self.device)
         self.model = self._engine.model
         self._payload = None
@@ -255,10 +259,10 @@ class MjxSimulator:
     ) -> np.ndarray:
         """See :class:`locoenvs.state.Simulator`. Drawn by native MuJoCo."""
         if self._renderer is None:
-            from locoenvs.backends.mujoco.model import compile_model
+            from locoenvs.backends.mujoco.model import drawn_model
             from locoenvs.backends.mujoco.render import Renderer
 
-            self._renderer = Renderer(compile_model(self.task, self._height_map, visuals=True), *size)
+            self._renderer = Renderer(drawn_model(self.task, self._height_map), *size)
         return self._renderer.frame(np.asarray(physics.qpos[robot], np.float64), robot)
 
     def close(self) -> None:
@@ -273,14 +277,16 @@ def _where(mask: Array, yes: Array, no: Array) -> Array:
     return jnp.where(mask.reshape(mask.shape + (1,) * (yes.ndim - 1)), yes, no)
 
 
-def _engine(simulator: MjxSimulator, contact: Contact, graph: str | None, torque_actuators: bool) -> Engine:
+def _engine(simulator: MjxSimulator, contact: Contact, cone: Cone, graph: str | None, torque_actuators: bool) -> Engine:
     if contact not in get_args(Contact):
         raise ValueError(f"contact={contact!r}: there are 'triangles' and 'mujoco'")
     task, height_map = simulator.task, simulator._height_map
     if simulator.impl == "warp":
         from locoenvs.backends.mjx.warp_engine import WarpEngine
 
-        return WarpEngine(task, height_map, simulator.num_envs, simulator.device, contact, torque_actuators, graph)
+        return WarpEngine(
+            task, height_map, simulator.num_envs, simulator.device, contact, cone, torque_actuators, graph
+        )
     from locoenvs.backends.mjx.jax_engine import JaxEngine
 
-    return JaxEngine(task, height_map, simulator.device, contact, torque_actuators)
+    return JaxEngine(task, height_map, simulator.device, contact, cone, torque_actuators)

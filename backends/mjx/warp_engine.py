@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +17,9 @@ from locoenvs.state import Array
 from locoenvs.task import Task
 from locoenvs.terrain import HeightMap
 
+if TYPE_CHECKING:
+    from locoenvs.backends.mujoco.model import Cone
+
 CONTACTS = 24
 """Contacts a robot, on average over all of them, that there is room for with MuJoCo's height field."""
 
@@ -30,6 +33,7 @@ class WarpEngine:
     Args:
         contact: "triangles" for that, "mujoco" for Warp's height field. That has room for :data:`CONTACTS` a robot on average
             and for one robot two of every sphere; what does not fit is dropped by the engine.
+        cone: of friction, see :data:`locoenvs.backends.mujoco.model.Cone`.
         graph: who records the kernels of a step as a CUDA graph, one of Warp's modes in lower case; None is MJX's choice.
     """
 
@@ -40,6 +44,7 @@ class WarpEngine:
         num_envs: int,
         device: jax.Device,
         contact: str,
+        cone: Cone,
         torque: bool,
         graph: str | None,
     ) -> None:
@@ -47,13 +52,14 @@ class WarpEngine:
         if graph is not None and graph not in modes:
             raise ValueError(f"graph={graph!r}: there are {', '.join(modes)}")
         own = contact == "triangles"
-        self.model = models.for_warp(task, height_map, own_contact=own, torque_actuators=torque)
+        self.model = models.for_warp(task, height_map, own_contact=own, torque_actuators=torque, cone=cone)
         self._touching = models.touching(self.model)
         self._forces = 3 * len(task.robot.contact_bodies)
         spheres = len(self._touching)
         exact = own or task.terrain.kind == "plane"  # one contact a sphere and no more
         room = spheres if exact else max(CONTACTS, spheres)
-        rows = len(task.robot.joints) + 4 * (spheres if exact else 2 * spheres)
+        each = 3 if cone == "elliptic" else 4  # rows of a contact: normal and tangents, or the pyramid's edges
+        rows = len(task.robot.joints) + each * (spheres if exact else 2 * spheres)
         on_device = mjx.put_model(self.model, impl="warp", device=device, graph_mode=modes[graph] if graph else None)
 
         def data(robots: int) -> mjx.Data:
@@ -67,7 +73,7 @@ class WarpEngine:
         self.constants = {"model": on_device, "data": data(num_envs)}
         self._ground: Ground | None = None
         if self.model.nmocap:
-            robot = models.for_jax(task, height_map, own_contact=True, torque_actuators=torque)
+            robot = models.for_jax(task, height_map, own_contact=True, torque_actuators=torque, cone=cone)
             self._ground = Ground(robot, height_map)
             self._robot = mjx.put_model(robot, impl="jax", device=device)
             self._pose = mjx.make_data(robot, impl="jax", device=device)

@@ -12,6 +12,7 @@ mujoco_engine.load()  # before any module here imports MuJoCo
 
 if TYPE_CHECKING:
     from locoenvs.backends.mujoco.contact import Contact
+    from locoenvs.backends.mujoco.model import Cone
     from locoenvs.backends.mujoco.simulator import MujocoSimulator
 
 
@@ -22,12 +23,13 @@ def make(
     *,
     device: str | None = None,
     threads: int = 0,
-    contact: Contact = "mujoco",
+    contact: Contact = "triangles",
+    cone: Cone = "elliptic",
 ) -> MujocoSimulator:
     """The entry point of the backend ``mujoco``: robots on the CPU, on ``threads`` threads (0: all cores), whose contacts on
-    uneven ground are MuJoCo's, or by ``contact`` "triangles" this project's own."""
+    uneven ground are this project's own, or by ``contact`` "mujoco" MuJoCo's; ``cone`` is "elliptic" or "pyramidal"."""
     if device not in (None, "cpu"):
         raise ValueError(f"backend 'mujoco' runs on the CPU, got device={device!r}: use device=None")
     from locoenvs.backends.mujoco.simulator import MujocoSimulator  # model and pictures need no such new MuJoCo
 
-    return MujocoSimulator(task, height_map, num_envs, threads=threads, contact=contact)
+    return MujocoSimulator(task, height_map, num_envs, threads=threads, contact=contact, cone=cone)

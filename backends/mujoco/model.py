@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 import mujoco
 import numpy as np
 
-from locoenvs.backends.mujoco.contact import Contact, mark
+from locoenvs.backends.mujoco.contact import Contact, install, mark
 from locoenvs.robot import Joint, Robot
 from locoenvs.task import Task
 from locoenvs.terrain import HeightMap
+
+Cone = Literal["elliptic", "pyramidal"]
+"""The friction cone: the round one holds the stated coefficient in every direction. The pyramid has its edges along two of
+them, on level ground the world's x and y, and 1 / sqrt(2) of the coefficient between."""
 
 VISUAL_GROUP, CONTACT_GROUP = 2, 3
 """Geom groups: what is drawn, and the spheres that touch, which are hidden unless asked for."""
@@ -39,7 +45,8 @@ def compile_model(
     *,
     torque_actuators: bool = False,
     visuals: bool = False,
-    contact: Contact = "mujoco",
+    contact: Contact = "triangles",
+    cone: Cone = "elliptic",
 ) -> mujoco.MjModel:
     """One robot on the terrain.
 
@@ -54,30 +61,45 @@ def compile_model(
     ``visuals`` adds the shapes that are drawn. They touch nothing, but moving them along makes a physics step on a
     plane 1.4 times as expensive, so pictures have a model of their own.
 
-    With ``contact`` "triangles" uneven ground is marked for :mod:`locoenvs.backends.mujoco.contact`, of which it needs
-    that :func:`~locoenvs.backends.mujoco.contact.install` was called; until then MuJoCo's own contact holds.
+    With ``contact`` "triangles" uneven ground is touched by the rule of :mod:`locoenvs.backends.mujoco.contact`, which needs
+    numba; with "mujoco" by MuJoCo's own. A plane needs neither.
 
-    Spheres touch the ground only, and their friction alone counts: they have priority 1. The friction cone is MuJoCo's
-    pyramid: on level ground the coefficient holds along the world's x and y, and 1 / sqrt(2) of it along the diagonals.
-    The round cone costs 30 to 40 % more time a step.
+    Spheres touch the ground only, and their friction alone counts: they have priority 1.
+
+    Raises ValueError for a contact or cone that there is not, and ImportError if numba or MuJoCo do not fit.
     """
-    spec = build_spec(task, height_map, torque_actuators=torque_actuators, visuals=visuals)
+    if contact not in get_args(Contact):
+        raise ValueError(f"contact={contact!r}: there are 'triangles' and 'mujoco'")
+    spec = build_spec(task, height_map, torque_actuators=torque_actuators, visuals=visuals, cone=cone)
     if contact == "triangles" and task.terrain.kind != "plane":
+        install()
         feet = [geom for foot in task.robot.feet for geom in spec.body(foot).geoms if geom.priority > 0]
         mark(spec, spec.geom("ground"), feet)
     return spec.compile()
 
 
+def drawn_model(task: Task, height_map: HeightMap) -> mujoco.MjModel:
+    """The model for pictures: with its visuals, and for no contacts, so that it needs no numba."""
+    return compile_model(task, height_map, visuals=True, contact="mujoco")
+
+
 def build_spec(
-    task: Task, height_map: HeightMap, *, torque_actuators: bool = False, visuals: bool = False
+    task: Task,
+    height_map: HeightMap,
+    *,
+    torque_actuators: bool = False,
+    visuals: bool = False,
+    cone: Cone = "elliptic",
 ) -> mujoco.MjSpec:
     """What :func:`compile_model` compiles, for a backend that adds to it."""
+    if cone not in get_args(Cone):
+        raise ValueError(f"cone={cone!r}: there are 'elliptic' and 'pyramidal'")
     spec = mujoco.MjSpec()
     spec.modelname = task.robot.name
     spec.compiler.degree = False
     spec.option.timestep = task.timing.physics_dt
     spec.option.integrator = mujoco.mjtIntegrator.mjINT_EULER
-    spec.option.cone = mujoco.mjtCone.mjCONE_PYRAMIDAL
+    spec.option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC if cone == "elliptic" else mujoco.mjtCone.mjCONE_PYRAMIDAL
     spec.option.solver = mujoco.mjtSolver.mjSOL_NEWTON
     spec.option.disableflags |= mujoco.mjtDisableBit.mjDSBL_ISLAND
     _add_looks(spec)
@@ -103,7 +125,7 @@ def _add_ground(spec: mujoco.MjSpec, task: Task, height_map: HeightMap) -> None:
     half_x, half_y = (columns - 1) * height_map.cell / 2, (rows - 1) * height_map.cell / 2
     field = spec.add_hfield(name="ground", nrow=rows, ncol=columns)
     field.size = [half_x, half_y, highest - lowest if highest > lowest else 1.0, 1.0]
-    field.userdata = heights.astype(np.float32).flatten().tolist()  # the compiler maps lowest..highest to 0..1
+    field.userdata = heights.astype(np.float32).flatten()  # the compiler maps lowest..highest to 0..1
     ground.type = mujoco.mjtGeom.mjGEOM_HFIELD
     ground.hfieldname = "ground"
     ground.pos = [height_map.origin[0] + half_x, height_map.origin[1] + half_y, lowest]

@@ -10,6 +10,7 @@ import numpy as np
 
 from locoenvs.backends import mujoco_engine
 from locoenvs.backends.mujoco.model import CONTACT_GROUP
+from locoenvs.backends.mujoco.near_ground import NearGround
 
 _FOLLOW = 0.2
 """Share of the way to the robot that the camera goes each frame."""
@@ -50,7 +51,10 @@ class Renderer:
             raise ValueError(
                 f"a picture of {width} x {height} pixels: at most {largest.offwidth} x {largest.offheight}"
             )
-        self._model, self._data = model, mujoco.MjData(model)
+        self._ground = NearGround(model)
+        self._ground.show(model.qpos0[:2])
+        self._model = model = self._ground.model
+        self._data = mujoco.MjData(model)
         self._scene = mujoco.MjvScene(model, maxgeom=model.ngeom + 100)
         self._option = mujoco.MjvOption()
         self._option.geomgroup[CONTACT_GROUP] = contacts
@@ -67,7 +71,10 @@ class Renderer:
 
     def frame(self, qpos: np.ndarray, robot: int = 0) -> np.ndarray:
         """The robot of that number at ``qpos`` (nq,), as (height, width, 3) uint8, the top row first."""
+        self._gl.make_current()
         self._data.qpos = qpos
+        if self._ground.show(self._data.qpos[:2]):
+            mujoco.mjr_uploadHField(self._model, self._context, 0)
         mujoco.mj_kinematics(self._model, self._data)
         mujoco.mj_comPos(self._model, self._data)
         mujoco.mj_camlight(self._model, self._data)
@@ -79,7 +86,6 @@ class Renderer:
             self._model, self._data, self._option, None, self._camera, mujoco.mjtCatBit.mjCAT_ALL, self._scene
         )
         picture = np.empty((self._rectangle.height, self._rectangle.width, 3), np.uint8)
-        self._gl.make_current()
         mujoco.mjr_render(self._rectangle, self._scene, self._context)
         mujoco.mjr_readPixels(picture, None, self._rectangle, self._context)
         return picture[::-1].copy()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 from types import ModuleType
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 import mujoco
 import numpy as np
@@ -14,8 +14,8 @@ from mujoco.batch import Batch
 
 from locoenvs import compiled
 from locoenvs.actuators import Actuator, actuator_of
-from locoenvs.backends.mujoco.contact import Contact, install
-from locoenvs.backends.mujoco.model import compile_model
+from locoenvs.backends.mujoco.contact import Contact
+from locoenvs.backends.mujoco.model import Cone, compile_model, drawn_model
 from locoenvs.backends.mujoco.render import Renderer
 from locoenvs.machine import cores
 from locoenvs.rotation import rotate, rotate_inverse
@@ -51,6 +51,7 @@ class MujocoSimulator:
         num_envs: number of robots.
         threads: threads that step them; 0 for one a core. Results do not depend on it.
         contact: how contacts on uneven ground are found: by this project's own triangles, or MuJoCo's height field.
+        cone: of friction, see :data:`locoenvs.backends.mujoco.model.Cone`.
         actuator: computes the torques between physics steps; None takes the task's, of which the engine evaluates a PD law
             itself.
     """
@@ -65,21 +66,19 @@ class MujocoSimulator:
         num_envs: int,
         *,
         threads: int = 0,
-        contact: Contact = "mujoco",
+        contact: Contact = "triangles",
+        cone: Cone = "elliptic",
         actuator: Actuator | None = None,
     ) -> None:
-        if contact not in get_args(Contact):
-            raise ValueError(f"contact={contact!r}: there are 'triangles' and 'mujoco'")
-        if contact == "triangles" and task.terrain.kind != "plane":
-            install()
         self.num_envs = num_envs
         self.task = task
+        self.options = {"contact": contact, "cone": cone}
         self._height_map = height_map
         if actuator is None and task.actuator.kind != "pd":
             actuator = actuator_of(task)
         self._actuator = actuator
         self._memory: Array = None if actuator is None else actuator.initial(num_envs, xp)
-        self.model = compile_model(task, height_map, torque_actuators=actuator is not None, contact=contact)
+        self.model = compile_model(task, height_map, torque_actuators=actuator is not None, contact=contact, cone=cone)
         self._nthread = min(threads or cores(), num_envs)
         self._bind(Batch(self.model, num_envs, nthread=self._nthread))
         robot = task.robot
@@ -224,7 +223,7 @@ class MujocoSimulator:
     def render(self, physics: object, robot: int, size: tuple[int, int] = (640, 480)) -> np.ndarray:
         """See :class:`locoenvs.state.Simulator`."""
         if self._renderer is None:
-            self._renderer = Renderer(compile_model(self.task, self._height_map, visuals=True), *size)
+            self._renderer = Renderer(drawn_model(self.task, self._height_map), *size)
         return self._renderer.frame(np.array(self._qpos[robot]), robot)
 
     def show(self, physics: object, robot: int) -> None:
@@ -232,7 +231,7 @@ class MujocoSimulator:
         if self._window is None:
             from locoenvs.backends.mujoco.viewer import Window
 
-            self._window = Window(compile_model(self.task, self._height_map, visuals=True))
+            self._window = Window(drawn_model(self.task, self._height_map))
         self._window.show(np.array(self._qpos[robot]))
 
     def close(self) -> None:

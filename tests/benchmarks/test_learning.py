@@ -17,6 +17,7 @@ pytest.importorskip("onnxruntime")
 from locoenvs.benchmarks import learning
 from locoenvs.panel import Panel, load_panel
 from locoenvs.task import Task
+from locoenvs.wrappers import validation
 from locoenvs.wrappers.ppo import PPOConfig
 from locoenvs.wrappers.training import Training
 
@@ -46,7 +47,7 @@ def test_it_judges_each_variant_and_seed_once(tmp_path: Path, monkeypatch: pytes
     ]
     assert results[0]["velocity_error"] != results[1]["velocity_error"]  # two seeds, two policies
     with pytest.raises(
-        SystemExit, match="samples=64: the result in .*tiny-0 is of 32, not of 64. Choose another --folder"
+        SystemExit, match="samples=64: the result in .*tiny-0 is of at most 32, not of 64. Choose another --folder"
     ):
         learning.main(("tiny",), (0, 1), 64, tmp_path / "runs", out)
 
@@ -68,6 +69,20 @@ def test_an_interrupted_training_goes_on_to_the_samples_that_are_asked_for(
             learning.run("tiny", 0, 32, tmp_path)
     assert not (tmp_path / "tiny-0" / "result.json").exists()
     assert learning.run("tiny", 0, 64, tmp_path)["samples"] == 64
+
+
+def test_a_variant_that_is_good_enough_stops_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(learning, "VARIANTS", {"tiny": tiny})
+    monkeypatch.setattr(learning, "load_panel", small_panel)
+    monkeypatch.setattr(learning, "VALIDATION", 32)
+    monkeypatch.setattr(validation, "validation_of", lambda task: small_panel("flat"))
+    monkeypatch.setattr(validation, "meets_bar", lambda result: True)
+    result: Any = learning.run("tiny", 0, 1600, tmp_path)
+    assert result["stopped_by_the_bar"] and result["samples"] == 64 and result["asked"] == 1600
+    assert [samples for samples, *_ in result["validations"]] == [32, 64]
+    assert result == learning.run("tiny", 0, 1600, tmp_path)
+    last: Any = learning.run("tiny", 1, 64, tmp_path)
+    assert last["stopped_by_the_bar"] and last["samples"] == last["asked"] == 64, "as well as in its last update"
 
 
 def test_many_robots_keep_the_samples_of_the_schedule() -> None:

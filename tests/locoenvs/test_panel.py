@@ -14,7 +14,7 @@ import pytest
 from locoenvs import rng
 from locoenvs.curriculum import first_level
 from locoenvs.mdp import prepare
-from locoenvs.panel import PANELS, Panel, load_panel, panel_for
+from locoenvs.panel import PANELS, Panel, load_panel, panel_for, validation_of
 from locoenvs.registration import task
 from locoenvs.task import Curriculum, PenaltySchedule
 from locoenvs.terrain import HeightMap, build, ground_height
@@ -33,6 +33,19 @@ def test_a_manifest_holds_what_the_code_builds(name: str) -> None:
     assert load_panel(name) == panel_for(PANELS[name], name=name), (
         "the robot or the recipe changed: freeze a new panel under a new name by python -m locoenvs.panel locoenvs/panels"
     )
+
+
+@pytest.mark.parametrize("name", PANELS)
+def test_validation_shares_neither_streams_nor_ground_with_training_or_panels(name: str) -> None:
+    made = task(PANELS[name], actuator="pd")
+    held_out, validation = load_panel("flat" if name == "flat" else "rough"), validation_of(made)
+    assert validation.name == f"{held_out.name}-validation" and validation.hash != held_out.hash
+    assert len({rng.SPLITS[split] for split in ("train", held_out.split, validation.split)}) == 3
+    seeds = [each.terrain.seed for each in (made, held_out.task, load_panel("crossing").task, validation.task)]
+    assert name == "flat" or seeds[-1] not in seeds[:-1]
+    terrain = dataclasses.replace(validation.task.terrain, seed=held_out.task.terrain.seed)
+    assert dataclasses.replace(validation.task, terrain=terrain) == held_out.task, "the rest is what the panel asks"
+    assert Panel.from_json(validation.to_json()) == validation
 
 
 def test_a_panel_survives_json_and_refuses_edits() -> None:

@@ -11,7 +11,7 @@ pytest.importorskip("matplotlib")
 
 from locoenvs import plots
 from locoenvs.evaluate import Result, wilson
-from locoenvs.plots import success_picture
+from locoenvs.plots import learning_picture, success_picture
 from locoenvs.task import Terrain
 
 TERRAIN = Terrain(levels=3)
@@ -68,6 +68,29 @@ def test_a_panel_without_tiles_has_no_such_picture(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="panel 'test' has no tiles"):
         success_picture(result({}), TERRAIN, tmp_path / "success.png")
     assert not list(tmp_path.iterdir())
+
+
+def test_what_was_found_while_training_is_drawn_by_its_bar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[Any] = []
+    monkeypatch.setattr(plots, "_save", lambda figure, path: drawn.append(figure))
+    update = {"kind": "update", "elapsed_seconds": 60.0, "reward_per_second": 1.0, "terms_per_second": {}, "resets": {}}
+    found = [(90.0, 0.02, 0.15, 0.3), (150.0, 0.005, 0.12, 0.15)]
+    judged = [
+        {
+            "kind": "validation",
+            "elapsed_seconds": seconds,
+            "metrics": {"fall_rate": falls, "velocity_error": velocity, "yaw_rate_error": yaw},
+        }
+        for seconds, falls, velocity, yaw in found
+    ]
+    learning_picture([update], tmp_path / "learning.png")
+    learning_picture([update, *judged], tmp_path / "learning.png")
+    assert [len(figure.axes) for figure in drawn] == [3, 4]
+    lines = {line.get_label(): line for line in drawn[1].axes[3].get_lines()}
+    assert lines["fall rate / 1 %"].get_xdata() == pytest.approx([1.5, 2.5])
+    assert lines["fall rate / 1 %"].get_ydata() == pytest.approx([2.0, 0.5])
+    assert lines["velocity error / 0.15 m/s"].get_ydata() == pytest.approx([1.0, 0.8])
+    assert lines["yaw rate error / 0.15 rad/s"].get_ydata() == pytest.approx([2.0, 1.0])
 
 
 def test_no_two_terms_of_a_ledger_look_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 import locoenvs
+from locoenvs.audit import meets_bar
 from locoenvs.evaluate import Result
-from locoenvs.panel import panel_of
+from locoenvs.panel import load_panel, panel_of
 from locoenvs.policy import load_policy
 from locoenvs.vector import LocoVectorEnv
 
@@ -51,6 +52,25 @@ def test_the_readme_says_of_it_what_its_evaluation_does(folder: Path) -> None:
     assert any(
         line.startswith(f"| `{folder.name}` |") and all(cell in line for cell in cells) for line in readme.splitlines()
     )
+
+
+WALKS = sorted((Path(__file__).parents[2] / "benchmarks" / "results").glob("walk-seed-*"))
+
+
+@pytest.mark.parametrize("folder", WALKS, ids=lambda folder: folder.name)
+def test_the_readme_says_of_a_walk_what_its_evaluation_and_ledger_do(folder: Path) -> None:
+    result = Result.from_json((folder / "evaluation.json").read_text())
+    recipe = json.loads((folder / "recipe.json").read_text())
+    lines = [json.loads(line) for line in (folder / "ledger.jsonl").read_text().splitlines()]
+    assert recipe["seed"] == int(folder.name[-1]) and result.panel_hash == load_panel("flat").hash
+    assert recipe["options"] == result.options == {"contact": "triangles", "cone": "elliptic"}
+    judged = [line for line in lines if line["kind"] == "validation"]
+    assert judged[-1]["met"] == 2 and meets_bar(result)
+    falls, errors = result.metrics["fall_rate"], [result.metrics[n] for n in ("velocity_error", "yaw_rate_error")]
+    cells = [str(recipe["seed"]), str(judged[-1]["update"]), f"{judged[-1]['elapsed_seconds'] / 60:.1f}"]
+    cells += [f"{falls.value:.1%} ({falls.low:.1%} to {falls.high:.1%})".replace("%", "")]
+    cells += [f"{each.value:.3f} ({each.low:.3f} to {each.high:.3f})" for each in errors]
+    assert f"| {' | '.join(cells)} |" in (Path(__file__).parents[2] / "README.md").read_text()
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)

@@ -109,13 +109,37 @@ def test_stairs_have_the_riser_of_their_level_and_the_same_tread_everywhere(
     assert abs(rise[risers[0]]) == pytest.approx(0.2, abs=1e-6)
 
 
-def test_stairs_keep_their_tread_on_finer_cells() -> None:
-    terrain = Terrain(levels=2, columns=1, border=10.0, cell=0.05, shares=(TileShare("stairs_down", 1),))
-    ground = build(terrain)
-    profile = ground.heights[ground.heights.shape[0] // 2, 200:361]
-    risers = np.flatnonzero(np.diff(profile))
-    assert set(np.diff(risers)[:8]) == {6}
-    np.testing.assert_allclose(np.diff(profile)[risers[:9]], 0.05, atol=1e-6)
+@pytest.mark.parametrize("cell", [0.1, 0.05, 0.025])
+@pytest.mark.parametrize("kind, sign", [("stairs_up", 1), ("stairs_down", -1)])
+def test_stairs_have_the_same_steps_whatever_the_size_of_a_cell(kind: TileKind, sign: int, cell: float) -> None:
+    """All lengths but a riser's depth, which is a cell's; the platform is rounded up to whole cells."""
+    terrain = Terrain(levels=1, columns=1, border=1.0, cell=cell, shares=(TileShare(kind, 1),), stairs_riser=(0.2, 0.2))
+    for profile in outwards(tile(build(terrain), kind, 0, terrain)):
+        risers = np.flatnonzero(np.diff(profile))
+        first = 1.3 if cell == 0.1 else 1.25
+        np.testing.assert_allclose(risers * cell, first + 0.3 * np.arange(9), atol=1e-9)
+        np.testing.assert_allclose(np.diff(profile)[risers], sign * 0.2, atol=1e-6)
+        assert profile[-1] == 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_finer_cells_have_the_same_ground(kind: TileKind) -> None:
+    """Exactly at the vertices that they share, but for boxes: they are rounded to cells, so their sides are about a cell elsewhere."""
+    coarse = Terrain(levels=1, columns=1, border=1.0, platform=2.6, shares=(TileShare(kind, 1),), slope=(0.4, 0.4))
+    coarse = dataclasses.replace(coarse, roughness=(0.1, 0.1), seed=3)
+    fine = dataclasses.replace(coarse, cell=0.05)
+    here, there = tile(build(coarse), kind, 0, coarse), tile(build(fine), kind, 0, fine)[::2, ::2]
+    if kind == "obstacles":
+        near = [np.roll(there, (row, column), (0, 1)) for row in (-1, 0, 1) for column in (-1, 0, 1)]
+        assert np.mean(np.abs(np.stack(near) - here).min(axis=0) > 1e-6) < 0.01 < np.ptp(here)
+    else:
+        np.testing.assert_allclose(there, here, atol=1e-6)
+
+
+def test_stairs_have_at_least_one_step() -> None:
+    terrain = Terrain(levels=1, columns=1, border=1.0, platform=7.6, shares=(TileShare("stairs_down", 1),))
+    for profile in outwards(tile(build(terrain), "stairs_down", 0, terrain)):
+        np.testing.assert_allclose(profile, 0.05 * (np.arange(41) <= 38), atol=1e-6)
 
 
 def test_rough_ground_fills_its_amplitude_and_never_leaves_it(ground: HeightMap) -> None:
@@ -254,6 +278,16 @@ def test_heights_are_those_of_mujoco_rays(ground: HeightMap) -> None:
     found = ground_height(ground.heights, ground.origin, ground.cell, x, y)
     assert np.ptp(expected) > 3
     np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("cell", [0.05, 0.025])
+def test_heights_on_finer_cells_are_those_of_mujoco_rays(cell: float) -> None:
+    shares = (TileShare("stairs_up", 0.5), TileShare("obstacles", 0.5))
+    ground = build(Terrain(levels=1, columns=2, border=1.0, cell=cell, shares=shares, stairs_riser=(0.2, 0.2)))
+    x, y = np.random.default_rng(0).uniform(-4.0, 4.0, (2, 1000)).astype(np.float32)
+    y[:500] = -4.003  # over the middle of the stairs, much of it over risers; not on an edge, where rays slip through
+    found = ground_height(ground.heights, ground.origin, ground.cell, x, y)
+    np.testing.assert_allclose(found, rays(ground, x.astype(np.float64), y.astype(np.float64)), atol=1e-4)
 
 
 def test_heights_at_vertices_are_the_grid(ground: HeightMap) -> None:

@@ -83,3 +83,5 @@ def test_commands_in_words() -> None:
 def test_a_video_of_no_length_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="longer than 0 s, got 0"):
         record(lambda o: o, TASK, tmp_path / "v.mp4", seconds=0)
+    with pytest.raises(ValueError, match="longer than 0 s, got 1 s and 0 s"):
+        record(lambda o: o, TASK, tmp_path / "v.mp4", seconds=1, schedule=[Leg(0)])

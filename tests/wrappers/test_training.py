@@ -214,6 +214,21 @@ class Bomb:
         return Path.touch, (self.target,)
 
 
+def test_a_run_keeps_the_options_of_its_backend(tmp_path: Path) -> None:
+    run = trained(tmp_path / "run", 1, options={"cone": "pyramidal"})
+    options = {"contact": "triangles", "cone": "pyramidal"}
+    assert run.recipe()["options"] == options
+    assert load_policy(run.policy).provenance["options"] == options
+    with pytest.raises(ValueError, match="options=.*'cone': 'elliptic'.*the run to resume has .*'cone': 'pyramidal'"):
+        resumed(run, updates=2, options={"cone": "elliptic"})
+    resumed(run, updates=2, options={"cone": "pyramidal"})
+    recipe = run.recipe()
+    del recipe["options"]  # as version 0.1.0 wrote it
+    run.write_recipe(recipe)
+    resumed(run, updates=3)
+    assert run.recipe()["options"] == {"contact": "mujoco", "cone": "pyramidal"}
+
+
 def test_code_in_a_checkpoint_is_never_run(half: Run, tmp_path: Path) -> None:
     target = tmp_path / "touched"
     half.checkpoint.write_bytes(pickle.dumps(Bomb(target)))

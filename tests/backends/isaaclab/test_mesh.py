@@ -10,10 +10,10 @@ from locoenvs.task import Terrain, TileKind, TileShare
 from locoenvs.terrain import HeightMap, build, ground_height
 
 
-def tiles(*kinds: TileKind, border: float = 1.0) -> HeightMap:
+def tiles(*kinds: TileKind, border: float = 1.0, cell: float = 0.1) -> HeightMap:
     shares = tuple(TileShare(kind, 1 / len(kinds)) for kind in kinds)
     hardest = dict(slope=(0.47, 0.47), roughness=(0.1, 0.1), obstacle_height=(0.2, 0.2), stairs_riser=(0.2, 0.2))
-    return build(Terrain(levels=1, columns=len(kinds), border=border, shares=shares, **hardest))
+    return build(Terrain(levels=1, columns=len(kinds), border=border, cell=cell, shares=shares, **hardest))
 
 
 def cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -41,9 +41,15 @@ def height_under(mesh: Mesh, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return found
 
 
-@pytest.mark.parametrize("kind", ["flat", "slope_up", "rough", "obstacles", "stairs_up", "stairs_down"])
-def test_every_point_is_at_the_height_that_the_task_samples(kind: TileKind) -> None:
-    ground = tiles(kind)
+@pytest.mark.parametrize(
+    "kind, cell",
+    [
+        *((kind, 0.1) for kind in ("flat", "slope_up", "rough", "obstacles", "stairs_up", "stairs_down")),
+        ("stairs_up", 0.05),
+    ],
+)
+def test_every_point_is_at_the_height_that_the_task_samples(kind: TileKind, cell: float) -> None:
+    ground = tiles(kind, cell=cell)
     rows, columns = ground.heights.shape
     rng = np.random.default_rng(0)
     x = (ground.origin[0] + rng.random(150) * (columns - 1) * ground.cell).astype(np.float32)
@@ -71,9 +77,10 @@ def test_the_flat_border_is_eight_triangles() -> None:
 UPRIGHT: list[TileKind] = ["stairs_up", "stairs_down", "obstacles"]
 
 
+@pytest.mark.parametrize("cell", [0.1, 0.05])
 @pytest.mark.parametrize("kind", UPRIGHT)
-def test_vertical_risers_leave_nothing_between_level_and_vertical(kind: TileKind) -> None:
-    ground = tiles(kind)
+def test_vertical_risers_leave_nothing_between_level_and_vertical(kind: TileKind, cell: float) -> None:
+    ground = tiles(kind, cell=cell)
     mesh = ground_mesh(ground, vertical_risers=True)
     a, b, c = (mesh.points[mesh.triangles[:, i]].astype(np.float64) for i in range(3))
     normal = np.cross(b - a, c - a) / 2

@@ -84,6 +84,7 @@ def test_more_robots_than_memory_holds_are_refused_before_anything_is_allocated(
     [
         ({"impl": "cuda"}, "impl='cuda': there are 'jax' and 'warp'"),
         ({"contact": "boxes"}, "contact='boxes': there are 'triangles' and 'mujoco'"),
+        ({"cone": "round"}, "cone='round': there are 'elliptic' and 'pyramidal'"),
         ({"threads": 2}, "unknown option of backend 'mjx' 'threads'"),
     ],
 )

@@ -16,7 +16,7 @@ from anymal import DEFAULT, ROBOT, start
 from locoenvs.backends.mjx.model import Payload
 from locoenvs.state import Readout
 from locoenvs.terrain import ground_height
-from mjx_physics import FLAT, ROBOTS_HERE, physics
+from mjx_physics import FLAT, ROBOTS_HERE, Physics, physics
 
 IMPLS = ["jax", "warp"]
 FEET = [ROBOT.contact_bodies.index(foot) for foot in ROBOT.feet]
@@ -73,59 +73,77 @@ def test_a_standing_robot_has_its_weight_on_its_feet_as_in_native_mujoco(impl: s
     assert (others == 0).all() and np.abs(ours.foot_velocity).max() < 0.01
 
 
-def test_friction_is_each_robots_own(impl: str) -> None:
-    """Feet that slide along x are braked by friction times the weight on them."""
-    friction = np.array([0.3, 0.5, 0.7, 0.9])
-    each = physics("flat", impl)
-    each.place(start(base_linear_velocity=(4.0, 0, 0), base_position=(0, 0, 0.53)), friction=friction)
-    ratios = []
+def braking(each: Physics, friction: np.ndarray, heading: float, order: int) -> np.ndarray:
+    """Horizontal over vertical force of robots' feet that slide, medians (N,), after a start that way, rad from world x.
+    What is horizontal is the length of x and y, or, of ``order`` 1, the sum of their sizes."""
+    way = np.array([np.cos(heading), np.sin(heading)])
+    each.place(start(base_linear_velocity=(*(4 * way), 0.0), base_position=(0, 0, 0.53)), friction=friction)
+    ratios, against = [], []
     for _ in range(15):
         readout = each.advance(DEFAULT)
-        force = readout.contact_force[:, FEET]
-        sliding = (np.linalg.norm(readout.foot_velocity[:, :, :2], axis=-1) > 0.5) & (force[..., 2] > 20)
-        horizontal = np.abs(force[..., 0]) + np.abs(force[..., 1])
+        force, velocity = readout.contact_force[:, FEET], readout.foot_velocity[..., :2]
+        sliding = (np.linalg.norm(velocity, axis=-1) > 0.5) & (force[..., 2] > 20)
+        horizontal = np.linalg.norm(force[..., :2], ord=order, axis=-1)
         ratios.append(np.where(sliding, horizontal / np.maximum(force[..., 2], 20), np.nan))
-        assert (force[..., 0][sliding] < 0).all()
-    assert np.isfinite(ratios).sum(axis=(0, 2)).min() >= 8
-    np.testing.assert_allclose(np.nanmedian(ratios, axis=(0, 2)), friction, rtol=0.02)
+        against += list((force[..., :2] * velocity).sum(axis=-1)[sliding] < 0)
+    assert np.isfinite(ratios).sum(axis=(0, 2)).min() >= 5 and np.mean(against) > 0.9
+    return np.nanmedian(ratios, axis=(0, 2))
 
 
-def test_forces_on_rough_ground_are_native_mujocos(impl: str) -> None:
-    """One physics step of robots that stand or lie, move their legs and slip, on every kind of ground.
+@pytest.mark.parametrize("heading", [0.0, np.pi / 4, 2.0])
+def test_friction_is_each_robots_own_in_every_direction(heading: float, impl: str) -> None:
+    """Feet that slide are braked by friction times the weight on them."""
+    friction = np.array([0.3, 0.5, 0.7, 0.9])
+    np.testing.assert_allclose(braking(physics("flat", impl), friction, heading, order=2), friction, rtol=0.01)
 
-    Only of those that touch the ground by less than a millimeter. MuJoCo's height field is a row of prisms, and a sphere
-    that is deep in one of them meets the walls between them, which are no part of the ground: a foot 4 mm deep in a
-    level plane is pushed aside, and one deeper than its radius is held from both sides. This project's contacts know no
-    such walls. Also without them a foot on an edge between two cells has one contact here, and the same one twice there.
-    """
+
+def test_the_pyramid_is_native_mujocos_too(impl: str) -> None:
+    """Its forces along world x and y add up to the friction: between them it holds less."""
+    friction = np.array([0.3, 0.5, 0.7, 0.9])
+    ours, native = physics("flat", impl, "pyramidal"), physics("flat", "native", "pyramidal")
+    np.testing.assert_allclose(braking(ours, friction, np.pi / 4, order=1), friction, rtol=0.02)
+    assert (braking(ours, friction, np.pi / 4, order=2) / friction).min() < 0.85
+    state = start(base_position=(0, 0, 0.53), base_linear_velocity=(1.0, 0.5, 0.0))
+    gaps = []
+    for t in range(20):
+        for each in (ours, native):
+            each.place(state, friction=friction)
+        after, state = ours.advance(swinging(t)), native.advance(swinging(t))
+        gaps += list(np.abs(after.joint_position - state.joint_position).max(axis=1))
+    assert np.quantile(gaps, 0.9) < 1e-4, "rad; Warp's own solver, in float32, leaves a few robots behind"
+
+
+def test_forces_and_accelerations_on_rough_ground_are_native_mujocos(impl: str) -> None:
+    """One physics step of robots that stand or lie, slide and stumble every way, on every kind of ground."""
     ours, native = physics("rough", impl), physics("rough", "native")
-    model = native.simulator.model
-    data = mujoco.MjData(model)
     height_map = native.simulator._height_map
     centers = height_map.tile_centers.reshape(-1, 3)
     draw = np.random.default_rng(0)
     footprint = np.stack(np.meshgrid(*[np.linspace(-0.5, 0.5, 21)] * 2), axis=-1).reshape(-1, 2)
-    wrong = []
-    for _ in range(10):
+    wrong, slower, sizes = [], [], []
+    for turn in range(12):
         xy = centers[draw.integers(len(centers), size=ROBOTS_HERE), :2] + draw.uniform(-3, 3, (ROBOTS_HERE, 2))
         around = (xy[:, None] + footprint).astype(np.float32)
         under = ground_height(height_map.heights, height_map.origin, height_map.cell, around[..., 0], around[..., 1])
-        native.place(start(base_position=np.column_stack([xy, under.max(axis=1) + 0.55])))
-        for t in range(300):
-            state = native.advance(DEFAULT + 0.2 * (swinging(t // 4) - DEFAULT))
-        shallow = []
-        for qpos in native.simulator._qpos:
-            data.qpos[:] = qpos
-            mujoco.mj_forward(model, data)
-            shallow.append(data.ncon > 0 and data.contact.dist.min() > -1e-3)
-        friction = draw.uniform(0.2, 0.5, ROBOTS_HERE)
-        forces = []
+        friction = draw.uniform(0.2, 0.8, ROBOTS_HERE)
+        native.place(
+            start(
+                base_position=np.column_stack([xy, under.max(axis=1) + 0.55]),
+                base_linear_velocity=np.column_stack([draw.uniform(-1, 1, (ROBOTS_HERE, 2)), np.zeros(ROBOTS_HERE)]),
+            ),
+            friction=friction,
+        )
+        for t in range(150):
+            state = native.advance(DEFAULT + 0.05 * turn * (swinging(t // 4) - DEFAULT))
+        after = []
         for each in (ours, native):
             each.place(state, friction=friction)
-            forces.append(each.advance(DEFAULT + 0.1).contact_force)
-        wrong += list(np.abs(forces[0] - forces[1]).max(axis=(1, 2))[shallow])
-    assert len(wrong) > 15 and np.abs(forces[1]).max() > 100
-    assert np.median(wrong) < 0.1 and np.quantile(wrong, 0.75) < 0.5  # N
+            after.append(each.advance(DEFAULT + 0.1))
+        wrong += list(np.abs(after[0].contact_force - after[1].contact_force).max(axis=(1, 2)))
+        slower += list(np.abs(after[0].joint_velocity - after[1].joint_velocity).max(axis=1))
+        sizes += list(np.linalg.norm(after[1].contact_force, axis=-1).sum(axis=1))
+    assert np.median(sizes) > 300 and np.max(sizes) > 1000  # N, all contacts of a robot together
+    assert np.max(wrong) < 0.2 and np.max(slower) < 1e-3  # N, rad/s
 
 
 def test_robots_just_above_rough_ground_touch_nothing(impl: str) -> None:
@@ -235,7 +253,6 @@ def test_a_drive_between_physics_steps_is_the_engines_own_pd_law(impl: str) -> N
     from locoenvs.actuators import PD
     from locoenvs.backends.mjx.simulator import MjxSimulator
     from locoenvs.terrain import build
-    from mjx_physics import Physics
 
     class Counting(PD):
         def initial(self, num_envs, xp, device=None):

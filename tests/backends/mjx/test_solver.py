@@ -16,50 +16,75 @@ import jax.numpy as jnp
 from locoenvs.backends.mjx import solver
 from locoenvs.backends.mjx.solver import Problem, minimum
 
-PROBLEMS, DEGREES, ROWS = 60, 9, 24
+PROBLEMS, DEGREES, ROWS, CONTACTS = 60, 9, 24, 5
+"""Of the rows the last 15 are contacts with friction, by normals and tangents, or without them all push alike."""
 
 
-def problems() -> Problem:
+def problems(contacts: int = CONTACTS) -> Problem:
     """Some robots in free fall, some on many stiff contacts, with aims as of contacts that are a millimeter deep."""
     draw = np.random.default_rng(0)
     root = draw.normal(size=(PROBLEMS, DEGREES, DEGREES))
     free = 30 * draw.normal(size=(PROBLEMS, DEGREES))
+    stiffness = 10 ** draw.uniform(1, 4, (PROBLEMS, ROWS))
+    stiffness[:, ROWS - 3 * contacts :] = np.tile(stiffness[:, ROWS - contacts :], 3)
     return Problem(
         jacobian=draw.normal(size=(PROBLEMS, ROWS, DEGREES)),
-        stiffness=10 ** draw.uniform(1, 4, (PROBLEMS, ROWS)),
+        stiffness=stiffness,
         aim=draw.normal(size=(PROBLEMS, ROWS)) * 300 * np.linspace(0, 1, PROBLEMS)[:, None] - 50,
         mass=root @ root.transpose(0, 2, 1) / DEGREES + np.eye(DEGREES),
         free=free,
         effort=np.linalg.norm(free, axis=-1),
         warm=np.zeros_like(free),
+        friction=draw.uniform(0.2, 1.5, (PROBLEMS, contacts)),
     )
 
 
 @functools.cache
-def minima() -> np.ndarray:
-    given = problems()
+def minima(contacts: int = CONTACTS) -> np.ndarray:
+    given = problems(contacts)
     return np.stack([exact(Problem(*(array[i] for array in given))) for i in range(PROBLEMS)])
 
 
+def forces(problem: Problem, residual: np.ndarray) -> np.ndarray:
+    """Of rows that push: never a pull. Of contacts: the nearest point of the friction cone, in float64."""
+    count = len(problem.friction)
+    wanted = -problem.stiffness * residual
+    split = len(wanted) - 3 * count
+    found = np.maximum(wanted, 0.0)
+    for contact, friction in enumerate(problem.friction):
+        rows = split + contact + count * np.arange(3)
+        normal, tangents = wanted[rows[0]], wanted[rows[1:]]
+        slip = np.linalg.norm(tangents)
+        if slip <= friction * normal:
+            found[rows] = wanted[rows]
+        elif friction * slip <= -normal:
+            found[rows] = 0.0
+        else:
+            edge = np.array([1.0, *(friction * tangents / slip)])
+            found[rows] = edge * (edge @ wanted[rows]) / (edge @ edge)
+    return found
+
+
 def exact(problem: Problem) -> np.ndarray:
-    """Newton's method with bisection, in float64."""
-    jacobian, stiffness, aim, mass, free = (np.asarray(array, np.float64) for array in problem[:5])
+    """Newton's method with bisection and with a Hessian by differences, in float64."""
+    jacobian, _, aim, mass, free = (np.asarray(array, np.float64) for array in problem[:5])
     acceleration = free.copy()
 
     def slopes(at: np.ndarray) -> np.ndarray:
-        return mass @ (at - free) + jacobian.T @ (stiffness * np.minimum(jacobian @ at - aim, 0.0))
+        return mass @ (at - free) - jacobian.T @ forces(problem, jacobian @ at - aim)
 
     for _ in range(100):
-        weight = np.where(jacobian @ acceleration < aim, stiffness, 0.0)
-        step = -np.linalg.solve(mass + (jacobian.T * weight) @ jacobian, slopes(acceleration))
+        here = slopes(acceleration)
+        hessian = np.stack([slopes(acceleration + 1e-6 * one) - here for one in np.eye(len(free))], axis=1) / 1e-6
+        step = -np.linalg.solve(hessian, here)
         low, high = 0.0, 1.0
         while step @ slopes(acceleration + high * step) < -1e-9:
             high *= 2
-        for _ in range(60):
+        for _ in range(40):
             middle = (low + high) / 2
             low, high = (middle, high) if step @ slopes(acceleration + middle * step) < 0 else (low, middle)
         acceleration = acceleration + high * step
-        if np.linalg.norm(step) < 1e-9 * np.linalg.norm(acceleration):
+        if np.linalg.norm(step) < 1e-8 * np.linalg.norm(acceleration):
             return acceleration
     raise AssertionError("no minimum found")
 
@@ -69,23 +94,54 @@ def close(ours: jax.Array, theirs: np.ndarray) -> None:
     assert (np.abs(np.asarray(ours) - theirs) < 5e-4 * size).all()
 
 
-def test_all_reach_the_minimum_also_those_that_go_on_in_groups() -> None:
-    given = problems()
+def zones(problem: Problem, force: np.ndarray) -> dict[str, np.ndarray]:
+    """Which contacts (N, C) are open, stick and slip."""
+    normal, *tangents = force[:, ROWS - 3 * CONTACTS :].reshape(PROBLEMS, 3, CONTACTS).transpose(1, 0, 2)
+    edge = np.isclose(np.hypot(*tangents), problem.friction * normal) & (normal > 0)
+    return {"open": normal == 0, "slip": edge, "stick": (normal > 0) & ~edge}
+
+
+@pytest.mark.parametrize("contacts", [0, CONTACTS])
+def test_all_reach_the_minimum_also_those_that_go_on_in_groups(contacts: int) -> None:
+    given = problems(contacts)
     single = Problem(*(jnp.asarray(array, jnp.float32) for array in given))
-    theirs = minima()
+    theirs = minima(contacts)
     solved = jax.jit(jax.vmap(minimum))
     acceleration, residual = solved(*single)
     close(acceleration, theirs)
-    force = -given.stiffness * np.minimum(np.einsum("nri,ni->nr", given.jacobian, theirs) - given.aim, 0)
-    ours = -given.stiffness * np.minimum(np.asarray(residual, np.float64), 0)
+    exactly = np.einsum("nri,ni->nr", given.jacobian, theirs) - given.aim
+    robots = [Problem(*(array[i] for array in given)) for i in range(PROBLEMS)]
+    force = np.stack([forces(robot, at) for robot, at in zip(robots, exactly)])
+    ours = np.asarray(
+        jax.vmap(lambda *problem: solver.pushed(Problem(*problem[:-1]), problem[-1]).force)(*single, residual)
+    )
     assert (np.abs(ours - force) < 1e-3 * force.max(axis=-1, keepdims=True) + 1e-2).all() and (force[-1] > 0).sum() > 3
+    if contacts:
+        assert {name: int(zone.sum()) > 20 for name, zone in zones(given, force).items()} == dict.fromkeys(
+            ("open", "slip", "stick"), True
+        )
     # From the solution, rounded, it stays there: where the cost cannot tell any more.
     close(solved(*single._replace(warm=acceleration))[0], theirs)
     close(jax.jit(minimum)(*(array[7] for array in single))[0], theirs[7])
-    shared = (None, 0, 0, None, 0, 0, 0)
-    same = single._replace(jacobian=single.jacobian[3], mass=single.mass[3])
+    shared = (None, 0, 0, None, 0, 0, 0, None)
+    same = single._replace(jacobian=single.jacobian[3], mass=single.mass[3], friction=single.friction[3])
     mixed = np.asarray(jax.jit(jax.vmap(minimum, in_axes=shared))(*same)[0])
     np.testing.assert_allclose(mixed[3], np.asarray(acceleration)[3], rtol=1e-4, atol=1e-3)
+
+
+def test_the_forces_fall_as_the_solver_says() -> None:
+    """Of every zone: what Newton's method takes for the Hessian, against differences."""
+    given = problems()
+    draw = np.random.default_rng(2)
+    residual, change = (100 * draw.normal(size=(PROBLEMS, ROWS)) for _ in range(2))
+    for i in range(PROBLEMS):
+        robot = Problem(*(array[i] for array in given))
+        now = solver.pushed(Problem(*map(jnp.asarray, robot)), jnp.asarray(residual[i]))
+        np.testing.assert_allclose(now.force, forces(robot, residual[i]), rtol=1e-4, atol=1e-2)
+        ahead, behind = (forces(robot, residual[i] + sign * 1e-6 * change[i]) for sign in (1, -1))
+        turned = np.asarray(now.turned(jnp.stack([change[i]] * 2, axis=1)), np.float64)
+        bend = -(ahead - behind) @ change[i] / 2e-6
+        np.testing.assert_allclose((np.asarray(now.weight)[:, None] * turned**2).sum(axis=0), bend, rtol=1e-3)
 
 
 def test_some_do_go_on_in_groups(monkeypatch: pytest.MonkeyPatch) -> None:

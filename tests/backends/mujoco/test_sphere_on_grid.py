@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -39,11 +40,16 @@ def centers(heights: np.ndarray, radius: float, count: int, low: float = -0.9) -
 
 
 def touched(
-    heights: np.ndarray, center: np.ndarray, radius: float, margin: float = 0.0, twice: bool = True
+    heights: np.ndarray,
+    center: np.ndarray,
+    radius: float,
+    margin: float = 0.0,
+    twice: bool = True,
+    cell: float = CELL,
 ) -> tuple[Touch, Touch]:
     rows, columns = heights.shape
     x, y, z = map(float, center)
-    return touch(heights.reshape(-1), rows, columns, CELL, 1.0, x, y, z, radius, margin, twice)
+    return touch(heights.reshape(-1), rows, columns, cell, 1.0, x, y, z, radius, margin, twice)
 
 
 class Plain:
@@ -119,23 +125,23 @@ def plain_nearest(plain: Plain, center: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 @pytest.fixture(scope="module")
 def on_device() -> Callable[..., Any]:
-    """The rule of the backend ``mjx``, of the spheres of three radii at once."""
+    """The rule of the backend ``mjx``, of the spheres of all radii at once."""
     jax = pytest.importorskip("jax")
     from locoenvs.backends.mjx.contact import Grid
     from locoenvs.backends.mjx.contact import touch as rule
 
-    grid, radii = Grid(SIZE, SIZE, (0.0, 0.0), CELL), np.array(RADII[:3])
+    grid, radii = Grid(SIZE, SIZE, (0.0, 0.0), CELL), np.array(RADII)
     compiled = jax.jit(jax.vmap(lambda h, c: rule(h, grid, c, radii, np.arange(len(radii))), in_axes=(None, 0)))
     return lambda heights, center: compiled(heights.reshape(-1), center.astype(np.float32))
 
 
 @pytest.mark.parametrize("kind", GROUNDS)
 def test_it_is_the_rule_of_mjx(kind: str, on_device: Callable[..., Any]) -> None:
-    heights, radii = ground(kind), RADII[:3]
-    center = np.stack([centers(heights, radius, 400) for radius in radii], axis=1)  # (400, 3, 3)
+    heights, radii = ground(kind), RADII
+    center = np.stack([centers(heights, radius, 400) for radius in radii], axis=1)  # (400, 4, 3)
     theirs = on_device(heights, center)
     ours = np.array([[touched(heights, c, radius) for c, radius in zip(robot, radii)] for robot in center])
-    distances = np.stack([np.asarray(part.distance) for part in theirs], axis=-1)  # (400, 3, 2)
+    distances = np.stack([np.asarray(part.distance) for part in theirs], axis=-1)  # (400, 4, 2)
     touching = np.minimum(ours[..., 0], distances) <= 0
     gap = np.abs(np.where(touching, ours[..., 0] - distances, 0.0))
     assert (
@@ -144,6 +150,100 @@ def test_it_is_the_rule_of_mjx(kind: str, on_device: Callable[..., Any]) -> None
     normals = np.stack([np.asarray(part.frame[..., 0, :]) for part in theirs], axis=-2)
     alike = np.sum(normals * ours[..., 1:], axis=-1)[touching & (gap <= 1e-6)]
     assert np.mean(alike > 1 - 1e-5) > 0.99
+
+
+CELLS = (0.1, 0.05)
+FOOT, STEP, EDGE = 0.03, 0.2, 1.0
+"""Radius of a foot, height of a step, and the x from which on the upper tread is level: the riser is the cell before it, m."""
+
+
+Contacts = list[tuple[float, ...]]
+OnStep = Callable[[np.ndarray, float, str], list[Contacts]]
+
+
+@pytest.fixture(scope="module", params=["native", "mjx"])
+def on_step(request: pytest.FixtureRequest) -> OnStep:
+    """Contacts (distance, normal) of feet with centers (N, 3) on a step across x or y, on cells of a size, the deepest first."""
+
+    def step(cell: float) -> np.ndarray:
+        size = round(2.0 / cell) + 1
+        return np.tile(np.float32(STEP) * (np.arange(size) * cell > EDGE - cell / 2), (size, 1)).astype(np.float32)
+
+    @functools.cache
+    def on_device(cell: float) -> Callable[..., Any]:
+        jax = pytest.importorskip("jax")
+        from locoenvs.backends.mjx.contact import Grid
+        from locoenvs.backends.mjx.contact import touch as rule
+
+        size = len(step(cell))
+        grid, radius, twice = Grid(size, size, (0.0, 0.0), cell), np.array([FOOT]), np.array([0])
+        return jax.jit(jax.vmap(lambda h, each: rule(h, grid, each, radius, twice), in_axes=(None, 0)))
+
+    def contacts(center: np.ndarray, cell: float, across: str) -> list[Contacts]:
+        heights = step(cell)
+        if across == "y":
+            heights, center = heights.T.copy(), center[:, [1, 0, 2]]
+        if request.param == "native":
+            found = [touched(heights, each, FOOT, cell=cell) for each in center]
+        else:
+            padded = np.full((400, 1, 3), 9.0, np.float32)  # of one shape, so that it is compiled once
+            padded[: len(center), 0] = center
+            both = on_device(cell)(heights.reshape(-1), padded)
+            parts = [np.concatenate([each.distance[..., None], each.frame[..., 0, :]], -1)[:, 0] for each in both]
+            found = [[part[i] for part in parts] for i in range(len(center))]
+        order = [0, 2, 1, 3] if across == "y" else [0, 1, 2, 3]
+        touching = [[tuple(float(each[i]) for i in order) for each in pair if each[0] <= 0] for pair in found]
+        return [sorted(each) for each in touching]
+
+    return contacts
+
+
+@pytest.mark.parametrize("across", ["x", "y"])
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_foot_feels_the_faces_and_edges_of_a_step(on_step: OnStep, cell: float, across: str) -> None:
+    """Pressed against the riser, standing on the upper tread, on its edge and over it, and in the corner below."""
+    riser = np.array([-STEP, 0.0, cell]) / math.hypot(STEP, cell)
+    y, depth = 0.93, 0.002
+    on_riser = np.array([EDGE - cell / 2, y, STEP / 2]) + (FOOT - depth) * riser
+    on_tread = np.array([EDGE + 0.3 * cell, y, STEP + FOOT - depth])
+    on_edge = np.array([EDGE, y, STEP + FOOT - depth])
+    rolled = 0.5 * (np.array([0.0, 0.0, 1.0]) + riser)  # between the normals of the two faces
+    rolled /= np.linalg.norm(rolled)
+    over_edge = np.array([EDGE, y, STEP]) + (FOOT - depth) * rolled
+    up = FOOT - depth
+    in_corner = np.array([EDGE - cell - up * (1 - riser[2]) / -riser[0], y, up])
+    found = on_step(np.stack([on_riser, on_tread, on_edge, over_edge, in_corner]), cell, across)
+    for contacts, normal in zip(found, (riser, (0, 0, 1), (0, 0, 1), rolled)):
+        assert len(contacts) == 1
+        np.testing.assert_allclose(contacts[0], (-depth, *normal), atol=1e-5)
+    assert len(found[4]) == 2
+    for contact, normal in zip(sorted(found[4], key=lambda contact: contact[3]), (riser, (0, 0, 1))):
+        np.testing.assert_allclose(contact, (-depth, *normal), atol=1e-5)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_normal_turns_as_a_foot_rolls_over_an_edge(on_step: OnStep, cell: float) -> None:
+    """From the tread, around the edge and down the riser: without a jump, always away from the ground and never aside."""
+    depth, steps = 0.001, 60
+    lean = math.atan2(STEP, cell)  # of the riser's normal, from straight up
+    along = np.linspace(0.02, 0.0, steps)[:-1]
+    flat = [(EDGE + x, STEP + FOOT - depth, 0.0) for x in along]
+    around = [
+        (EDGE - (FOOT - depth) * math.sin(turn), STEP + (FOOT - depth) * math.cos(turn), turn)
+        for turn in np.linspace(0.0, lean, steps)
+    ]
+    down = [
+        (around[-1][0] - x * math.cos(lean), around[-1][1] - x * math.sin(lean), lean)
+        for x in np.linspace(0, 0.1, steps)
+    ]
+    path = np.array(flat + around + down)
+    path = np.concatenate([path, path])
+    y = np.repeat([0.93, 1.0], len(path) // 2)  # between the lines of the grid, and on one
+    found = on_step(np.stack([path[:, 0], y, path[:, 1]], axis=-1), cell, "x")
+    assert {len(contacts) for contacts in found} == {1}
+    normal = np.stack([-np.sin(path[:, 2]), 0 * path[:, 2], np.cos(path[:, 2])], axis=-1)
+    np.testing.assert_allclose([contacts[0][1:] for contacts in found], normal, atol=1e-4)
+    np.testing.assert_allclose([contacts[0][0] for contacts in found], -depth, atol=1e-5)
 
 
 def test_the_rule_does_not_depend_on_where_a_patch_begins() -> None:
