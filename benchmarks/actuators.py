@@ -7,10 +7,8 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 import statistics
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -20,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from locoenvs.cli import POLICIES
-from locoenvs.machine import hardware, versions
+from locoenvs.machine import measured_by
 from locoenvs.policy import load_policy
 from locoenvs.recipes import ACTUATORS
 from locoenvs.registration import make_vector
@@ -88,10 +86,7 @@ def actuators(
     Console().print(table(results))
     if out is not None:
         report = {
-            "command": " ".join(["python -m locoenvs.benchmarks.actuators", *sys.argv[1:]]),
-            "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            "hardware": hardware(),
-            "versions": versions("locoenvs", "mujoco", "numpy"),
+            **measured_by("actuators", "locoenvs", "mujoco", "numpy"),
             "results": results,
         }
         out.parent.mkdir(parents=True, exist_ok=True)

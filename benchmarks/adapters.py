@@ -12,12 +12,10 @@ see the same machine; numbers are medians over the repeats.
 
 from __future__ import annotations
 
-import datetime
 import importlib
 import json
 import os
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -36,7 +34,7 @@ from rich.console import Console
 from rich.table import Table
 
 from locoenvs.arrays import Kind, convert
-from locoenvs.machine import hardware, versions
+from locoenvs.machine import measured_by
 from locoenvs.registration import make_vector
 from locoenvs.registration import task as task_of
 from locoenvs.rewards import active_terms
@@ -224,10 +222,7 @@ def main(
     Console().print(table)
     if out is not None:
         report = {
-            "command": " ".join(["python -m locoenvs.benchmarks.adapters", *sys.argv[1:]]),
-            "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            "hardware": hardware(),
-            "versions": versions("locoenvs", "mujoco", "gymnasium", "numpy"),
+            **measured_by("adapters", "locoenvs", "mujoco", "gymnasium", "numpy"),
             "native_step_ms": round(native, 3),
             "results": [asdict(result) for result in results],
         }

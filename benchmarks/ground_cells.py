@@ -13,11 +13,9 @@ there already are not done again.
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import json
 import math
 import statistics
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -30,7 +28,7 @@ from locoenvs.backends.mujoco.model import compile_model
 from locoenvs.benchmarks.ground_contact import Case, ratio, with_cell
 from locoenvs.cli import POLICIES
 from locoenvs.evaluate import Estimate, Result, evaluate
-from locoenvs.machine import hardware, versions
+from locoenvs.machine import measured_by
 from locoenvs.panel import load_panel
 from locoenvs.policy import load_policy
 from locoenvs.registration import task as task_of
@@ -89,10 +87,7 @@ def ground_cells(
             kept = None if out is None else out.with_suffix("") / f"crossing-{name}.json"
             found[name]["crossing"] = _success(_crossing(float(name), threads, panel_robots, kept))
     result = {
-        "command": " ".join(["python -m locoenvs.benchmarks.ground_cells", *sys.argv[1:]]),
-        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "hardware": hardware(),
-        "versions": versions("locoenvs", "mujoco", "numba", "numpy"),
+        **measured_by("ground_cells", "locoenvs", "mujoco", "numba", "numpy"),
         "robots": robots,
         "cells": found,
     }

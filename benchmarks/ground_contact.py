@@ -11,10 +11,8 @@ cancels out of them.
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import json
 import statistics
-import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,7 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 from locoenvs.cli import POLICIES
-from locoenvs.machine import hardware, versions
+from locoenvs.machine import measured_by
 from locoenvs.policy import Policy, load_policy
 from locoenvs.registration import task as task_of
 from locoenvs.run import write_atomically
@@ -142,10 +140,7 @@ def ground_contact(
         for one, other in (("triangles", "plane"), ("mujoco", "plane"), ("mujoco", "triangles"))
     }
     result = {
-        "command": " ".join(["python -m locoenvs.benchmarks.ground_contact", *sys.argv[1:]]),
-        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "hardware": hardware(),
-        "versions": versions("locoenvs", "mujoco", "numba", "numpy"),
+        **measured_by("ground_contact", "locoenvs", "mujoco", "numba", "numpy"),
         "robots": robots,
         "cell": cell,
         "found": found,

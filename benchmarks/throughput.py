@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import datetime
 import importlib
 import json
 import statistics
@@ -41,7 +40,7 @@ from rich.table import Table
 
 from locoenvs.backends.mujoco.simulator import MujocoSimulator
 from locoenvs.cli import POLICIES
-from locoenvs.machine import cores, hardware, versions
+from locoenvs.machine import cores, measured_by
 from locoenvs.policy import load_policy
 from locoenvs.recipes import ActuatorKind
 from locoenvs.registration import make_vector
@@ -358,10 +357,7 @@ def throughput(
 
 def _document(results: list[Result], seconds: float, repeats: int) -> dict[str, Any]:
     return {
-        "command": " ".join(["python -m locoenvs.benchmarks.throughput", *sys.argv[1:]]),
-        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "hardware": hardware(),
-        "versions": versions("locoenvs", "mujoco", "gymnasium", "numpy"),
+        **measured_by("throughput", "locoenvs", "mujoco", "gymnasium", "numpy"),
         "seconds": seconds,
         "repeats": repeats,
         "task_hashes": {

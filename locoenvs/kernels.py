@@ -175,23 +175,18 @@ def height_samples(
     clip: float,
 ) -> np.ndarray:
     """:func:`locoenvs.observations.height_samples`, of the cosine and sine (N,) of the heading."""
-    x0, y0, cells, low, high = (
-        np.float32(first_x),
-        np.float32(first_y),
-        np.float32(per),
-        np.float32(-clip),
-        np.float32(clip),
-    )
+    first_x, first_y, per = np.float32(first_x), np.float32(first_y), np.float32(per)
+    low, high, offset = np.float32(-clip), np.float32(clip), np.float32(offset)
     forward, sideways = points[:, 0].copy(), points[:, 1].copy()
     made, y, at = np.empty((len(position), len(points)), np.float32), forward.copy(), np.empty(len(points), np.int32)
     for robot in range(len(position)):
-        at_x, at_y, up = position[robot, 0], position[robot, 1], position[robot, 2] - np.float32(offset)
+        at_x, at_y, up = position[robot, 0], position[robot, 1], position[robot, 2] - offset
         c, s = cos[robot], sin[robot]
         x = made[robot]
         for k in range(len(points)):
             x[k] = at_x + c * forward[k] - s * sideways[k]
             y[k] = at_y + s * forward[k] + c * sideways[k]
-        _heights(ground, x0, y0, cells, x, y, at)
+        _heights(ground, first_x, first_y, per, x, y, at)
         for k in range(len(points)):
             x[k] = _clipped(up - x[k], low, high)
     return made
@@ -206,10 +201,10 @@ def _rotated(w: Any, x: Any, y: Any, z: Any, a: Any, b: Any, c: Any) -> Any:
 @Kernel
 def rotate(quaternion: np.ndarray, vector: np.ndarray, sign: Any) -> np.ndarray:
     """:func:`locoenvs.rotation._rotate` of rows (N, 4) and (N, 3)."""
-    made, one = np.empty((len(vector), 3), np.float32), np.float32(sign)
+    made, sign = np.empty((len(vector), 3), np.float32), np.float32(sign)
     for row in range(len(vector)):
         w, x, y, z = quaternion[row, 0], quaternion[row, 1], quaternion[row, 2], quaternion[row, 3]
-        turned = _rotated(w, x * one, y * one, z * one, vector[row, 0], vector[row, 1], vector[row, 2])
+        turned = _rotated(w, x * sign, y * sign, z * sign, vector[row, 0], vector[row, 1], vector[row, 2])
         made[row, 0], made[row, 1], made[row, 2] = turned
     return made
 
@@ -253,7 +248,6 @@ def readout(
         w, x, y, z = quaternion[row, 0], -quaternion[row, 1], -quaternion[row, 2], -quaternion[row, 3]
         turned = _rotated(w, x, y, z, linear[row, 0], linear[row, 1], linear[row, 2])
         linear[row, 0], linear[row, 1], linear[row, 2] = turned
-    torques, pushes = _columns(torque, 0, torque.shape[1]), _columns(forces, 0, forces.shape[1])
     return (
         position,
         quaternion,
@@ -261,8 +255,8 @@ def readout(
         angular,
         joints,
         speeds,
-        torques,
-        pushes,
+        _columns(torque, 0, torque.shape[1]),
+        _columns(forces, 0, forces.shape[1]),
         _columns(feet, 0, feet.shape[1]),
         fast,
     )

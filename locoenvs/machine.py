@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import os
 import platform
 import resource
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 
 def hardware() -> dict[str, str | int]:
@@ -46,6 +48,16 @@ def versions(*names: str) -> dict[str, str]:
         with contextlib.suppress(PackageNotFoundError):
             found[name] = locoenvs.__version__ if name == "locoenvs" else version(name)
     return found
+
+
+def measured_by(program: str, *packages: str) -> dict[str, Any]:
+    """What a result says of how it was made: the command, the date, this machine, and the packages' versions."""
+    return {
+        "command": " ".join([f"python -m locoenvs.benchmarks.{program}", *sys.argv[1:]]),
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "hardware": hardware(),
+        "versions": versions(*packages),
+    }
 
 
 def _processor() -> str:

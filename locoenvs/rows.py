@@ -23,10 +23,12 @@ def map_arrays(function: Callable[..., Array], tree: Tree, *others: Tree) -> Tre
     names = getattr(tree, "__dataclass_fields__", None)
     if names is None:
         return function(tree, *others)
-    made: dict[str, Array] = {}
-    for name in names:
-        made[name] = map_arrays(function, getattr(tree, name), *[getattr(other, name) for other in others])
-    return type(tree)(**made)
+    return type(tree)(
+        **{
+            name: map_arrays(function, getattr(tree, name), *[getattr(other, name) for other in others])
+            for name in names
+        }
+    )
 
 
 def named_arrays(tree: object, prefix: str = "") -> list[tuple[str, Array]]:
@@ -46,8 +48,6 @@ def from_named(tree: Tree, array: Callable[[str], Array]) -> Tree:
 def nobody(mask: Array) -> bool:
     """Whether ``mask`` (num_envs,) holds nowhere, as far as it can be known: False where it is traced or lives on an
     accelerator, which would have to be waited for."""
-    if type(mask) is np.ndarray:
-        return not np.count_nonzero(mask)
     return _in_reach(mask) and not bool(mask.any())
 
 

@@ -169,39 +169,25 @@ class MujocoSimulator:
     def _readout(self) -> Readout:
         """The state now, and the forces of the last physics step. MuJoCo's free joint has its linear velocity in the
         world frame and its angular velocity in the base frame."""
-        forces, feet = self._sensors[:, self._force_columns], self._sensors[:, self._foot_columns]
-        shape = (self.num_envs, -1, 3)
+        position, quaternion, linear, angular, joints, speeds, torque, forces, feet, fast = _single_precision(
+            self._qpos,
+            self._qvel,
+            self._torque,
+            self._sensors[:, self._force_columns],
+            self._sensors[:, self._foot_columns],
+        )
         # The engine puts a robot whose numbers break back to its default pose, and counts a warning until it is placed.
-        broken = np.any(self._batch.warning[:, _BROKEN, 1] > 0, axis=-1)
-        if kernels := compiled.kernels():
-            base, quaternion, linear, angular, joints, speeds, torque, forces, feet, fast = kernels.readout(
-                self._qpos, self._qvel, self._torque, forces, feet, _FASTEST
-            )
-            return Readout(
-                base_position=base,
-                base_quaternion=quaternion,
-                base_linear_velocity=linear,
-                base_angular_velocity=angular,
-                joint_position=joints,
-                joint_velocity=speeds,
-                joint_torque=torque,
-                contact_force=forces.reshape(shape),
-                foot_velocity=feet.reshape(shape),
-                broken=broken | fast,
-            )
-        qpos, qvel = xp.astype(self._qpos, xp.float32), xp.astype(self._qvel, xp.float32)
-        broken = broken | ~np.all(np.abs(qvel) < _FASTEST, axis=-1)
         return Readout(
-            base_position=qpos[:, :3],
-            base_quaternion=qpos[:, 3:7],
-            base_linear_velocity=rotate_inverse(qpos[:, 3:7], qvel[:, :3]),
-            base_angular_velocity=qvel[:, 3:6],
-            joint_position=qpos[:, 7:],
-            joint_velocity=qvel[:, 6:],
-            joint_torque=xp.astype(self._torque, xp.float32),
-            contact_force=xp.astype(forces, xp.float32).reshape(shape),
-            foot_velocity=xp.astype(feet, xp.float32).reshape(shape),
-            broken=broken,
+            base_position=position,
+            base_quaternion=quaternion,
+            base_linear_velocity=linear,
+            base_angular_velocity=angular,
+            joint_position=joints,
+            joint_velocity=speeds,
+            joint_torque=torque,
+            contact_force=forces.reshape(self.num_envs, -1, 3),
+            foot_velocity=feet.reshape(self.num_envs, -1, 3),
+            broken=np.any(self._batch.warning[:, _BROKEN, 1] > 0, axis=-1) | fast,
         )
 
     def save(self, physics: object) -> dict[str, np.ndarray]:
@@ -242,3 +228,17 @@ class MujocoSimulator:
         if self._renderer is not None:
             self._renderer.close()
             self._renderer = None
+
+
+def _single_precision(
+    positions: np.ndarray, velocities: np.ndarray, torque: np.ndarray, forces: np.ndarray, feet: np.ndarray
+) -> tuple[np.ndarray, ...]:
+    """See :func:`locoenvs.kernels.readout`."""
+    if kernels := compiled.kernels():
+        return kernels.readout(positions, velocities, torque, forces, feet, _FASTEST)
+    qpos, qvel, torque, forces, feet = (
+        xp.astype(values, xp.float32) for values in (positions, velocities, torque, forces, feet)
+    )
+    linear = rotate_inverse(qpos[:, 3:7], qvel[:, :3])
+    fast = ~np.all(np.abs(qvel) < _FASTEST, axis=-1)
+    return qpos[:, :3], qpos[:, 3:7], linear, qvel[:, 3:6], qpos[:, 7:], qvel[:, 6:], torque, forces, feet, fast
