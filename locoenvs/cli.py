@@ -43,7 +43,7 @@ POLICIES = Path(__file__).parent / "policies"
 
 WALK = "Loco/AnymalC-Flat-v0"
 
-WALK_VALIDATION = 75
+WALK_VALIDATION = 100
 """Updates between two validations of ``walk``: a minute on two cores."""
 
 LONGEST = 600

@@ -107,7 +107,7 @@ def walk(robot: Robot, ground: Ground) -> Task:
     """The paper's task with what makes it learn within minutes on a CPU.
 
     All penalties grow to their weight over the training, and leaning on the joints' end stops costs; once they are grown, a
-    fall costs too. On flat ground pushes come every 2.5 s, twice as strong, commands change at and between them, half
+    fall costs too. On flat ground pushes come every 2.5 s, half as strong again, commands change at and between them, half
     of the times, and all of it grows with the penalties. Rough ground is for a policy that walks on flat ground already.
     """
     task, flat = paper(robot, ground), ground == "flat"
@@ -126,7 +126,7 @@ def walk(robot: Robot, ground: Ground) -> Task:
     return dataclasses.replace(
         task,
         commands=dataclasses.replace(task.commands, resample_every=1.25, resample_chance=0.5),
-        randomization=dataclasses.replace(task.randomization, pushes=Pushes(interval=2.5, velocity=2.0)),
+        randomization=dataclasses.replace(task.randomization, pushes=Pushes(interval=2.5, velocity=1.5)),
     )
 
 
