@@ -10,7 +10,6 @@ values are built in, :func:`locoenvs.recipes.paper` and :func:`locoenvs.recipes.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
 from collections.abc import Mapping

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-WITH_A_FIELD = '''
+WITH_A_FIELD = """
 from importlib.abc import MetaPathFinder
 from importlib.machinery import PathFinder, SourceFileLoader
 
@@ -30,7 +30,7 @@ class Finder(MetaPathFinder):
 
 import sys
 sys.meta_path.insert(0, Finder())
-'''
+"""
 """Python whose ``Task`` has one field more than ours."""
 
 FILES = """
@@ -66,8 +66,8 @@ from locoenvs.wrappers.rsl_rl import train
 
 before = Run.open(Path(sys.argv[1]))
 recipe = before.recipe()
-assert recipe["versions"]["locoenvs"] == "0.1.0"
-train("", TrainSettings(resume=sys.argv[1], updates=2))
+assert "id" not in recipe and recipe["versions"]["locoenvs"] == "0.1.0"
+train("Loco/AnymalC-Flat-v0", TrainSettings("Loco/AnymalC-Flat-v0", resume=sys.argv[1], updates=2))
 assert [line["update"] for line in before.records() if line["kind"] == "update"] == [1, 2]
 assert before.recipe()["task_hash"] == recipe["task_hash"] and before.recipe()["task"] == recipe["task"]
 """
