@@ -1,10 +1,15 @@
 """JSON files from anywhere: read within bounds, held against a schema, and refused in one short line.
 
 A document is an object with a ``format`` and mostly a ``format_version``. Nothing in it is trusted before it is checked.
+
+Its hash is that of what is stored, not of what today's types make of it. A type may get a field later (:func:`later`): where
+it has its neutral value it is not stored, so that documents, and their hashes, stay what they were.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import json
 import reprlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -65,6 +70,31 @@ def valid(adapter: TypeAdapter[T], values: Mapping[str, Any], name: str) -> T:
         raise ValueError(f"{name}: {text if len(text) < 300 else text[:300] + '...'}{given}{rest}") from None
     except ArithmeticError as error:
         raise ValueError(f"{name} has numbers beyond all measure: {error}") from None
+
+
+def later(neutral: Any) -> Any:
+    """A dataclass's field that its first documents did not have: with its default, ``neutral``, it changes nothing and is not stored."""
+    return dataclasses.field(default=neutral, metadata={"later": True})
+
+
+def stored(value: Any) -> Any:
+    """What a document holds of a value: dataclasses as objects, without the fields of :func:`later` that are neutral."""
+    if dataclasses.is_dataclass(value):
+        given = {field: getattr(value, field.name) for field in dataclasses.fields(value)}
+        return {
+            field.name: stored(own)
+            for field, own in given.items()
+            if not (field.metadata.get("later") and own == field.default)
+        }
+    if isinstance(value, Mapping):
+        return {name: stored(own) for name, own in value.items()}
+    return [stored(own) for own in value] if isinstance(value, (tuple, list)) else value
+
+
+def digest(values: Mapping[str, Any]) -> str:
+    """The twelve hex digits of a part of a document, whatever the order of its fields."""
+    canonical = json.dumps(values, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 
 
 def check_format(

@@ -8,7 +8,6 @@ Its streams are those of the split "panel", which training cannot reach, or, to 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import sys
 from importlib import resources
@@ -74,12 +73,11 @@ class Panel:
     @property
     def hash(self) -> str:
         """Twelve hex digits that change when anything of the panel does."""
-        canonical = json.dumps(dataclasses.asdict(self), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+        return documents.digest(documents.stored(self))
 
     def to_json(self) -> str:
         """The panel's manifest."""
-        return json.dumps({"format": FORMAT, "hash": self.hash, "panel": dataclasses.asdict(self)}, indent=2) + "\n"
+        return json.dumps({"format": FORMAT, "hash": self.hash, "panel": documents.stored(self)}, indent=2) + "\n"
 
     @staticmethod
     def from_json(text: str | bytes, name: str = "the panel's manifest") -> Panel:
@@ -88,9 +86,9 @@ class Panel:
         documents.check_format(document, "a panel's manifest", FORMAT, name=name)
         manifest = documents.valid(_MANIFEST, document, name)
         panel = manifest.panel
-        if panel.hash != manifest.hash:
+        if (found := documents.digest(document["panel"])) != manifest.hash:
             raise ValueError(
-                f"panel {panel.name!r} was changed: its hash is {panel.hash}, its manifest says {manifest.hash}. "
+                f"panel {panel.name!r} was changed: its hash is {found}, its manifest says {manifest.hash}. "
                 "A panel is never edited: make another one under another name"
             )
         return panel

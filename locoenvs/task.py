@@ -10,8 +10,6 @@ values are built in, :func:`locoenvs.recipes.paper` and :func:`locoenvs.recipes.
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
 import json
 import math
 from collections.abc import Mapping
@@ -399,7 +397,7 @@ class Task:
 
     def to_json(self) -> str:
         """The task as JSON, one field a line."""
-        return json.dumps(dataclasses.asdict(self), indent=2)
+        return json.dumps(documents.stored(self), indent=2)
 
     @staticmethod
     def from_json(text: str | bytes, name: str = "the task") -> Task:
@@ -410,14 +408,13 @@ class Task:
     @property
     def hash(self) -> str:
         """Twelve hex digits that change when any value of the task does, but for how the robot is drawn."""
-        return hash_of(dataclasses.asdict(self))
+        return hash_of(documents.stored(self))
 
 
 def hash_of(values: Mapping[str, Any]) -> str:
     """:attr:`Task.hash` of a task as the dictionary that its JSON holds."""
     robot = {name: value for name, value in values["robot"].items() if name != "visuals"}
-    canonical = json.dumps({**values, "robot": robot}, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+    return documents.digest({**values, "robot": robot})
 
 
 _ADAPTER: TypeAdapter[Task] = TypeAdapter(Task)

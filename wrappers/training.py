@@ -25,7 +25,7 @@ from locoenvs.registration import task as task_of
 from locoenvs.run import Run
 from locoenvs.settings import TrainSettings
 from locoenvs.symmetry import Mirror, mirror
-from locoenvs.task import Task
+from locoenvs.task import Task, hash_of
 from locoenvs.transfer import layers_for
 from locoenvs.wrappers.metered import MeteredEnv
 from locoenvs.wrappers.networks import check_symmetric
@@ -104,7 +104,7 @@ def train(
             ppo = dataclasses.replace(ppo, num_envs=settings.num_envs)
         _check_same(made, env_id, task, ppo)
         recipe = _resumed(made, kind, settings)
-        task, ppo = Task.from_json(json.dumps(recipe["task"])), _ppo(recipe["ppo"])
+        task, ppo = _task(run, recipe), _ppo(recipe["ppo"])
     else:
         task = task or task_of(env_id, settings.recipe or "paper", settings.actuator)
         ppo = ppo or config(task)
@@ -389,7 +389,7 @@ class Training:
             "learner": self.recipe["learner"],
             "robot": self.task.robot.name,
             "observations": self.env.mdp.observation_size,
-            "task_hash": self.task.hash,
+            "task_hash": self.recipe["task_hash"],
         }
 
     def _restore(self) -> None:
@@ -454,6 +454,17 @@ def _load_checkpoint(run: Run) -> dict[str, Any]:
     raise ValueError(
         f"no checkpoint can be read: {'; '.join(unreadable.values())}. Restore one from a backup, or start a new run"
     )
+
+
+def _task(run: Run, recipe: dict[str, Any]) -> Task:
+    """The task of a run to go on with: what its recipe stores, which must be what the run began with."""
+    file = run.folder / "recipe.json"
+    if (found := hash_of(recipe["task"])) != recipe["task_hash"]:
+        raise ValueError(
+            f"{file} was changed: its task's hash is {found}, the run began with {recipe['task_hash']}. "
+            "Restore it, or start a new run"
+        )
+    return Task.from_json(json.dumps(recipe["task"]), str(file))
 
 
 def _ppo(saved: dict[str, Any]) -> PPOConfig:

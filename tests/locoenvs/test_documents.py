@@ -116,3 +116,22 @@ def test_the_first_wrong_field_of_a_task_is_named(changes: dict[str, Any], messa
     with pytest.raises(ValueError, match=message) as refused:
         Task.from_json(json.dumps({**json.loads(Task(BIPED).to_json()), **changes}), "mine.json")
     assert "\n" not in str(refused.value)
+
+
+@dataclass(frozen=True, config=CONFIG)
+class Newer:
+    name: str
+    inner: Inner = documents.later(Inner((1,)))
+    size: float = documents.later(0.0)
+
+
+def test_a_later_field_is_stored_where_it_says_something() -> None:
+    assert documents.stored(Newer("a")) == {"name": "a"}
+    assert documents.stored({"all": (Newer("a", size=2.0),)}) == {"all": [{"name": "a", "size": 2.0}]}
+    assert documents.stored(Newer("a", Inner((2,)))) == {"name": "a", "inner": {"sizes": [2], "ratio": 1.0}}
+    assert documents.valid(TypeAdapter(Newer), {"name": "a"}, "x.json") == Newer("a")
+
+
+def test_a_digest_is_of_what_is_stored_in_any_order() -> None:
+    assert documents.digest({"a": 1, "b": [1.0]}) == documents.digest({"b": [1.0], "a": 1})
+    assert len({documents.digest({"a": value}) for value in (1, 1.0, True, "1", [1])}) == 5

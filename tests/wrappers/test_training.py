@@ -126,6 +126,14 @@ def test_the_run_says_what_it_was(straight: Run) -> None:
     assert policy.provenance["updates"] == 4 and policy.provenance["seed"] == 5
 
 
+def test_a_recipe_whose_task_was_changed_is_refused(half: Run) -> None:
+    recipe = half.recipe()
+    recipe["task"]["rewards"]["weights"]["action_rate"] = 0.0
+    half.write_recipe(recipe)
+    with pytest.raises(ValueError, match=f"recipe.json was changed: .*the run began with {recipe['task_hash']}"):
+        resumed(half, updates=3)
+
+
 def test_a_longer_run_is_recorded_as_such(half: Run) -> None:
     resumed(half, updates=3)
     assert half.recipe()["ppo"]["updates"] == 3 and half.recipe()["geometry"]["samples"] == 3 * 16 * 8
