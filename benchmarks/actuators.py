@@ -17,12 +17,12 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from locoenvs.cli import POLICIES
+from locoenvs.cli.main import POLICIES
 from locoenvs.machine import measured_by
-from locoenvs.policy import load_policy
-from locoenvs.recipes import ACTUATORS
-from locoenvs.registration import make_vector
-from locoenvs.run import write_atomically
+from locoenvs.policies.policy import load_policy
+from locoenvs.task.recipes import ACTUATORS
+from locoenvs.envs.registration import make_vector
+from locoenvs.training.run import write_atomically
 
 GROUNDS = {"flat": "Loco/AnymalC-Flat-v0", "rough": "Loco/AnymalC-Rough-v0"}
 

@@ -33,13 +33,13 @@ from gymnasium.vector import AutoresetMode
 from rich.console import Console
 from rich.table import Table
 
-from locoenvs.arrays import Kind, convert
+from locoenvs.numerics.arrays import Kind, convert
 from locoenvs.machine import measured_by
-from locoenvs.registration import make_vector
-from locoenvs.registration import task as task_of
-from locoenvs.rewards import active_terms
-from locoenvs.run import write_atomically
-from locoenvs.vector import LocoVectorEnv
+from locoenvs.envs.registration import make_vector
+from locoenvs.envs.registration import task as task_of
+from locoenvs.mdp.rewards import active_terms
+from locoenvs.training.run import write_atomically
+from locoenvs.envs.vector import LocoVectorEnv
 
 ROUGH = "Loco/AnymalC-Rough-v0"
 JOINTS = 12

@@ -20,11 +20,11 @@ import numpy as np
 import tyro
 from rich.console import Console
 
-from locoenvs.arrays import convert
+from locoenvs.numerics.arrays import convert
 from locoenvs.benchmarks.parity import versions
 from locoenvs.machine import hardware
-from locoenvs.registration import make_vector
-from locoenvs.run import write_atomically
+from locoenvs.envs.registration import make_vector
+from locoenvs.training.run import write_atomically
 
 ENVIRONMENT = "Loco/AnymalC-Rough-v0"
 CONTACTS = ("triangles", "mujoco")

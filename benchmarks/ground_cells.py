@@ -26,15 +26,15 @@ from rich.table import Table
 
 from locoenvs.backends.mujoco.model import compile_model
 from locoenvs.benchmarks.ground_contact import Case, ratio, with_cell
-from locoenvs.cli import POLICIES
-from locoenvs.evaluate import Estimate, Result, evaluate
+from locoenvs.cli.main import POLICIES
+from locoenvs.evidence.evaluate import Estimate, Result, evaluate
 from locoenvs.machine import measured_by
-from locoenvs.panel import load_panel
-from locoenvs.policy import load_policy
-from locoenvs.registration import task as task_of
-from locoenvs.run import write_atomically
-from locoenvs.task import Task
-from locoenvs.terrain import map_of
+from locoenvs.evidence.panel import load_panel
+from locoenvs.policies.policy import load_policy
+from locoenvs.envs.registration import task as task_of
+from locoenvs.training.run import write_atomically
+from locoenvs.task.task import Task
+from locoenvs.mdp.terrain import map_of
 
 ROUGH = "Loco/AnymalC-Rough-v0"
 

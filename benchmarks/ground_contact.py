@@ -24,13 +24,13 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from locoenvs.cli import POLICIES
+from locoenvs.cli.main import POLICIES
 from locoenvs.machine import measured_by
-from locoenvs.policy import Policy, load_policy
-from locoenvs.registration import task as task_of
-from locoenvs.run import write_atomically
-from locoenvs.task import Task
-from locoenvs.vector import LocoVectorEnv
+from locoenvs.policies.policy import Policy, load_policy
+from locoenvs.envs.registration import task as task_of
+from locoenvs.training.run import write_atomically
+from locoenvs.task.task import Task
+from locoenvs.envs.vector import LocoVectorEnv
 
 FLAT, ROUGH = "Loco/AnymalC-Flat-v0", "Loco/AnymalC-Rough-v0"
 CASES: dict[str, tuple[str, str, dict[str, object]]] = {

@@ -39,16 +39,16 @@ from rich.table import Table
 
 from locoenvs.backends.isaaclab import requirements
 from locoenvs.backends.mujoco.model import compile_model
-from locoenvs.evaluate import Result, compare, evaluate
+from locoenvs.evidence.evaluate import Result, compare, evaluate
 from locoenvs.machine import hardware, versions
-from locoenvs.panel import load_panel
-from locoenvs.policy import load_policy
-from locoenvs.registration import task as task_of
-from locoenvs.run import write_atomically
-from locoenvs.settings import TrainSettings
-from locoenvs.state import Readout
-from locoenvs.task import PDActuator, Task
-from locoenvs.vector import LocoVectorEnv
+from locoenvs.evidence.panel import load_panel
+from locoenvs.policies.policy import load_policy
+from locoenvs.envs.registration import task as task_of
+from locoenvs.training.run import write_atomically
+from locoenvs.training.settings import TrainSettings
+from locoenvs.mdp.state import Readout
+from locoenvs.task.task import PDActuator, Task
+from locoenvs.envs.vector import LocoVectorEnv
 
 Part = Literal["order", "air", "standing", "friction", "fresh", "rough", "panel", "learn"]
 PARTS: tuple[Part, ...] = ("order", "air", "standing", "friction", "fresh", "rough", "panel", "learn")
@@ -362,7 +362,7 @@ def panel(where: Where, robots: int | None, policy: Path, native: Path) -> dict[
 
 def learn(where: Where, robots: int) -> dict[str, Any]:
     """Two updates of RSL-RL's PPO on the rough task, as ``locoenvs train`` does them: on the physics that it would take."""
-    from locoenvs.run import Run
+    from locoenvs.training.run import Run
     from locoenvs.wrappers.rsl_rl import train
 
     with tempfile.TemporaryDirectory() as folder:
@@ -407,7 +407,7 @@ def main(
         native: The policy's result on native MuJoCo; evaluation.json beside it by default.
         out: File for the results, as JSON; a part that passed in it is not done again.
     """
-    from locoenvs.cli import POLICIES
+    from locoenvs.cli.main import POLICIES
 
     console = Console()
     found = requirements.find()

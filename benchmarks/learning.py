@@ -21,17 +21,17 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from locoenvs.audit import BAR
+from locoenvs.evidence.audit import BAR
 from locoenvs.benchmarks.learners import finished, ledger, stopped_by_the_bar
-from locoenvs.evaluate import evaluate
+from locoenvs.evidence.evaluate import evaluate
 from locoenvs.machine import hardware, versions
-from locoenvs.panel import load_panel
-from locoenvs.policy import load_policy
-from locoenvs.recipes import nearest
-from locoenvs.registration import task as task_of
-from locoenvs.run import write_atomically
-from locoenvs.settings import TrainSettings
-from locoenvs.task import Task
+from locoenvs.evidence.panel import load_panel
+from locoenvs.policies.policy import load_policy
+from locoenvs.task.recipes import nearest
+from locoenvs.envs.registration import task as task_of
+from locoenvs.training.run import write_atomically
+from locoenvs.training.settings import TrainSettings
+from locoenvs.task.task import Task
 from locoenvs.wrappers.ppo import PPOConfig, config
 from locoenvs.wrappers.rsl_rl import train
 

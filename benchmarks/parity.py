@@ -30,19 +30,20 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from locoenvs import engines, machine
-from locoenvs.arrays import convert
-from locoenvs.cli import POLICIES
-from locoenvs.evaluate import evaluate
+from locoenvs import machine
+from locoenvs.envs import engines
+from locoenvs.numerics.arrays import convert
+from locoenvs.cli.main import POLICIES
+from locoenvs.evidence.evaluate import evaluate
 from locoenvs.machine import hardware
-from locoenvs.mdp import prepare
-from locoenvs.panel import load_panel
-from locoenvs.policy import load_policy
-from locoenvs.registration import task as task_of
-from locoenvs.run import write_atomically
-from locoenvs.state import Readout
-from locoenvs.task import Task, Terrain, TileShare
-from locoenvs.terrain import ground_height, map_of
+from locoenvs.mdp.mdp import prepare
+from locoenvs.evidence.panel import load_panel
+from locoenvs.policies.policy import load_policy
+from locoenvs.envs.registration import task as task_of
+from locoenvs.training.run import write_atomically
+from locoenvs.mdp.state import Readout
+from locoenvs.task.task import Task, Terrain, TileShare
+from locoenvs.mdp.terrain import ground_height, map_of
 
 Name = Literal["mujoco", "mjx-jax", "mjx-warp", "isaaclab-newton", "isaaclab-ovphysx"]
 Part = Literal["air", "plane", "standing", "stairs", "panel"]

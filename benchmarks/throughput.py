@@ -39,13 +39,13 @@ from rich.console import Console
 from rich.table import Table
 
 from locoenvs.backends.mujoco.simulator import MujocoSimulator
-from locoenvs.cli import POLICIES
+from locoenvs.cli.main import POLICIES
 from locoenvs.machine import cores, measured_by
-from locoenvs.policy import load_policy
-from locoenvs.recipes import ActuatorKind
-from locoenvs.registration import make_vector
-from locoenvs.registration import task as task_of
-from locoenvs.run import write_atomically
+from locoenvs.policies.policy import load_policy
+from locoenvs.task.recipes import ActuatorKind
+from locoenvs.envs.registration import make_vector
+from locoenvs.envs.registration import task as task_of
+from locoenvs.training.run import write_atomically
 
 Ground = Literal["flat", "rough"]
 Act = Callable[[np.ndarray], np.ndarray]

@@ -9,10 +9,10 @@ from locoenvs.install import checkout
 if (_root := checkout()) is not None:
     __path__.append(str(_root))  # backends/, wrappers/ and benchmarks/ lie beside this folder, and belong to it
 
-from locoenvs.pure import functional
-from locoenvs.registration import register
-from locoenvs.task import Task
-from locoenvs.vector import LocoVectorEnv
+from locoenvs.envs.pure import functional
+from locoenvs.envs.registration import register
+from locoenvs.task.task import Task
+from locoenvs.envs.vector import LocoVectorEnv
 
 __version__ = "0.2.0.dev0"
 __all__ = ["LocoVectorEnv", "Task", "functional", "register"]

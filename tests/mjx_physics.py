@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from anymal import ROBOT
-from locoenvs.recipes import task as recipe_task
-from locoenvs.state import Readout
-from locoenvs.task import Commands, Curriculum, Pushes, Randomization, Task, Terrain, Timing
-from locoenvs.terrain import build
+from locoenvs.task.recipes import task as recipe_task
+from locoenvs.mdp.state import Readout
+from locoenvs.task.task import Commands, Curriculum, Pushes, Randomization, Task, Terrain, Timing
+from locoenvs.mdp.terrain import build
 
 if TYPE_CHECKING:
     from locoenvs.backends.mujoco.model import Cone
@@ -50,7 +50,7 @@ class Physics:
         self.simulator, self.task = simulator, task
         self._advance: Callable[..., Any]
         if hasattr(simulator, "compile"):
-            from locoenvs.mdp import prepare
+            from locoenvs.mdp.mdp import prepare
 
             mdp = prepare(task, build(task.terrain), simulator.xp, simulator.device)
             self._advance = simulator.compile(lambda mdp, own, physics, target: own.advance(physics, target), mdp)

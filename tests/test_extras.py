@@ -14,7 +14,8 @@ pytest.importorskip("packaging")
 
 from packaging.requirements import Requirement
 
-from locoenvs import install, learners
+from locoenvs import install
+from locoenvs.training import learners
 
 HIDE = """
 import sys
@@ -33,8 +34,9 @@ sys.meta_path[sys.meta_path.index(PathFinder)] = Installed
 """
 
 TRAIN = """
-from locoenvs import install, learners
-from locoenvs.registration import task
+from locoenvs import install
+from locoenvs.training import learners
+from locoenvs.envs.registration import task
 from locoenvs.wrappers.ppo import PPOConfig
 
 env_id = "Loco/AnymalC-Flat-v0"

@@ -37,9 +37,9 @@ FILES = """
 import dataclasses
 import json
 from pathlib import Path
-from locoenvs.panel import PANELS, Panel, load_panel
-from locoenvs.policy import load_policy
-from locoenvs.task import Task
+from locoenvs.evidence.panel import PANELS, Panel, load_panel
+from locoenvs.policies.policy import load_policy
+from locoenvs.task.task import Task
 import locoenvs
 
 folders = sorted((Path(locoenvs.__file__).parent / "policies").iterdir())
@@ -60,8 +60,8 @@ assert windy.hash != task.hash and Task.from_json(windy.to_json()) == windy
 RUN = """
 import sys
 from pathlib import Path
-from locoenvs.run import Run
-from locoenvs.settings import TrainSettings
+from locoenvs.training.run import Run
+from locoenvs.training.settings import TrainSettings
 from locoenvs.wrappers.rsl_rl import train
 
 before = Run.open(Path(sys.argv[1]))

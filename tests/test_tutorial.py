@@ -119,7 +119,7 @@ def test_it_is_an_environment_that_trains(folder: Path) -> None:
     make = blocks("python")[1].strip().replace("num_envs=4096", "num_envs=4, task=small")
     script = (
         "import dataclasses, gymnasium, locoenvs\n"
-        "from locoenvs.registration import task\n"
+        "from locoenvs.envs.registration import task\n"
         "big = task('Loco/Puppy-Rough-v0')\n"
         "assert big.rewards.weights.joint_torques == -2e-4\n"
         "small = dataclasses.replace(big, terrain=dataclasses.replace(big.terrain, levels=2, columns=7, border=2.0))\n"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from locoenvs.audit import BAR, meets_bar
-from locoenvs.evaluate import Result, evaluate
-from locoenvs.panel import Panel, validation_of
-from locoenvs.policy import Policy
-from locoenvs.settings import TrainSettings
-from locoenvs.task import Task
+from locoenvs.evidence.audit import BAR, meets_bar
+from locoenvs.evidence.evaluate import Result, evaluate
+from locoenvs.evidence.panel import Panel, validation_of
+from locoenvs.policies.policy import Policy
+from locoenvs.training.settings import TrainSettings
+from locoenvs.task.task import Task
 
 IN_A_ROW = 2
 """So many validations, one after another, must meet the bar for a training to stop by it."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from locoenvs.backends.isaaclab import requirements
 from locoenvs.backends.isaaclab.tasks import TASKS, class_name
-from locoenvs.registration import IDS
+from locoenvs.envs.registration import IDS
 
 PPO: dict[str, Any] = {
     "num_learning_epochs": 5,

@@ -10,8 +10,8 @@ import gymnasium
 import torch
 from isaaclab.envs import DirectRLEnv
 
-from locoenvs.registration import task as task_of
-from locoenvs.vector import LocoVectorEnv
+from locoenvs.envs.registration import task as task_of
+from locoenvs.envs.vector import LocoVectorEnv
 
 
 class LocoDirectEnv(DirectRLEnv):  # type: ignore[misc]

@@ -13,9 +13,9 @@ from isaaclab.utils.configclass import configclass
 
 from locoenvs.backends.isaaclab import requirements, scene
 from locoenvs.backends.isaaclab.tasks import TASKS, class_name
-from locoenvs.mdp import prepare
-from locoenvs.registration import task as task_of
-from locoenvs.terrain import map_of
+from locoenvs.mdp.mdp import prepare
+from locoenvs.envs.registration import task as task_of
+from locoenvs.mdp.terrain import map_of
 
 ROBOTS = 4096
 """How many robots train unless the script says otherwise: the paper's number."""

@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from array_api_compat import torch as xp
 
-from locoenvs.actuators import Actuator, actuator_of
+from locoenvs.mdp.actuators import Actuator, actuator_of
 from locoenvs.backends.isaaclab import conventions, requirements, scene
 from locoenvs.backends.isaaclab.mesh import ground_mesh
-from locoenvs.rotation import rotate, rotate_inverse
-from locoenvs.state import Array, Readout
-from locoenvs.task import Task
-from locoenvs.terrain import HeightMap
+from locoenvs.numerics.rotation import rotate, rotate_inverse
+from locoenvs.mdp.state import Array, Readout
+from locoenvs.task.task import Task
+from locoenvs.mdp.terrain import HeightMap
 
 if TYPE_CHECKING:
     from locoenvs.backends.mujoco.render import Renderer
@@ -105,7 +105,7 @@ class IsaacLabSimulator:
         self._foot_center = torch.tensor(centers, device=self.device)
 
     def configure(self, friction: Array, payload: Array) -> None:
-        """See :class:`locoenvs.state.Simulator`."""
+        """See :class:`locoenvs.mdp.state.Simulator`."""
         self._given = friction.clone(), payload.clone()
         self.lab.physics.set_friction(friction)
         if self.task.randomization.payload is not None:
@@ -114,11 +114,11 @@ class IsaacLabSimulator:
             self._adapter.set_masses(self._robot, masses)
 
     def initial(self) -> object:
-        """See :class:`locoenvs.state.Simulator`."""
+        """See :class:`locoenvs.mdp.state.Simulator`."""
         return None
 
     def advance(self, physics: object, target: Array) -> tuple[object, Readout]:
-        """See :class:`locoenvs.state.Simulator`."""
+        """See :class:`locoenvs.mdp.state.Simulator`."""
         dt = self.task.timing.physics_dt
         for _ in range(self.task.timing.decimation):
             position, velocity = self._joint_state()
@@ -134,7 +134,7 @@ class IsaacLabSimulator:
         return None, self._readout()
 
     def place(self, physics: object, mask: Array, start: Readout) -> object:
-        """See :class:`locoenvs.state.Simulator`."""
+        """See :class:`locoenvs.mdp.state.Simulator`."""
         adapter, robot, quaternion = self._adapter, self._robot, start.base_quaternion
         adapter.write_root(robot, mask, start.base_position, quaternion)
         linear, angular = (
@@ -149,7 +149,7 @@ class IsaacLabSimulator:
         return None
 
     def push(self, physics: object, mask: Array, velocity: Array) -> object:
-        """See :class:`locoenvs.state.Simulator`."""
+        """See :class:`locoenvs.mdp.state.Simulator`."""
         now = self._adapter.read(self._robot.data, "root_link_vel_w")
         self._adapter.write_root_velocity(self._robot, mask, torch.cat([velocity, now[:, 2:]], dim=-1))
         return None
@@ -187,7 +187,7 @@ class IsaacLabSimulator:
         )
 
     def save(self, physics: object) -> dict[str, np.ndarray]:
-        """See :class:`locoenvs.state.Simulator`. PhysX goes on only nearly from it: its solver's memory is its own."""
+        """See :class:`locoenvs.mdp.state.Simulator`. PhysX goes on only nearly from it: its solver's memory is its own."""
         data, adapter = self._robot.data, self._adapter
         pose = adapter.read(data, "root_link_pose_w")
         position, velocity = self._joint_state()
@@ -204,7 +204,7 @@ class IsaacLabSimulator:
         return {name: value.cpu().numpy().copy() for name, value in saved.items()}
 
     def restore(self, saved: dict[str, np.ndarray]) -> object:
-        """See :class:`locoenvs.state.Simulator`."""
+        """See :class:`locoenvs.mdp.state.Simulator`."""
         given = {name: torch.as_tensor(value).to(self.device) for name, value in saved.items()}
         self.configure(given["friction"], given["payload"])
         every = torch.ones(self.num_envs, dtype=torch.bool, device=self.device)
@@ -220,7 +220,7 @@ class IsaacLabSimulator:
         return None
 
     def render(self, physics: object, robot: int, size: tuple[int, int] = (640, 480)) -> np.ndarray:
-        """See :class:`locoenvs.state.Simulator`. Drawn by native MuJoCo, from this engine's state."""
+        """See :class:`locoenvs.mdp.state.Simulator`. Drawn by native MuJoCo, from this engine's state."""
         if self._renderer is None:
             from locoenvs.backends.mujoco.model import drawn_model
             from locoenvs.backends.mujoco.render import Renderer
@@ -232,7 +232,7 @@ class IsaacLabSimulator:
         return self._renderer.frame(qpos, robot)
 
     def close(self) -> None:
-        """See :class:`locoenvs.state.Simulator`. Afterwards this process may make another."""
+        """See :class:`locoenvs.mdp.state.Simulator`. Afterwards this process may make another."""
         if self._renderer is not None:
             self._renderer.close()
             self._renderer = None

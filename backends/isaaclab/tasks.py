@@ -12,7 +12,7 @@ import sys
 
 import gymnasium
 
-from locoenvs.registration import IDS
+from locoenvs.envs.registration import IDS
 
 TASKS: dict[str, str] = {f"Isaac-{env_id.replace('/', '-')}": env_id for env_id in IDS}
 """Isaac Lab's id -> the suite's."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from locoenvs.backends.mjx import model as models
 from locoenvs.backends.mjx.contact import Grid, Touch, touch
-from locoenvs.terrain import HeightMap
+from locoenvs.mdp.terrain import HeightMap
 
 
 class Ground:

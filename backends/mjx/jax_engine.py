@@ -15,9 +15,9 @@ from locoenvs.backends.mjx.contact import Touch, frame_of
 from locoenvs.backends.mjx.ground import Ground
 from locoenvs.backends.mjx.simulator import Physics, Sensed
 from locoenvs.backends.mjx.solver import solve
-from locoenvs.state import Array
-from locoenvs.task import Task
-from locoenvs.terrain import HeightMap
+from locoenvs.mdp.state import Array
+from locoenvs.task.task import Task
+from locoenvs.mdp.terrain import HeightMap
 
 if TYPE_CHECKING:
     from locoenvs.backends.mujoco.model import Cone

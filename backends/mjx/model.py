@@ -12,8 +12,8 @@ import mujoco
 import numpy as np
 from mujoco import mjx
 
-from locoenvs.task import Task, Terrain
-from locoenvs.terrain import HeightMap
+from locoenvs.task.task import Task, Terrain
+from locoenvs.mdp.terrain import HeightMap
 
 if TYPE_CHECKING:
     from locoenvs.backends.mujoco.model import Cone

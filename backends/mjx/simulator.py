@@ -14,16 +14,16 @@ import jax.numpy as jnp
 import mujoco
 import numpy as np
 
-from locoenvs.actuators import Actuator, actuator_of
+from locoenvs.mdp.actuators import Actuator, actuator_of
 from locoenvs.backends.mjx import trees
 from locoenvs.backends.mjx.compiled import Compiled, keep_programs
 from locoenvs.backends.mjx.device import check_memory, find, is_gpu
 from locoenvs.backends.mjx.model import Payload
-from locoenvs.mdp import Mdp
-from locoenvs.rotation import rotate, rotate_inverse
-from locoenvs.state import Array, Readout
-from locoenvs.task import Task
-from locoenvs.terrain import HeightMap
+from locoenvs.mdp.mdp import Mdp
+from locoenvs.numerics.rotation import rotate, rotate_inverse
+from locoenvs.mdp.state import Array, Readout
+from locoenvs.task.task import Task
+from locoenvs.mdp.terrain import HeightMap
 
 if TYPE_CHECKING:
     from locoenvs.backends.mujoco.model import Cone
@@ -142,11 +142,11 @@ class MjxSimulator:
             self._own = before
 
     def configure(self, friction: Array, payload: Array) -> None:
-        """See :class:`locoenvs.state.Simulator`. The values become part of the state that :meth:`initial` makes."""
+        """See :class:`locoenvs.mdp.state.Simulator`. The values become part of the state that :meth:`initial` makes."""
         self._given = friction, payload
 
     def initial(self) -> Physics:
-        """See :class:`locoenvs.state.Simulator`."""
+        """See :class:`locoenvs.mdp.state.Simulator`."""
         assert self._given is not None, "configure() comes first"
         (friction, payload), self._given = self._given, None
         count, model = self.num_envs, self.model
@@ -161,7 +161,7 @@ class MjxSimulator:
         )
 
     def advance(self, physics: Physics, target: Array) -> tuple[Physics, Readout]:  # type: ignore[override]
-        """See :class:`locoenvs.state.Simulator`."""
+        """See :class:`locoenvs.mdp.state.Simulator`."""
         physics, broken = self._mended(physics)
         decimation = self.task.timing.decimation
         if self._actuator is None:
@@ -223,7 +223,7 @@ class MjxSimulator:
         )
 
     def place(self, physics: Physics, mask: Array, start: Readout) -> Physics:  # type: ignore[override]
-        """See :class:`locoenvs.state.Simulator`."""
+        """See :class:`locoenvs.mdp.state.Simulator`."""
         quaternion = start.base_quaternion
         qpos = jnp.concatenate([start.base_position, quaternion, start.joint_position], axis=-1)
         linear = rotate(quaternion, start.base_linear_velocity)
@@ -238,17 +238,17 @@ class MjxSimulator:
         )
 
     def push(self, physics: Physics, mask: Array, velocity: Array) -> Physics:  # type: ignore[override]
-        """See :class:`locoenvs.state.Simulator`."""
+        """See :class:`locoenvs.mdp.state.Simulator`."""
         pushed = jnp.concatenate([velocity, physics.qvel[:, 2:]], axis=-1)
         return dataclasses.replace(physics, qvel=_where(mask, pushed, physics.qvel))
 
     def save(self, physics: Physics) -> dict[str, np.ndarray]:  # type: ignore[override]
-        """See :class:`locoenvs.state.Simulator`."""
+        """See :class:`locoenvs.mdp.state.Simulator`."""
         leaves = jax.tree_util.tree_flatten_with_path(physics)[0]
         return {jax.tree_util.keystr(path).lstrip("."): np.array(leaf) for path, leaf in leaves}
 
     def restore(self, saved: dict[str, np.ndarray]) -> Physics:
-        """See :class:`locoenvs.state.Simulator`."""
+        """See :class:`locoenvs.mdp.state.Simulator`."""
         self.configure(jnp.asarray(saved["friction"]), jnp.asarray(saved["payload"]))
         leaves, tree = jax.tree_util.tree_flatten_with_path(self.initial())
         names = [jax.tree_util.keystr(path).lstrip(".") for path, _ in leaves]
@@ -257,7 +257,7 @@ class MjxSimulator:
     def render(  # type: ignore[override]
         self, physics: Physics, robot: int, size: tuple[int, int] = (640, 480)
     ) -> np.ndarray:
-        """See :class:`locoenvs.state.Simulator`. Drawn by native MuJoCo."""
+        """See :class:`locoenvs.mdp.state.Simulator`. Drawn by native MuJoCo."""
         if self._renderer is None:
             from locoenvs.backends.mujoco.model import drawn_model
             from locoenvs.backends.mujoco.render import Renderer
@@ -266,7 +266,7 @@ class MjxSimulator:
         return self._renderer.frame(np.asarray(physics.qpos[robot], np.float64), robot)
 
     def close(self) -> None:
-        """See :class:`locoenvs.state.Simulator`."""
+        """See :class:`locoenvs.mdp.state.Simulator`."""
         if self._renderer is not None:
             self._renderer.close()
             self._renderer = None

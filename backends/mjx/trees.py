@@ -6,8 +6,8 @@ import dataclasses
 
 import jax
 
-from locoenvs import state
-from locoenvs.mdp import Mdp
+from locoenvs.mdp import state
+from locoenvs.mdp.mdp import Mdp
 
 _registered = False
 

@@ -13,9 +13,9 @@ from locoenvs.backends.mjx import model as models
 from locoenvs.backends.mjx.device import check_memory
 from locoenvs.backends.mjx.ground import Ground
 from locoenvs.backends.mjx.simulator import Physics, Sensed
-from locoenvs.state import Array
-from locoenvs.task import Task
-from locoenvs.terrain import HeightMap
+from locoenvs.mdp.state import Array
+from locoenvs.task.task import Task
+from locoenvs.mdp.terrain import HeightMap
 
 if TYPE_CHECKING:
     from locoenvs.backends.mujoco.model import Cone

@@ -13,9 +13,9 @@ from locoenvs.backends.mujoco import description_dropped
 from locoenvs.backends.mujoco.description_bodies import Part, parts
 from locoenvs.backends.mujoco.description_drives import Drive, drive
 from locoenvs.backends.mujoco.description_model import Source, compile_file, listed
-from locoenvs.kinematics import frames
-from locoenvs.robot import Body, Joint, Robot, Sphere, Vector3
-from locoenvs.robot_file import Description
+from locoenvs.mdp.kinematics import frames
+from locoenvs.task.robot import Body, Joint, Robot, Sphere, Vector3
+from locoenvs.tools.robot_file import Description
 
 _FOOT_RADIUS = 0.02
 """Of the sphere that a foot without any shape gets, m."""

@@ -12,16 +12,16 @@ import numpy as np
 from array_api_compat import numpy as xp
 from mujoco.batch import Batch
 
-from locoenvs import compiled
-from locoenvs.actuators import Actuator, actuator_of
+from locoenvs.numerics import compiled
+from locoenvs.mdp.actuators import Actuator, actuator_of
 from locoenvs.backends.mujoco.contact import Contact
 from locoenvs.backends.mujoco.model import Cone, compile_model, drawn_model
 from locoenvs.backends.mujoco.render import Renderer
 from locoenvs.machine import cores
-from locoenvs.rotation import rotate, rotate_inverse
-from locoenvs.state import Array, Readout
-from locoenvs.task import Task
-from locoenvs.terrain import HeightMap
+from locoenvs.numerics.rotation import rotate, rotate_inverse
+from locoenvs.mdp.state import Array, Readout
+from locoenvs.task.task import Task
+from locoenvs.mdp.terrain import HeightMap
 
 if TYPE_CHECKING:
     from locoenvs.backends.mujoco.viewer import Window
@@ -113,7 +113,7 @@ class MujocoSimulator:
         return slice(first, first + 3 * len(sensors))
 
     def configure(self, friction: Array, payload: Array) -> None:
-        """See :class:`locoenvs.state.Simulator`."""
+        """See :class:`locoenvs.mdp.state.Simulator`."""
         self._in_this_process()
         self._given = np.array(friction), np.array(payload)
         touching = np.nonzero(self.model.geom_priority > 0)[0]
@@ -124,11 +124,11 @@ class MujocoSimulator:
             self._batch.set_const()
 
     def initial(self) -> object:
-        """See :class:`locoenvs.state.Simulator`."""
+        """See :class:`locoenvs.mdp.state.Simulator`."""
         return None
 
     def advance(self, physics: object, target: Array) -> tuple[object, Readout]:
-        """See :class:`locoenvs.state.Simulator`."""
+        """See :class:`locoenvs.mdp.state.Simulator`."""
         self._in_this_process()
         decimation = self.task.timing.decimation
         if self._actuator is None:
@@ -143,7 +143,7 @@ class MujocoSimulator:
         return None, self._readout()
 
     def place(self, physics: object, mask: Array, start: Readout) -> object:
-        """See :class:`locoenvs.state.Simulator`."""
+        """See :class:`locoenvs.mdp.state.Simulator`."""
         robots = np.nonzero(mask)[0]
         if len(robots) == 0:
             return None
@@ -161,7 +161,7 @@ class MujocoSimulator:
         return None
 
     def push(self, physics: object, mask: Array, velocity: Array) -> object:
-        """See :class:`locoenvs.state.Simulator`."""
+        """See :class:`locoenvs.mdp.state.Simulator`."""
         robots = np.nonzero(mask)[0]
         self._qvel[robots, :2] = velocity[robots]
         return None
@@ -191,14 +191,14 @@ class MujocoSimulator:
         )
 
     def save(self, physics: object) -> dict[str, np.ndarray]:
-        """See :class:`locoenvs.state.Simulator`."""
+        """See :class:`locoenvs.mdp.state.Simulator`."""
         saved = {name: np.array(self._batch.bind(name)) for name in _FIELDS}
         if self._actuator is not None:
             saved["actuator"] = self._memory.copy()
         return {**saved, "friction": self._given[0].copy(), "payload": self._given[1].copy()}
 
     def restore(self, saved: dict[str, np.ndarray]) -> object:
-        """See :class:`locoenvs.state.Simulator`."""
+        """See :class:`locoenvs.mdp.state.Simulator`."""
         for name in _FIELDS:
             self._batch.bind(name)[:] = saved[name]
         if self._actuator is not None:
@@ -207,7 +207,7 @@ class MujocoSimulator:
         return None
 
     def render(self, physics: object, robot: int, size: tuple[int, int] = (640, 480)) -> np.ndarray:
-        """See :class:`locoenvs.state.Simulator`."""
+        """See :class:`locoenvs.mdp.state.Simulator`."""
         if self._renderer is None:
             self._renderer = Renderer(drawn_model(self.task, self._height_map), *size)
         return self._renderer.frame(np.array(self._qpos[robot]), robot)
@@ -221,7 +221,7 @@ class MujocoSimulator:
         self._window.show(np.array(self._qpos[robot]))
 
     def close(self) -> None:
-        """See :class:`locoenvs.state.Simulator`."""
+        """See :class:`locoenvs.mdp.state.Simulator`."""
         if self._window is not None:
             self._window.close()
             self._window = None
@@ -233,7 +233,7 @@ class MujocoSimulator:
 def _single_precision(
     positions: np.ndarray, velocities: np.ndarray, torque: np.ndarray, forces: np.ndarray, feet: np.ndarray
 ) -> tuple[np.ndarray, ...]:
-    """See :func:`locoenvs.kernels.readout`."""
+    """See :func:`locoenvs.numerics.kernels.readout`."""
     if kernels := compiled.kernels():
         return kernels.readout(positions, velocities, torque, forces, feet, _FASTEST)
     qpos, qvel, torque, forces, feet = (

@@ -11,9 +11,9 @@ import pytest
 
 BREAK = """
 import logging, numpy as np
-from locoenvs.task import PDActuator, Task, Terrain
-from locoenvs.robots import ROBOTS
-from locoenvs.vector import LocoVectorEnv
+from locoenvs.task.task import PDActuator, Task, Terrain
+from locoenvs.task.robots import ROBOTS
+from locoenvs.envs.vector import LocoVectorEnv
 {logging}
 task = Task(robot=ROBOTS["A1"], terrain=Terrain(kind="plane"), actuator=PDActuator())
 env = LocoVectorEnv(task, 8, backend="mujoco", options={{"threads": 2}})

@@ -10,8 +10,8 @@ import pytest
 
 from locoenvs.benchmarks import ground_cells as module
 from locoenvs.benchmarks import ground_contact
-from locoenvs.panel import Panel, load_panel
-from locoenvs.task import Task, TileShare
+from locoenvs.evidence.panel import Panel, load_panel
+from locoenvs.task.task import Task, TileShare
 
 
 def small(task: Task) -> Task:

@@ -18,8 +18,8 @@ pytest.importorskip("onnxruntime")
 
 from locoenvs import install
 from locoenvs.benchmarks import learners
-from locoenvs.panel import load_panel
-from locoenvs.run import Run
+from locoenvs.evidence.panel import load_panel
+from locoenvs.training.run import Run
 from locoenvs.wrappers import training
 from locoenvs.wrappers.ppo import PPOConfig
 

@@ -15,8 +15,8 @@ pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
 from locoenvs.benchmarks import learning
-from locoenvs.panel import Panel, load_panel
-from locoenvs.task import Task
+from locoenvs.evidence.panel import Panel, load_panel
+from locoenvs.task.task import Task
 from locoenvs.wrappers import validation
 from locoenvs.wrappers.ppo import PPOConfig
 from locoenvs.wrappers.training import Training

@@ -16,12 +16,12 @@ import pytest
 import torch
 
 from fake import BIPED
-from locoenvs import compiled, kernels
-from locoenvs.actuators import LSTM, PD, actuator_of
-from locoenvs.drive import GATES, Layer, Network, load
-from locoenvs.registration import task as task_of
-from locoenvs.task import LSTMActuator
-from locoenvs.vector import LocoVectorEnv
+from locoenvs.numerics import compiled, kernels
+from locoenvs.mdp.actuators import LSTM, PD, actuator_of
+from locoenvs.task.drive import GATES, Layer, Network, load
+from locoenvs.envs.registration import task as task_of
+from locoenvs.task.task import LSTMActuator
+from locoenvs.envs.vector import LocoVectorEnv
 
 NAMESPACES: dict[str, ModuleType] = {"numpy": numpy_xp, "torch": torch_xp, "jax": jnp}
 LIMITS = [80.0] * 12

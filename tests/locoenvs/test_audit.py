@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from locoenvs.audit import audit_result, audit_training
-from locoenvs.evaluate import Estimate, Result
+from locoenvs.evidence.audit import audit_result, audit_training
+from locoenvs.evidence.evaluate import Estimate, Result
 
 SOUND = {"commanded_speed": 0.8, "speed": 0.7, "action_clip_rate": 0.0}
 

@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 
 import locoenvs
-from locoenvs import cli, learners
-from locoenvs import panel as panels
-from locoenvs.panel import load_panel
-from locoenvs.policy import load_policy, save_policy
-from locoenvs.registration import task
-from locoenvs.run import Run
-from locoenvs.settings import TrainSettings
+from locoenvs.cli import main as cli
+from locoenvs.training import learners
+from locoenvs.evidence import panel as panels
+from locoenvs.evidence.panel import load_panel
+from locoenvs.policies.policy import load_policy, save_policy
+from locoenvs.envs.registration import task
+from locoenvs.training.run import Run
+from locoenvs.training.settings import TrainSettings
 
 FLAT = "Loco/AnymalC-Flat-v0"
 

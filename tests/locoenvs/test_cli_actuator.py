@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from locoenvs import cli_actuator, drive
-from locoenvs.cli import main
-from locoenvs.drive import Network
-from locoenvs.drive_fit import Fit
+from locoenvs.cli import actuator as cli_actuator
+from locoenvs.task import drive
+from locoenvs.cli.main import main
+from locoenvs.task.drive import Network
+from locoenvs.tools.drive_fit import Fit
 
 pytest.importorskip("matplotlib")
 pytest.importorskip("torch")

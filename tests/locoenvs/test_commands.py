@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from fake import BIPED
-from locoenvs import commands, rng
-from locoenvs.mdp import Mdp, prepare
-from locoenvs.rotation import from_heading
-from locoenvs.task import Commands, Observations, Task, Terrain
-from locoenvs.terrain import build
+from locoenvs.mdp import commands
+from locoenvs.numerics import rng
+from locoenvs.mdp.mdp import Mdp, prepare
+from locoenvs.numerics.rotation import from_heading
+from locoenvs.task.task import Commands, Observations, Task, Terrain
+from locoenvs.mdp.terrain import build
 
 ASKED = Commands(forward=(-0.5, 1.5), sideways=(0.1, 0.3), heading=(-1.0, 2.0), yaw_rate=(-0.2, 0.4), minimum_speed=0.0)
 KEY = rng.robot_key(3, 0, np.arange(400, dtype=np.int32), 128)

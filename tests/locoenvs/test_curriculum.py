@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from fake import BIPED, FakeSimulator
-from locoenvs import curriculum, rng
-from locoenvs.mdp import Mdp, prepare
-from locoenvs.state import Episodes
-from locoenvs.step import initial, reset
-from locoenvs.task import Curriculum, Observations, Task, Terrain, TileShare
-from locoenvs.terrain import build
+from locoenvs.mdp import curriculum
+from locoenvs.numerics import rng
+from locoenvs.mdp.mdp import Mdp, prepare
+from locoenvs.mdp.state import Episodes
+from locoenvs.mdp.step import initial, reset
+from locoenvs.task.task import Curriculum, Observations, Task, Terrain, TileShare
+from locoenvs.mdp.terrain import build
 
 GROUND = Terrain(levels=4, columns=2, border=2.0, shares=(TileShare("flat", 1.0),))
 

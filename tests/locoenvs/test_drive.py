@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from locoenvs import drive
-from locoenvs.drive import Network
+from locoenvs.task import drive
+from locoenvs.task.drive import Network
 
 ANYDRIVE = (resources.files("locoenvs") / "drives" / "anydrive.json").read_text()
 

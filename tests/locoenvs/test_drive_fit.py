@@ -10,10 +10,10 @@ import pytest
 import torch
 from array_api_compat import numpy as xp
 
-from locoenvs import drive
-from locoenvs.actuators import LSTM
-from locoenvs.drive_fit import fit, from_torchscript, response
-from locoenvs.excitation import Log, excite, read_log
+from locoenvs.task import drive
+from locoenvs.mdp.actuators import LSTM
+from locoenvs.tools.drive_fit import fit, from_torchscript, response
+from locoenvs.tools.excitation import Log, excite, read_log
 
 
 def test_our_anydrive_is_what_its_provenance_says() -> None:

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from fake import BIPED
-from locoenvs import engines
+from locoenvs.envs import engines
 from locoenvs.install import line
-from locoenvs.task import Task, Terrain
-from locoenvs.terrain import build
+from locoenvs.task.task import Task, Terrain
+from locoenvs.mdp.terrain import build
 
 TASK = Task(BIPED, terrain=Terrain(kind="plane"))
 GROUND = build(TASK.terrain)

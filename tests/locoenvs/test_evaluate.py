@@ -13,13 +13,14 @@ import numpy as np
 import pytest
 
 from fake import BIPED, FakeSimulator
-from locoenvs import engines, rng
-from locoenvs.evaluate import Result, bootstrap, compare, drawn, evaluate, strata_table, table, wilson
-from locoenvs.mdp import prepare
-from locoenvs.panel import Group, Panel, Stratum, load_panel
-from locoenvs.state import Readout
-from locoenvs.step import initial
-from locoenvs.task import (
+from locoenvs.envs import engines
+from locoenvs.numerics import rng
+from locoenvs.evidence.evaluate import Result, bootstrap, compare, drawn, evaluate, strata_table, table, wilson
+from locoenvs.mdp.mdp import prepare
+from locoenvs.evidence.panel import Group, Panel, Stratum, load_panel
+from locoenvs.mdp.state import Readout
+from locoenvs.mdp.step import initial
+from locoenvs.task.task import (
     Commands,
     Curriculum,
     Noise,
@@ -32,7 +33,7 @@ from locoenvs.task import (
     TileShare,
     Timing,
 )
-from locoenvs.terrain import build
+from locoenvs.mdp.terrain import build
 
 STILL = Start(position=0.0, joint_scale=(1.0, 1.0), velocity=0.0, random_heading=False)
 FORWARD = Commands(forward=(0.75, 0.75), sideways=(0.0, 0.0), mode="yaw_rate", yaw_rate=(0.5, 0.5))

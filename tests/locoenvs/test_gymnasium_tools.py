@@ -16,8 +16,8 @@ import pytest
 from gymnasium import wrappers
 from gymnasium.wrappers import vector
 
-from locoenvs.registration import task as task_of
-from locoenvs.task import Timing
+from locoenvs.envs.registration import task as task_of
+from locoenvs.task.task import Timing
 
 pytest.importorskip("mujoco")
 

@@ -25,7 +25,8 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 USE = """
 import json, sys
 import gymnasium, locoenvs
-from locoenvs import engines, learners
+from locoenvs.envs import engines
+from locoenvs.training import learners
 
 env = gymnasium.make("Loco/AnymalC-Rough-v0", num_envs=2, actuator="pd")
 env.reset(seed=0)

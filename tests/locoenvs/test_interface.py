@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 import locoenvs
-from locoenvs.interface import describe
-from locoenvs.observations import layout
-from locoenvs.policy import load_policy
-from locoenvs.registration import IDS
-from locoenvs.registration import task as task_of
-from locoenvs.terrain import ground_height
-from locoenvs.vector import LocoVectorEnv
+from locoenvs.policies.interface import describe
+from locoenvs.mdp.observations import layout
+from locoenvs.policies.policy import load_policy
+from locoenvs.envs.registration import IDS
+from locoenvs.envs.registration import task as task_of
+from locoenvs.mdp.terrain import ground_height
+from locoenvs.envs.vector import LocoVectorEnv
 
 POLICIES = Path(locoenvs.__file__).parent / "policies"
 

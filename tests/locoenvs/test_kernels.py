@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from locoenvs import compiled, kernels, rewards, rng, rotation, rows
+from locoenvs.numerics import compiled, kernels, rng, rotation, rows
+from locoenvs.mdp import rewards
 from locoenvs.backends.mujoco.simulator import _single_precision
-from locoenvs.kinematics import sphere_centers
-from locoenvs.observations import height_samples
-from locoenvs.registration import make_vector, task
-from locoenvs.terrain import ground_height
+from locoenvs.mdp.kinematics import sphere_centers
+from locoenvs.mdp.observations import height_samples
+from locoenvs.envs.registration import make_vector, task
+from locoenvs.mdp.terrain import ground_height
 
 DRAW = np.random.default_rng(0)
 COUNTS = (1, 3, 16, 700)

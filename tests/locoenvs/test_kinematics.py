@@ -7,9 +7,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from locoenvs.kinematics import frames, sphere_centers
-from locoenvs.robot import Robot
-from locoenvs.robots import ROBOTS
+from locoenvs.mdp.kinematics import frames, sphere_centers
+from locoenvs.task.robot import Robot
+from locoenvs.task.robots import ROBOTS
 
 
 def expected(robot: Robot, angles: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from locoenvs.mlp import ACTIVATIONS, Mlp
+from locoenvs.policies.mlp import ACTIVATIONS, Mlp
 
 pytest.importorskip("onnx")
 

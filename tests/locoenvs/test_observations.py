@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from fake import BIPED, FakeSimulator
-from locoenvs import rng
-from locoenvs.mdp import Mdp, prepare
-from locoenvs.observations import height_samples, observe
-from locoenvs.rotation import from_heading
-from locoenvs.state import Episodes
-from locoenvs.step import initial
-from locoenvs.task import HeightScan, Noise, Observations, Task, Terrain, TileShare
-from locoenvs.terrain import build
+from locoenvs.numerics import rng
+from locoenvs.mdp.mdp import Mdp, prepare
+from locoenvs.mdp.observations import height_samples, observe
+from locoenvs.numerics.rotation import from_heading
+from locoenvs.mdp.state import Episodes
+from locoenvs.mdp.step import initial
+from locoenvs.task.task import HeightScan, Noise, Observations, Task, Terrain, TileShare
+from locoenvs.mdp.terrain import build
 
 WIDTHS = Noise(
     linear_velocity=0.1, angular_velocity=0.2, gravity=0.05, joint_position=0.01, joint_velocity=1.5, height=0.07

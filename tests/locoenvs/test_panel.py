@@ -11,13 +11,13 @@ import array_api_compat.numpy as xp
 import numpy as np
 import pytest
 
-from locoenvs import rng
-from locoenvs.curriculum import first_level
-from locoenvs.mdp import prepare
-from locoenvs.panel import PANELS, Panel, load_panel, panel_for, validation_of
-from locoenvs.registration import task
-from locoenvs.task import Curriculum, PenaltySchedule
-from locoenvs.terrain import HeightMap, build, ground_height
+from locoenvs.numerics import rng
+from locoenvs.mdp.curriculum import first_level
+from locoenvs.mdp.mdp import prepare
+from locoenvs.evidence.panel import PANELS, Panel, load_panel, panel_for, validation_of
+from locoenvs.envs.registration import task
+from locoenvs.task.task import Curriculum, PenaltySchedule
+from locoenvs.mdp.terrain import HeightMap, build, ground_height
 
 HASHES = {"flat": "23bfe5f3ccdd", "rough": "fc43c8faa9c2", "crossing": "66e141b17e3d"}
 """A panel is never edited: one that measures something else gets another name."""
@@ -31,7 +31,7 @@ def test_panels_are_frozen(name: str) -> None:
 @pytest.mark.parametrize("name", PANELS)
 def test_a_manifest_holds_what_the_code_builds(name: str) -> None:
     assert load_panel(name) == panel_for(PANELS[name], name=name), (
-        "the robot or the recipe changed: freeze a new panel under a new name by python -m locoenvs.panel locoenvs/panels"
+        "the robot or the recipe changed: freeze a new panel under a new name by python -m locoenvs.evidence.panel locoenvs/panels"
     )
 
 
@@ -68,7 +68,7 @@ def test_a_panel_survives_json_and_refuses_edits() -> None:
         ({"panel": 3}, "panel: Input should be"),
         (
             {"format": ["locoenvs.panel"]},
-            "is not a panel's manifest: its format is .'locoenvs.panel'., not 'locoenvs.panel'",
+            "is not a panel's manifest: its format is .'locoenvs.evidence.panel'., not 'locoenvs.evidence.panel'",
         ),
         ({"more": 1}, "more: Unexpected keyword argument, got 1"),
     ],

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from locoenvs.pictures import terrain_picture
-from locoenvs.task import Terrain, TileShare
+from locoenvs.evidence.pictures import terrain_picture
+from locoenvs.task.task import Terrain, TileShare
 
 image = pytest.importorskip("matplotlib.image", reason="matplotlib is not installed")
 

@@ -9,10 +9,10 @@ import pytest
 
 pytest.importorskip("matplotlib")
 
-from locoenvs import plots
-from locoenvs.evaluate import Result, wilson
-from locoenvs.plots import learning_picture, success_picture
-from locoenvs.task import Terrain
+from locoenvs.evidence import plots
+from locoenvs.evidence.evaluate import Result, wilson
+from locoenvs.evidence.plots import learning_picture, success_picture
+from locoenvs.task.task import Terrain
 
 TERRAIN = Terrain(levels=3)
 

@@ -17,11 +17,11 @@ import numpy as np
 import pytest
 
 from fake import BIPED
-from locoenvs import mlp
-from locoenvs.observations import layout
-from locoenvs.policy import Policy, load_policy, save_policy
-from locoenvs.robot import Body, Robot
-from locoenvs.task import HeightScan, Noise, Observations, Task, Terrain, Timing, hash_of
+from locoenvs.policies import mlp
+from locoenvs.mdp.observations import layout
+from locoenvs.policies.policy import Policy, load_policy, save_policy
+from locoenvs.task.robot import Body, Robot
+from locoenvs.task.task import HeightScan, Noise, Observations, Task, Terrain, Timing, hash_of
 
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -102,7 +102,7 @@ def edit(folder: Path, **changes: object) -> None:
 def test_foreign_files_are_refused(tmp_path: Path) -> None:
     saved(tmp_path)
     edit(tmp_path, format="other")
-    with pytest.raises(ValueError, match="its format is 'other', not 'locoenvs.policy'"):
+    with pytest.raises(ValueError, match="its format is 'other', not 'locoenvs.policies.policy'"):
         load_policy(tmp_path)
     edit(tmp_path, format="locoenvs.policy", format_version=99)
     with pytest.raises(ValueError, match="format version 99"):

@@ -13,9 +13,9 @@ from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 from gymnasium.wrappers import TimeLimit
 
 import locoenvs
-from locoenvs.registration import IDS, OPTIONS, make, task
-from locoenvs.single import LocoEnv
-from locoenvs.vector import LocoVectorEnv
+from locoenvs.envs.registration import IDS, OPTIONS, make, task
+from locoenvs.envs.single import LocoEnv
+from locoenvs.envs.vector import LocoVectorEnv
 
 FLAT = "Loco/AnymalC-Flat-v0"
 

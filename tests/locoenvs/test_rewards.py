@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from fake import BIPED
-from locoenvs import rewards
-from locoenvs.mdp import Mdp, prepare
-from locoenvs.rewards import Step, reward_terms
-from locoenvs.state import Readout
-from locoenvs.task import Observations, PenaltySchedule, Rewards, RewardWeights, Task, Terrain
-from locoenvs.terrain import build
+from locoenvs.mdp import rewards
+from locoenvs.mdp.mdp import Mdp, prepare
+from locoenvs.mdp.rewards import Step, reward_terms
+from locoenvs.mdp.state import Readout
+from locoenvs.task.task import Observations, PenaltySchedule, Rewards, RewardWeights, Task, Terrain
+from locoenvs.mdp.terrain import build
 
 DT = 0.02
 

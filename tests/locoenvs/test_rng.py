@@ -7,7 +7,7 @@ import array_api_compat.torch as torch_xp
 import numpy as np
 import pytest
 
-from locoenvs import rng
+from locoenvs.numerics import rng
 
 VECTORS = {
     # (seed, split, robot, episode, step, purpose) -> the first four draws, times 2^24; 128 seed families

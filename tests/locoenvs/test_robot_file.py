@@ -12,15 +12,16 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from locoenvs import cli_robot, robot_check, robot_file
-from locoenvs.cli import main
-from locoenvs.robot import Robot
-from locoenvs.robot_check import check_robot
-from locoenvs.robot_file import Description, read_robot, write_data_file
-from locoenvs.robots import ROBOTS
-from locoenvs.suite import SuiteRobot
+from locoenvs.cli import robot as cli_robot
+from locoenvs.tools import robot_check, robot_file
+from locoenvs.cli.main import main
+from locoenvs.task.robot import Robot
+from locoenvs.tools.robot_check import check_robot
+from locoenvs.tools.robot_file import Description, read_robot, write_data_file
+from locoenvs.task.robots import ROBOTS
+from locoenvs.task.suite import SuiteRobot
 
-FILE = """from locoenvs.robot import Body, Joint, Robot, Sphere
+FILE = """from locoenvs.task.robot import Body, Joint, Robot, Sphere
 
 BASE = Body("base", None, (0, 0, 0), 5.0, (0, 0, 0), (0.1, 0.1, 0.1, 0, 0, 0))
 LEG = Body(
@@ -50,7 +51,7 @@ def test_a_data_file_is_read_with_or_without_a_suite(tmp_path: Path) -> None:
     plain = read_robot(written(tmp_path))
     assert plain.robot.name == "toy" and plain.suite.weights == {}
     more = (
-        FILE + 'from locoenvs.suite import SuiteRobot\nSUITE = SuiteRobot("Toy", ROBOT, weights={"collisions": -2})\n'
+        FILE + 'from locoenvs.task.suite import SuiteRobot\nSUITE = SuiteRobot("Toy", ROBOT, weights={"collisions": -2})\n'
     )
     (tmp_path / "toy.py").write_text(more)
     assert read_robot(tmp_path / "toy.py").suite.weights == {"collisions": -2}

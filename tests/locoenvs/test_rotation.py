@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from kinematics import rotation
-from locoenvs.rotation import from_heading, heading, projected_gravity, rotate, rotate_inverse, wrap_to_pi
+from locoenvs.numerics.rotation import from_heading, heading, projected_gravity, rotate, rotate_inverse, wrap_to_pi
 
 DRAW = np.random.default_rng(0)
 AXES = np.array([axis / np.linalg.norm(axis) for axis in DRAW.normal(size=(20, 3))])

@@ -10,8 +10,8 @@ import array_api_compat.torch as torch_xp
 import numpy as np
 import pytest
 
-from locoenvs import rows
-from locoenvs.arrays import convert
+from locoenvs.numerics import rows
+from locoenvs.numerics.arrays import convert
 
 
 @dataclass(frozen=True)

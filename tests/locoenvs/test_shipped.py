@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 import locoenvs
-from locoenvs.audit import meets_bar
-from locoenvs.evaluate import Result
-from locoenvs.panel import load_panel, panel_of
-from locoenvs.policy import load_policy
-from locoenvs.vector import LocoVectorEnv
+from locoenvs.evidence.audit import meets_bar
+from locoenvs.evidence.evaluate import Result
+from locoenvs.evidence.panel import load_panel, panel_of
+from locoenvs.policies.policy import load_policy
+from locoenvs.envs.vector import LocoVectorEnv
 
 FOLDERS = sorted((Path(locoenvs.__file__).parent / "policies").glob("*_*"))
 

@@ -16,11 +16,11 @@ from gymnasium.utils.env_checker import check_env
 
 import locoenvs  # noqa: F401
 from locoenvs.backends.mujoco.simulator import MujocoSimulator
-from locoenvs.recipes import task as recipe_task
-from locoenvs.robots import ROBOTS
-from locoenvs.single import LocoEnv
-from locoenvs.task import Task, Terrain, Timing
-from locoenvs.vector import LocoVectorEnv
+from locoenvs.task.recipes import task as recipe_task
+from locoenvs.task.robots import ROBOTS
+from locoenvs.envs.single import LocoEnv
+from locoenvs.task.task import Task, Terrain, Timing
+from locoenvs.envs.vector import LocoVectorEnv
 
 ENV_ID = "Loco/AnymalC-Flat-v0"
 FLAT = recipe_task(ROBOTS["AnymalC"], "flat")

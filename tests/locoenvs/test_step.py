@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 
 from fake import BIPED, FakeSimulator
-from locoenvs import rng, rows
-from locoenvs.arrays import convert
-from locoenvs.kinematics import sphere_centers
-from locoenvs.mdp import Mdp, prepare
-from locoenvs.robot import Body, Sphere
-from locoenvs.rotation import rotate
-from locoenvs.state import RESET_REASONS, EnvState, Transition
-from locoenvs.step import advance, initial, reset, step
-from locoenvs.task import (
+from locoenvs.numerics import rng, rows
+from locoenvs.numerics.arrays import convert
+from locoenvs.mdp.kinematics import sphere_centers
+from locoenvs.mdp.mdp import Mdp, prepare
+from locoenvs.task.robot import Body, Sphere
+from locoenvs.numerics.rotation import rotate
+from locoenvs.mdp.state import RESET_REASONS, EnvState, Transition
+from locoenvs.mdp.step import advance, initial, reset, step
+from locoenvs.task.task import (
     Curriculum,
     HeightScan,
     Observations,
@@ -31,7 +31,7 @@ from locoenvs.task import (
     TileShare,
     Timing,
 )
-from locoenvs.terrain import build, ground_height, map_of
+from locoenvs.mdp.terrain import build, ground_height, map_of
 
 GROUND = Terrain(levels=3, columns=2, border=2.0, shares=(TileShare("stairs_up", 0.5), TileShare("rough", 0.5)))
 LOW = dataclasses.replace(BIPED, start_height=0.42)

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from fake import BIPED, FakeSimulator
-from locoenvs import rng
-from locoenvs.mdp import Mdp, prepare
-from locoenvs.rotation import from_heading, heading
-from locoenvs.state import Array, EnvState, Readout
-from locoenvs.step import initial, reset, step
-from locoenvs.task import (
+from locoenvs.numerics import rng
+from locoenvs.mdp.mdp import Mdp, prepare
+from locoenvs.numerics.rotation import from_heading, heading
+from locoenvs.mdp.state import Array, EnvState, Readout
+from locoenvs.mdp.step import initial, reset, step
+from locoenvs.task.task import (
     Commands,
     Curriculum,
     Observations,
@@ -30,7 +30,7 @@ from locoenvs.task import (
     TileShare,
     Timing,
 )
-from locoenvs.terrain import build
+from locoenvs.mdp.terrain import build
 
 TASK = Task(
     BIPED,

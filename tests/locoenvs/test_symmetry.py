@@ -9,17 +9,18 @@ import pytest
 from array_api_compat import numpy as xp
 
 from fake import BIPED
-from locoenvs import rows, symmetry
-from locoenvs.mdp import prepare
-from locoenvs.observations import height_samples, layout, observe
-from locoenvs.registration import task as task_of
-from locoenvs.robot import Robot
-from locoenvs.rotation import from_heading
-from locoenvs.state import Readout
-from locoenvs.symmetry import Mirror, images, mirror
-from locoenvs.task import Commands, Curriculum, Randomization, Start, Task, Terrain
-from locoenvs.terrain import HeightMap, build
-from locoenvs.vector import LocoVectorEnv
+from locoenvs.numerics import rows
+from locoenvs.mdp import symmetry
+from locoenvs.mdp.mdp import prepare
+from locoenvs.mdp.observations import height_samples, layout, observe
+from locoenvs.envs.registration import task as task_of
+from locoenvs.task.robot import Robot
+from locoenvs.numerics.rotation import from_heading
+from locoenvs.mdp.state import Readout
+from locoenvs.mdp.symmetry import Mirror, images, mirror
+from locoenvs.task.task import Commands, Curriculum, Randomization, Start, Task, Terrain
+from locoenvs.mdp.terrain import HeightMap, build
+from locoenvs.envs.vector import LocoVectorEnv
 
 FLAT, ROUGH = "Loco/AnymalC-Flat-v0", "Loco/AnymalC-Rough-v0"
 ACROSS = np.array([1, -1, 1], np.float32)

@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter
 
-from locoenvs.registration import IDS
-from locoenvs.registration import task as task_of
-from locoenvs.task import (
+from locoenvs.envs.registration import IDS
+from locoenvs.envs.registration import task as task_of
+from locoenvs.task.task import (
     Commands,
     Curriculum,
     Pushes,
@@ -30,8 +30,8 @@ from locoenvs.task import (
     TileShare,
     Timing,
 )
-from locoenvs.terrain import build, map_of
-from locoenvs.vector import LocoVectorEnv
+from locoenvs.mdp.terrain import build, map_of
+from locoenvs.envs.vector import LocoVectorEnv
 
 VALUES: tuple[Any, ...] = (
     0, -1, 1, 2, 0.5, 1e-9, 1e-300, 1e3, 1e9, 2**31, 2**63, 1e300, float("inf"), float("-inf"), float("nan"), None,

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from locoenvs.registration import IDS
-from locoenvs.registration import task as task_of
-from locoenvs.task import Terrain, TileKind, TileShare
-from locoenvs.terrain import EDGE, OBSTACLE_AREA, HeightMap, build, column_kinds, ground_height, least_border, map_of
+from locoenvs.envs.registration import IDS
+from locoenvs.envs.registration import task as task_of
+from locoenvs.task.task import Terrain, TileKind, TileShare
+from locoenvs.mdp.terrain import EDGE, OBSTACLE_AREA, HeightMap, build, column_kinds, ground_height, least_border, map_of
 
 LEVELS = range(10)
 KINDS: tuple[TileKind, ...] = (

@@ -11,10 +11,10 @@ import pytest
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
-from locoenvs.observations import layout
-from locoenvs.policy import load_policy, save_policy
-from locoenvs.registration import task as task_of
-from locoenvs.transfer import layers_for
+from locoenvs.mdp.observations import layout
+from locoenvs.policies.policy import load_policy, save_policy
+from locoenvs.envs.registration import task as task_of
+from locoenvs.policies.transfer import layers_for
 
 FLAT, ROUGH = task_of("Loco/AnymalC-Flat-v0"), task_of("Loco/AnymalC-Rough-v0")
 

@@ -23,12 +23,13 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.wrappers.vector import RecordEpisodeStatistics
 
 from fake import BIPED, FakeSimulator
-from locoenvs import engines, rows
-from locoenvs.recipes import task as recipe_task
-from locoenvs.registration import task as task_of
-from locoenvs.robots import ROBOTS
-from locoenvs.state import Readout
-from locoenvs.task import (
+from locoenvs.envs import engines
+from locoenvs.numerics import rows
+from locoenvs.task.recipes import task as recipe_task
+from locoenvs.envs.registration import task as task_of
+from locoenvs.task.robots import ROBOTS
+from locoenvs.mdp.state import Readout
+from locoenvs.task.task import (
     Curriculum,
     Noise,
     Observations,
@@ -39,7 +40,7 @@ from locoenvs.task import (
     Terrain,
     Timing,
 )
-from locoenvs.vector import LocoVectorEnv
+from locoenvs.envs.vector import LocoVectorEnv
 
 DT = 0.02
 A1 = task_of("Loco/A1-Flat-v0")
@@ -870,7 +871,7 @@ def test_stepping_in_a_forked_process(tmp_path: Path) -> None:
     script = """
 import multiprocessing, sys
 import numpy as np
-from locoenvs.registration import make, task
+from locoenvs.envs.registration import make, task
 
 drive = sys.argv[1]
 robots = 400 if drive == "lstm" else 8

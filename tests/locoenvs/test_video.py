@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from fake import BIPED, FakeSimulator
-from locoenvs import engines
-from locoenvs.task import Observations, Task, Terrain
-from locoenvs.video import Leg, _read, contact_sheet, record
+from locoenvs.envs import engines
+from locoenvs.task.task import Observations, Task, Terrain
+from locoenvs.evidence.video import Leg, _read, contact_sheet, record
 
 pytest.importorskip("imageio_ffmpeg")
 pytest.importorskip("PIL")

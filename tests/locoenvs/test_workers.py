@@ -7,7 +7,7 @@ import os
 import numpy as np
 import pytest
 
-from locoenvs import workers
+from locoenvs.numerics import workers
 
 
 @pytest.mark.parametrize("count", [0, 1, 4, 5, 17])

@@ -22,12 +22,14 @@ pytest.importorskip("onnxruntime")
 
 import torch
 
-from locoenvs import cli, install, learners
-from locoenvs.policy import load_policy
-from locoenvs.registration import task
-from locoenvs.run import Run
-from locoenvs.symmetry import mirror
-from locoenvs.task import Task
+from locoenvs import install
+from locoenvs.cli import main as cli
+from locoenvs.training import learners
+from locoenvs.policies.policy import load_policy
+from locoenvs.envs.registration import task
+from locoenvs.training.run import Run
+from locoenvs.mdp.symmetry import mirror
+from locoenvs.task.task import Task
 from locoenvs.wrappers import training
 from locoenvs.wrappers.ppo import PPOConfig
 from runs import MEASURED, same

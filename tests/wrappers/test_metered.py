@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from fake import BIPED, FakeSimulator
-from locoenvs import engines
-from locoenvs.task import (
+from locoenvs.envs import engines
+from locoenvs.task.task import (
     Curriculum,
     Observations,
     Randomization,

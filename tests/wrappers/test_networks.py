@@ -10,8 +10,8 @@ pytest.importorskip("rsl_rl")
 import torch
 from tensordict import TensorDict
 
-from locoenvs.registration import task
-from locoenvs.symmetry import mirror
+from locoenvs.envs.registration import task
+from locoenvs.mdp.symmetry import mirror
 from locoenvs.wrappers.networks import MirrorLinear, mlp
 from locoenvs.wrappers.rsl_rl.ppo import MirrorMLPModel
 

@@ -16,7 +16,7 @@ pytest.importorskip("torch")
 import torch
 
 from circle import Circle
-from locoenvs.registration import task
+from locoenvs.envs.registration import task
 from locoenvs.wrappers.ppo import WALK_FLAT, WALK_ROUGH, PPOConfig, config, geometry
 
 OWN = PPOConfig(

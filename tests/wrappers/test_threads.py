@@ -20,7 +20,7 @@ class Seen:
             print("torch", os.environ.get("GOMP_SPINCOUNT"), os.environ.get("KMP_BLOCKTIME"))
 
 sys.meta_path.insert(0, Seen())
-from locoenvs import learners
+from locoenvs.training import learners
 learners.load("rsl_rl")
 """
 

@@ -25,11 +25,11 @@ pytest.importorskip("onnxruntime")
 
 import torch
 
-from locoenvs import cli
-from locoenvs.policy import load_policy, save_policy
-from locoenvs.registration import task as task_of
-from locoenvs.run import Run
-from locoenvs.settings import TrainSettings
+from locoenvs.cli import main as cli
+from locoenvs.policies.policy import load_policy, save_policy
+from locoenvs.envs.registration import task as task_of
+from locoenvs.training.run import Run
+from locoenvs.training.settings import TrainSettings
 from locoenvs.wrappers import training
 from locoenvs.wrappers.rsl_rl import train
 from runs import MEASURED, same
@@ -431,7 +431,7 @@ def test_runs_of_version_0_1_0_go_on(straight: Run, half: Run) -> None:
 
 def test_two_processes_do_not_train_in_one_folder(half: Run) -> None:
     hold = (
-        "import sys, time\nfrom pathlib import Path\nfrom locoenvs.run import Run\n"
+        "import sys, time\nfrom pathlib import Path\nfrom locoenvs.training.run import Run\n"
         "with Run(Path(sys.argv[1])).locked():\n    print('held', flush=True)\n    time.sleep(60)\n"
     )
     other = subprocess.Popen([sys.executable, "-c", hold, str(half.folder)], stdout=subprocess.PIPE, text=True)

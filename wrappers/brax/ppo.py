@@ -19,7 +19,7 @@ from brax.training.networks import FeedForwardNetwork
 from flax import linen
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from locoenvs.symmetry import Mirror
+from locoenvs.mdp.symmetry import Mirror
 from locoenvs.wrappers.brax.env import FINAL
 from locoenvs.wrappers.flax_networks import MLP, sides
 from locoenvs.wrappers.ppo import PPOConfig

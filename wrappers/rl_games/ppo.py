@@ -12,7 +12,7 @@ from rl_games.algos_torch.network_builder import A2CBuilder
 from rl_games.torch_runner import Runner
 from torch import nn
 
-from locoenvs.symmetry import Mirror
+from locoenvs.mdp.symmetry import Mirror
 from locoenvs.wrappers.networks import mirrored
 from locoenvs.wrappers.ppo import PPOConfig
 

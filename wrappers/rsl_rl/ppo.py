@@ -10,7 +10,7 @@ from rsl_rl.models import MLPModel
 from tensordict import TensorDict
 from torch import nn
 
-from locoenvs.symmetry import Mirror
+from locoenvs.mdp.symmetry import Mirror
 from locoenvs.wrappers.networks import mirrored
 from locoenvs.wrappers.ppo import PPOConfig
 

@@ -15,7 +15,7 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.common.utils import obs_as_tensor, update_learning_rate
 from torch import nn
 
-from locoenvs.symmetry import Mirror
+from locoenvs.mdp.symmetry import Mirror
 from locoenvs.wrappers.networks import ACTIVATIONS, mirrored
 from locoenvs.wrappers.ppo import PPOConfig
 

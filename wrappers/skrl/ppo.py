@@ -11,7 +11,7 @@ from skrl.models.torch import DeterministicMixin, GaussianMixin, Model
 from skrl.resources.schedulers.torch import KLAdaptiveLR
 from torch import nn
 
-from locoenvs.symmetry import Mirror
+from locoenvs.mdp.symmetry import Mirror
 from locoenvs.wrappers.networks import mlp
 from locoenvs.wrappers.ppo import PPOConfig
 from locoenvs.wrappers.skrl.face import spaces

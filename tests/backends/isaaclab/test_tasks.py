@@ -9,8 +9,8 @@ import gymnasium
 import pytest
 
 from locoenvs.backends.isaaclab import agents, tasks
-from locoenvs.registration import IDS
-from locoenvs.registration import task as task_of
+from locoenvs.envs.registration import IDS
+from locoenvs.envs.registration import task as task_of
 
 
 def test_every_environment_is_registered_under_an_isaac_style_id() -> None:

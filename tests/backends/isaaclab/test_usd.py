@@ -17,10 +17,10 @@ from pxr import Usd, UsdGeom, UsdPhysics, UsdShade  # noqa: E402
 from fake import BIPED  # noqa: E402
 from locoenvs.backends.isaaclab import usd  # noqa: E402
 from locoenvs.backends.isaaclab.mesh import ground_mesh  # noqa: E402
-from locoenvs.robot import Robot, Visual  # noqa: E402
-from locoenvs.robots import ROBOTS  # noqa: E402
-from locoenvs.task import Terrain, TileShare  # noqa: E402
-from locoenvs.terrain import build  # noqa: E402
+from locoenvs.task.robot import Robot, Visual  # noqa: E402
+from locoenvs.task.robots import ROBOTS  # noqa: E402
+from locoenvs.task.task import Terrain, TileShare  # noqa: E402
+from locoenvs.mdp.terrain import build  # noqa: E402
 
 ALL = [*ROBOTS.values(), BIPED]
 
@@ -133,7 +133,7 @@ def test_contacts_are_as_stiff_as_in_native_mujoco() -> None:
     import mujoco
 
     from locoenvs.backends.mujoco.model import compile_model
-    from locoenvs.task import Task
+    from locoenvs.task.task import Task
 
     task = Task(robot=BIPED, terrain=Terrain(kind="plane"))
     model = compile_model(task, build(task.terrain))

@@ -12,7 +12,7 @@ import jax
 import mujoco
 
 from locoenvs.backends.mjx.contact import FAR, Grid, Touch, cells_under, frame_of, touch
-from locoenvs.terrain import ground_height
+from locoenvs.mdp.terrain import ground_height
 
 CELL, SIZE = 0.1, 24
 RADIUS = np.array([0.03, 0.03, 0.05, 0.06])

@@ -9,10 +9,11 @@ import pytest
 pytest.importorskip("jax")
 pytest.importorskip("mujoco.mjx")
 
-from locoenvs import engines, install
+from locoenvs import install
+from locoenvs.envs import engines
 from locoenvs.backends.mjx import device, requirements
 from locoenvs.backends.mjx.requirements import check, problem
-from locoenvs.vector import LocoVectorEnv
+from locoenvs.envs.vector import LocoVectorEnv
 from mjx_physics import FLAT
 
 GOOD = {"jax": "0.10.2", "jaxlib": "0.10.2", "mujoco": "3.17.0", "mujoco-mjx": "3.17.0", "warp-lang": "1.18.0"}

@@ -14,8 +14,8 @@ import mujoco
 
 from anymal import DEFAULT, ROBOT, start
 from locoenvs.backends.mjx.model import Payload
-from locoenvs.state import Readout
-from locoenvs.terrain import ground_height
+from locoenvs.mdp.state import Readout
+from locoenvs.mdp.terrain import ground_height
 from mjx_physics import FLAT, ROBOTS_HERE, Physics, physics
 
 IMPLS = ["jax", "warp"]
@@ -250,9 +250,9 @@ def test_a_drive_between_physics_steps_is_the_engines_own_pd_law(impl: str) -> N
     """And what it remembers is part of the state: here, how often it was asked since its robot was placed."""
     import jax.numpy as jnp
 
-    from locoenvs.actuators import PD
+    from locoenvs.mdp.actuators import PD
     from locoenvs.backends.mjx.simulator import MjxSimulator
-    from locoenvs.terrain import build
+    from locoenvs.mdp.terrain import build
 
     class Counting(PD):
         def initial(self, num_envs, xp, device=None):

@@ -24,11 +24,11 @@ import pytest
 from locoenvs.backends.mujoco import contact as module
 from locoenvs.backends.mujoco.contact import Contact, install, mark
 from locoenvs.backends.mujoco.simulator import MujocoSimulator
-from locoenvs.cli import POLICIES
-from locoenvs.registration import task as task_of
-from locoenvs.task import Task, TileShare
-from locoenvs.terrain import build, ground_height
-from locoenvs.vector import LocoVectorEnv
+from locoenvs.cli.main import POLICIES
+from locoenvs.envs.registration import task as task_of
+from locoenvs.task.task import Task, TileShare
+from locoenvs.mdp.terrain import build, ground_height
+from locoenvs.envs.vector import LocoVectorEnv
 
 PLANE = task_of("Loco/AnymalC-Flat-v0", actuator="pd")
 GRID = dataclasses.replace(
@@ -54,7 +54,7 @@ def contacts(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Depth m, normal force N and the vertical part of the normal of each contact while the shipped policy walks."""
     pytest.importorskip("onnxruntime")
-    from locoenvs.policy import load_policy
+    from locoenvs.policies.policy import load_policy
 
     policy = load_policy(POLICIES / "anymal_c_flat")
     env = LocoVectorEnv(task, robots, stagger=False, options={"threads": 1, "contact": contact})

@@ -11,9 +11,9 @@ import pytest
 from kinematics import frames
 from locoenvs.backends.mujoco import description
 from locoenvs.backends.mujoco.description import read
-from locoenvs.robot import Joint, Robot
-from locoenvs.robot_check import _mass
-from locoenvs.robots import ROBOTS
+from locoenvs.task.robot import Joint, Robot
+from locoenvs.tools.robot_check import _mass
+from locoenvs.task.robots import ROBOTS
 
 LEGS = (("fl", 0.2, 0.1), ("fr", 0.2, -0.1), ("hl", -0.2, 0.1), ("hr", -0.2, -0.1))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from locoenvs.backends.mujoco.description import read
-from locoenvs.robot_file import Description
+from locoenvs.tools.robot_file import Description
 
 LEG = (
     '<body name="{name}" pos="{x} 0 0"><joint name="{name}_hip" range="-1 1" {joint}/><geom size=".03" fromto="0 0 0 0 0 -.2" '

@@ -8,7 +8,7 @@ import mujoco
 import pytest
 
 from locoenvs.backends.mujoco.description import read
-from locoenvs.robot_file import Description
+from locoenvs.tools.robot_file import Description
 
 CUBE = "\n".join(
     [f"v {x} {y} {z}" for x in (-0.1, 0.1) for y in (-0.1, 0.1) for z in (-0.05, 0.05)]

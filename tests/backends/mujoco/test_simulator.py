@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 
 from anymal import DEFAULT, ROBOT, start
-from locoenvs.actuators import PD
+from locoenvs.mdp.actuators import PD
 from locoenvs.backends.mujoco.simulator import MujocoSimulator
-from locoenvs.observations import observe
-from locoenvs.recipes import task as recipe_task
-from locoenvs.state import Readout
-from locoenvs.task import Pushes, Randomization, Start, Task, Terrain, Timing
-from locoenvs.terrain import build
-from locoenvs.vector import LocoVectorEnv
+from locoenvs.mdp.observations import observe
+from locoenvs.task.recipes import task as recipe_task
+from locoenvs.mdp.state import Readout
+from locoenvs.task.task import Pushes, Randomization, Start, Task, Terrain, Timing
+from locoenvs.mdp.terrain import build
+from locoenvs.envs.vector import LocoVectorEnv
 
 FLAT = recipe_task(ROBOT, "flat", actuator="pd")
 YAWED_120 = (0.5, 0.0, 0.0, 0.8660254)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from locoenvs.backends.mujoco.sphere_on_grid import Touch, touch
-from locoenvs.terrain import ground_height
+from locoenvs.mdp.terrain import ground_height
 
 CELL, SIZE = 0.1, 16
 GROUNDS = ("level", "slope", "steps", "rough")

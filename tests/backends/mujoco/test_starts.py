@@ -8,11 +8,11 @@ import mujoco
 import numpy as np
 import pytest
 
-from locoenvs.registration import IDS
-from locoenvs.registration import task as task_of
-from locoenvs.task import Curriculum, TileKind, TileShare
-from locoenvs.terrain import _TILES, ground_height
-from locoenvs.vector import LocoVectorEnv
+from locoenvs.envs.registration import IDS
+from locoenvs.envs.registration import task as task_of
+from locoenvs.task.task import Curriculum, TileKind, TileShare
+from locoenvs.mdp.terrain import _TILES, ground_height
+from locoenvs.envs.vector import LocoVectorEnv
 
 KINDS: tuple[TileKind, ...] = tuple(_TILES)
 

@@ -15,7 +15,7 @@ import yaml
 from rl_games.common import vecenv
 
 from circle import Circle
-from locoenvs.registration import make_vector
+from locoenvs.envs.registration import make_vector
 from locoenvs.wrappers.ppo import PPOConfig
 from locoenvs.wrappers.rl_games import RlGamesVecEnv, TimeoutA2CAgent, make_runner, register, rl_games_config
 from locoenvs.wrappers.rl_games.learner import built

@@ -17,9 +17,9 @@ from rsl_rl.runners import OnPolicyRunner
 from tensordict import TensorDict
 
 import locoenvs  # noqa: F401
-from locoenvs.registration import task
-from locoenvs.task import Task, Timing
-from locoenvs.vector import LocoVectorEnv
+from locoenvs.envs.registration import task
+from locoenvs.task.task import Task, Timing
+from locoenvs.envs.vector import LocoVectorEnv
 from locoenvs.wrappers.ppo import PPOConfig
 from locoenvs.wrappers.rsl_rl import RslRlVecEnv, rsl_rl_config
 

@@ -15,9 +15,9 @@ pytest.importorskip("stable_baselines3")
 from stable_baselines3 import SAC
 
 from circle import Circle
-from locoenvs.registration import task
-from locoenvs.task import Timing
-from locoenvs.vector import LocoVectorEnv
+from locoenvs.envs.registration import task
+from locoenvs.task.task import Timing
+from locoenvs.envs.vector import LocoVectorEnv
 from locoenvs.wrappers.sb3 import Sb3VecEnv
 
 FLAT = "Loco/AnymalC-Flat-v0"

@@ -1,0 +1,121 @@
+"""The ids of the suite, and what :func:`gymnasium.make` and :func:`gymnasium.make_vec` build for them."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from types import FrameType
+from typing import Any
+
+import gymnasium
+
+from locoenvs.task.recipes import ActuatorKind, Ground, nearest
+from locoenvs.task.recipes import task as recipe_task
+from locoenvs.task.robots import ROBOTS
+from locoenvs.envs.single import LocoEnv
+from locoenvs.task.task import Task
+from locoenvs.envs.vector import LocoVectorEnv
+
+IDS: dict[str, tuple[str, Ground]] = {
+    f"Loco/{robot}-{ground.capitalize()}-v0": (robot, ground) for robot in ROBOTS for ground in ("flat", "rough")
+}
+"""Environment id -> (robot, ground)."""
+
+OPTIONS = (
+    "task",
+    "recipe",
+    "actuator",
+    *(p.name for p in inspect.signature(LocoVectorEnv.__init__).parameters.values() if p.kind is p.KEYWORD_ONLY),
+)
+"""What :func:`make` takes besides ``num_envs``."""
+
+_NO_TIME_LIMIT = (
+    "max_episode_steps would cut all robots at once and hide their time-outs: set the task's timing.episode_length, in "
+    "seconds, instead"
+)
+
+BATCH_ONLY = ("array", "autoreset_mode")
+"""Options of robots that are stepped together, which one robot alone does not have."""
+
+
+def task(env_id: str, recipe: str = "paper", actuator: ActuatorKind | None = None) -> Task:
+    """The task of an environment id; ``actuator`` None is the suite's default for its robot. Raises ValueError, with the nearest valid name, for one that is unknown."""
+    if env_id not in IDS:
+        raise ValueError(nearest("environment", env_id, list(IDS)))
+    robot, ground = IDS[env_id]
+    return recipe_task(ROBOTS[robot], ground, recipe, actuator)
+
+
+def make(env_id: str, num_envs: int | None = None, **options: Any) -> LocoVectorEnv | LocoEnv:
+    """What ``gymnasium.make(env_id, ...)`` builds: robots stepped together, or one alone without ``num_envs``."""
+    if num_envs is not None:
+        _refuse_wrappers(sys._getframe(1))
+        return make_vector(env_id, num_envs, **options)
+    for name in BATCH_ONLY:
+        if name in options:
+            raise ValueError(f"option {name!r} is for robots stepped together: give num_envs too")
+    return LocoEnv(_task(env_id, options), **options)
+
+
+make.metadata = LocoEnv.metadata  # type: ignore[attr-defined]  # by which gymnasium.make knows how to collect pictures
+
+
+def _refuse_wrappers(caller: FrameType) -> None:
+    """Raise ValueError for what :func:`gymnasium.make` would wrap around a batch, which such a wrapper takes for one robot.
+
+    It wraps what its entry point returns and tells it nothing, so that it has to be looked at.
+    """
+    if caller.f_code is not gymnasium.make.__code__:
+        return
+    if caller.f_locals.get("max_episode_steps") not in (None, -1):
+        raise ValueError(_NO_TIME_LIMIT)
+    if caller.f_locals.get("apply_render_collection"):
+        raise ValueError(
+            "render_mode='rgb_array_list' collects the pictures of one robot: use 'rgb_array', or leave num_envs out"
+        )
+    if caller.f_locals.get("disable_env_checker") is False:
+        raise ValueError(
+            "disable_env_checker=False checks one robot, not a batch: leave it out, or check gymnasium.make(id) without num_envs"
+        )
+
+
+def make_vector(env_id: str, num_envs: int = 1, **options: Any) -> LocoVectorEnv:
+    """What ``gymnasium.make_vec(env_id, num_envs)`` builds. ``options`` are those of :class:`LocoVectorEnv`, and
+    ``recipe`` and ``actuator`` ("pd" or "lstm", names) or ``task`` (a :class:`Task`) for another task than the id's."""
+    return LocoVectorEnv(_task(env_id, options), num_envs, **options)
+
+
+def _task(env_id: str, options: dict[str, Any]) -> Task:
+    """The task that ``options`` ask for, taken out of them. Raises ValueError for an option that does not exist."""
+    for name in options:
+        if name == "max_episode_steps":
+            raise ValueError(_NO_TIME_LIMIT)
+        if name not in OPTIONS:
+            raise ValueError(nearest("option", name, ["num_envs", *OPTIONS]))
+    recipe, actuator, given = (options.pop(name, None) for name in ("recipe", "actuator", "task"))
+    if given is None:
+        return task(env_id, recipe or "paper", actuator)
+    if recipe is not None:
+        raise ValueError(
+            f"give a task or a recipe, not both: got recipe={recipe!r} and a task of recipe {given.recipe!r}"
+        )
+    if actuator is not None:
+        raise ValueError(
+            f"give a task or an actuator, not both: got actuator={actuator!r} and a task whose actuator is "
+            f"{given.actuator.kind!r}"
+        )
+    return given
+
+
+def register() -> None:
+    """Register all ids with Gymnasium, once."""
+    for env_id in IDS:
+        if env_id not in gymnasium.registry:
+            gymnasium.register(
+                env_id,
+                entry_point="locoenvs.envs.registration:make",
+                vector_entry_point="locoenvs.envs.registration:make_vector",
+                disable_env_checker=True,
+                order_enforce=False,
+                kwargs={"env_id": env_id},
+            )

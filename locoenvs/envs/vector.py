@@ -1,0 +1,485 @@
+"""The batched environment: a Gymnasium vector environment over one simulator, aware of time-outs."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Literal
+
+import gymnasium
+import numpy as np
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+
+from locoenvs.envs import engines
+from locoenvs.numerics import rng, rows
+from locoenvs.numerics.arrays import KINDS, Kind, convert, is_traced, kind_of, library, on_cpu
+from locoenvs.mdp.mdp import Mdp, prepare
+from locoenvs.mdp.observations import Slot, observe
+from locoenvs.task.recipes import nearest
+from locoenvs.mdp.state import RESET_REASONS, Array, EnvState, Episodes, Observation, Simulator, Transition
+from locoenvs.mdp.step import advance, initial, reset, step
+from locoenvs.task.task import Task
+from locoenvs.mdp.terrain import map_of
+
+Autoreset = Literal["same_step", "next_step", "disabled"]
+
+MOST_PICTURES = 16
+"""More robots than this are not drawn one by one."""
+
+
+class LocoVectorEnv(VectorEnv, gymnasium.Env):  # type: ignore[misc]
+    """``num_envs`` robots that do one task, stepped together.
+
+    It is both a :class:`gymnasium.vector.VectorEnv` and a :class:`gymnasium.Env`, so ``gymnasium.make(id, num_envs=N)``
+    and ``gymnasium.make_vec(id, num_envs=N)`` return it as it is.
+
+    A time-out is not a failure: ``info["time_outs"]`` marks the robots whose value target is r + gamma V(final
+    observation), and ``info["final_obs"]`` holds that observation in the rows of ``info["_final_obs"]``. ``info`` also has
+    ``reset_reason`` (index into :attr:`reset_reasons`), ``reward_terms`` (name -> (num_envs,), weighted, summing to the
+    reward before any clip at zero) and ``log`` (name -> scalar). Returned arrays belong to the caller.
+
+    Args:
+        task: what the robots must do.
+        num_envs: number of robots.
+        backend: name of the physics, or "auto" for the best one on this machine.
+        device: where the physics runs; None for the backend's default.
+        array: what :meth:`step` takes and returns: "numpy", "torch" or "jax".
+        autoreset_mode: "same_step" (a robot that is done begins its next episode at once), "next_step" (at the next
+            step, which ignores its action) or "disabled" (by ``reset(options={"reset_mask": done})``).
+        privileged: observe a dict of "policy" and "critic", the critic's without noise.
+        split: which random streams to use, one of :data:`locoenvs.numerics.rng.SPLITS`.
+        stagger: start the first episodes at random steps; None for training only.
+        render_mode: None, "rgb_array" (:meth:`render` returns pictures) or "human" (a window shows one robot after every
+            reset and step; it needs a display).
+        render_robot: index of the one robot that is drawn; None draws all, of which there may be :data:`MOST_PICTURES`.
+        width, height: of a picture, pixels.
+        action_limit: bounds of the action space, in action scales, for algorithms that draw from all of it, such as SAC; None
+            for the task's clip.
+        options: passed on to the backend.
+    """
+
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array", "human"], "autoreset_mode": AutoresetMode.SAME_STEP}
+    reset_reasons = RESET_REASONS
+
+    def __init__(
+        self,
+        task: Task,
+        num_envs: int = 1,
+        *,
+        backend: str = "auto",
+        device: str | None = None,
+        array: Kind = "numpy",
+        autoreset_mode: Autoreset | AutoresetMode = "same_step",
+        privileged: bool = False,
+        split: str = "train",
+        stagger: bool | None = None,
+        render_mode: str | None = None,
+        render_robot: int | None = None,
+        width: int = 640,
+        height: int = 480,
+        action_limit: float | None = None,
+        options: Mapping[str, object] | None = None,
+    ) -> None:
+        self._arguments = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
+        if not isinstance(num_envs, int | np.integer) or num_envs < 1:
+            raise ValueError(f"num_envs must be an integer of at least 1, got {num_envs!r}")
+        if render_robot is not None and not 0 <= render_robot < num_envs:
+            raise ValueError(f"render_robot must be in [0, {num_envs}), one of the robots, got {render_robot}")
+        if render_mode == "rgb_array" and render_robot is None and num_envs > MOST_PICTURES:
+            raise ValueError(
+                f"render_mode='rgb_array' draws every robot, and {num_envs} are too many: name the one to draw, render_robot=0"
+            )
+        for name, value, most in (("width", width, 1920), ("height", height, 1080)):
+            if not (isinstance(value, int | np.integer) and 1 <= value <= most):
+                raise ValueError(f"{name} must be from 1 to {most} pixels, got {value!r}")
+        if action_limit is not None and not 0 < action_limit <= task.action_clip:
+            raise ValueError(
+                f"action_limit must be in (0, {task.action_clip:g}], the task's clip of actions, got {action_limit}"
+            )
+        _one_of("array", array, KINDS)
+        _one_of("split", split, rng.SPLITS)
+        modes = {mode.name.lower(): mode for mode in AutoresetMode}
+        mode = autoreset_mode.name.lower() if isinstance(autoreset_mode, AutoresetMode) else autoreset_mode
+        _one_of("autoreset_mode", mode, modes)
+        if render_mode is not None:
+            _one_of("render_mode", render_mode, self.metadata["render_modes"])
+        if array != "numpy":
+            library(array)  # an error now rather than at the first reset
+        self.task = task
+        self.num_envs = num_envs
+        self.array: Kind = array
+        self.device = device
+        self.privileged = privileged
+        self.split = split
+        self.stagger = split == "train" if stagger is None else stagger
+        self.render_mode = render_mode
+        self.render_robot = render_robot
+        self._picture_size = int(width), int(height)
+        self.autoreset_mode = modes[mode]
+        self.metadata = {
+            "render_modes": [mode for mode in self.metadata["render_modes"] if mode != "human" or _has_display()],
+            "autoreset_mode": self.autoreset_mode,
+            "render_fps": round(1 / task.timing.control_dt),
+        }
+        height_map = map_of(task)
+        self.simulator = engines.build(backend, task, height_map, num_envs, device, options or {})
+        if render_mode == "human":
+            self._window = _window(self.simulator)
+        self.mdp = prepare(task, height_map, self.simulator.xp, self.simulator.device)
+        bound = task.observations.clip
+        size = self.mdp.observation_size
+        box = lambda: gymnasium.spaces.Box(-bound, bound, (size,), np.float32)  # noqa: E731
+        self.single_observation_space = (
+            gymnasium.spaces.Dict({"policy": box(), "critic": box()}) if privileged else box()
+        )
+        limit = task.action_clip if action_limit is None else action_limit
+        self.single_action_space = gymnasium.spaces.Box(-limit, limit, (self.mdp.num_joints,), np.float32)
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self._compiled = hasattr(self.simulator, "compile")
+        self._step = self._ready(step, donate=True)
+        self._step_then_wait = self._ready(step_then_wait, donate=True)
+        self._reset = self._ready(reset, donate=True)
+        self._initial = self._ready(initial, static=("split", "stagger"))
+        self._observe = self._ready(_observe)
+        self._state: EnvState | None = None
+        self._waiting: Array | None = None  # robots that are done and not reset yet
+        self._process = os.getpid()
+
+    def _ready(self, function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
+        """``function(mdp, simulator, ...)`` of this environment, compiled whole where the engine is functional."""
+        if self._compiled:
+            return self.simulator.compile(function, self.mdp, **options)  # type: ignore[attr-defined]
+        return lambda *arguments, **named: function(self.mdp, self.simulator, *arguments, **named)
+
+    @property
+    def state(self) -> EnvState:
+        """The memory of all robots. A functional engine's next step reuses that memory: copy what you keep.
+
+        Raises RuntimeError before the first reset and after :meth:`close`.
+        """
+        self._check_usable()
+        if self._state is None:
+            raise RuntimeError("call reset() first: the robots have not been placed yet")
+        return self._state
+
+    @state.setter
+    def state(self, state: EnvState) -> None:
+        self._state = state
+
+    def _check_usable(self) -> None:
+        """Raise RuntimeError for an environment that was closed, or whose engine's threads a forked process lacks."""
+        if self.closed:
+            raise RuntimeError("the environment was closed: make a new one")
+        if self._compiled and os.getpid() != self._process:
+            raise RuntimeError(
+                "this environment's engine does not work in a forked process: make the environment in that process, or start "
+                "it by multiprocessing's method 'spawn'"
+            )
+
+    def save(self) -> dict[str, np.ndarray]:
+        """All that the next step depends on, as named arrays; :meth:`restore` goes on from it bit by bit.
+
+        "task" is the task's hash, as bytes.
+        """
+        state = self.state
+        saved = {f"episodes.{name}": np.array(convert(a, "numpy")) for name, a in rows.named_arrays(state.episodes)}
+        saved |= {f"physics.{name}": value for name, value in self.simulator.save(state.physics).items()}
+        if self._waiting is not None:
+            saved["waiting"] = np.array(convert(self._waiting, "numpy"))
+        task = np.frombuffer(self.task.hash.encode(), np.uint8).copy()
+        return saved | {"clock": np.array(convert(state.clock, "numpy")), "task": task}
+
+    def restore(self, saved: Mapping[str, np.ndarray]) -> Any:
+        """Go on from what :meth:`save` returned; the observation to act on next. :attr:`np_random` stays as it is.
+
+        Raises ValueError for what was not saved by an environment like this one, which then stays as it was.
+        """
+        before = None if self._state is None else self.save()
+        self._begin(0)
+        try:
+            _check_saved(saved, self.save(), self.task.hash)
+            return self._go_on(saved)
+        except BaseException:
+            self._state = None
+            if before is not None:
+                self._begin(0)
+                self._go_on(before)
+            raise
+
+    def _go_on(self, saved: Mapping[str, np.ndarray]) -> Any:
+        """Take over a state that fits; the observation to act on next."""
+        array = lambda value: self.mdp.xp.asarray(value, device=self.simulator.device)  # noqa: E731
+        episodes = rows.from_named(self.state.episodes, lambda name: array(saved[f"episodes.{name}"]))
+        own = {name.removeprefix("physics."): value for name, value in saved.items() if name.startswith("physics.")}
+        self._state = EnvState(episodes, array(saved["clock"]), self.simulator.restore(own))
+        self._waiting = array(saved["waiting"]) if "waiting" in saved else self._none_waiting()
+        return self._observation(self._observe(episodes))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickle and copy.deepcopy: how it was made, and what it is doing."""
+        saved = None if self._state is None else self.save()
+        random = self._np_random, self._np_random_seed
+        return {
+            "arguments": self._arguments,
+            "saved": saved,
+            "random": random,
+            "closed": self.closed,
+            "spec": self.spec,
+        }
+
+    def __setstate__(self, given: dict[str, Any]) -> None:
+        type(self).__init__(self, **given["arguments"])
+        self._np_random, self._np_random_seed = given["random"]
+        self.spec = given["spec"]
+        if given["saved"] is not None:
+            self.restore(given["saved"])
+        if given["closed"]:
+            self.close()
+
+    def _begin(self, seed: int) -> None:
+        """All robots at the beginning of their first episode."""
+        self._check_usable()
+        self._state = self._initial(rng.words(seed), split=rng.SPLITS[self.split], stagger=self.stagger)
+        self._waiting = self._none_waiting()
+
+    def _none_waiting(self) -> Array | None:
+        """No robot waits: a mask where the engine is functional, so that the next step is the same program as all others."""
+        if not self._compiled:
+            return None
+        return self.mdp.xp.zeros(self.num_envs, dtype=bool, device=self.simulator.device)
+
+    @property
+    def observation_layout(self) -> tuple[Slot, ...]:
+        """What each slice of the observation is: name, range, unit, scale, noise."""
+        return self.mdp.layout
+
+    def reset(  # type: ignore[override]
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Begin new episodes.
+
+        Without ``options`` all robots start over, with ``seed`` or, if that is None, the next seed of
+        :attr:`np_random`. ``options={"reset_mask": mask}`` with mask (num_envs,) bool begins the next episode of those
+        robots only and leaves the others as they are.
+        """
+        options = options or {}
+        for name in options:
+            _one_of("reset option", name, ["reset_mask"])
+        if seed is not None and not (isinstance(seed, int | np.integer) and 0 <= seed < 2**64):
+            raise ValueError(
+                f"seed must be one integer in [0, 2^64) for all robots, got {seed!r}: robot i's stream is (seed, i)"
+            )
+        if options.get("reset_mask") is not None:
+            if seed is not None:
+                raise ValueError("a seed begins new streams for all robots: give a seed or a reset_mask, not both")
+            state, mask = self.state, self._mask(options["reset_mask"])
+            self._state = self._reset(state, mask)
+            self._waiting = None if self._waiting is None else self._waiting & ~mask
+        else:
+            super().reset(seed=None if seed is None else int(seed))
+            self._begin(int(self.np_random.integers(2**31)) if seed is None else int(seed))
+        self._show()
+        return self._observation(self._observe(self.state.episodes)), {}
+
+    def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:  # type: ignore[override]
+        """One control step with ``actions`` (num_envs, J), in units of the robot's action scale."""
+        state, action = self.state, self._action(actions)
+        if self.autoreset_mode == AutoresetMode.SAME_STEP:
+            self._state, transition = self._step(state, action)
+        else:
+            if self.autoreset_mode == AutoresetMode.DISABLED:
+                self._all_were_reset()
+            self._state, transition, self._waiting = self._step_then_wait(state, action, self._waiting)
+        self._show()
+        return self._returned(transition)
+
+    def _all_were_reset(self) -> None:
+        """Raises RuntimeError if the caller left a robot that is done without a reset."""
+        if self._waiting is not None and bool(self.mdp.xp.any(self._waiting)):
+            robots = np.nonzero(convert(self._waiting, "numpy"))[0]
+            raise RuntimeError(
+                f"robots {_few(robots)} are done and were not reset: call reset(options={{'reset_mask': done}}) "
+                "before the next step, or use autoreset_mode='same_step'"
+            )
+
+    def _returned(self, transition: Transition) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
+        out: Callable[[Array], Array] = lambda a: convert(a, self.array, self.device)  # noqa: E731
+        done = transition.terminated | transition.truncated
+        info: dict[str, Any] = {
+            "final_obs": self._observation(transition.final_observation),
+            "_final_obs": out(done),
+            "time_outs": out(transition.truncated & ~transition.terminated),
+            "reset_reason": out(transition.reset_reason),
+            "reward_terms": {name: out(value) for name, value in transition.reward_terms.items()},
+            "log": {name: self._shared(out(value)) for name, value in transition.log.items()},
+        }
+        observation = transition.observation
+        if observation is transition.final_observation and self.array != "jax":
+            observation = rows.map_arrays(lambda a: self.mdp.xp.asarray(a, copy=True), observation)
+        return (
+            self._observation(observation),
+            out(transition.reward),
+            out(transition.terminated),
+            out(transition.truncated),
+            info,
+        )
+
+    def _shared(self, value: Array) -> Array:
+        """A number of all robots, for numpy users one that Gymnasium's tools can take for an array of one a robot."""
+        return _Shared.of(value, self.num_envs) if self.array == "numpy" else value
+
+    def _observation(self, observation: Observation) -> Any:
+        policy = convert(observation.policy, self.array, self.device)
+        if not self.privileged:
+            return policy
+        critic = observation.critic
+        if critic is observation.policy and self.array != "jax":  # without noise
+            critic = self.mdp.xp.asarray(critic, copy=True)
+        return {"policy": policy, "critic": convert(critic, self.array, self.device)}
+
+    def _mask(self, mask: Any) -> Array:
+        values = convert(mask, "numpy")
+        if values.shape != (self.num_envs,) or values.dtype != np.bool_:
+            raise ValueError(
+                f"reset_mask must be bool of shape ({self.num_envs},), got {values.dtype} of shape {values.shape}"
+            )
+        return self.mdp.xp.asarray(values, device=self.simulator.device)
+
+    def _action(self, actions: Any) -> Array:
+        """The actions in the engine's namespace, checked. Raises ValueError naming what is wrong and where.
+
+        Where the engine is compiled, or on an accelerator, their values are not looked at, which would wait for it: a
+        robot with an action that is not finite breaks there, and its ``reset_reason`` says so.
+        """
+        if is_traced(actions):
+            raise TypeError(
+                "step() of an environment cannot be traced, it keeps its state: inside jax.jit and lax.scan use "
+                "locoenvs.functional(id, num_envs=N), whose step is a pure function of the state"
+            )
+        shape = (self.num_envs, self.mdp.num_joints)
+        if tuple(np.shape(actions)) != shape:
+            raise ValueError(f"actions must have shape {shape}, one row a robot, got {tuple(np.shape(actions))}")
+        xp = self.mdp.xp
+        action = convert(actions, kind_of(xp), self.simulator.device)
+        if not xp.isdtype(action.dtype, "real floating"):
+            raise ValueError(f"actions must be floating point, got {action.dtype}: convert them to float32")
+        if not self._compiled and on_cpu(action):
+            finite = xp.isfinite(action)
+            if not bool(xp.all(finite)):
+                robots = np.nonzero(~convert(xp.all(finite, axis=-1), "numpy"))[0]
+                raise ValueError(f"actions of robots {_few(robots)} are NaN or infinite: the policy has diverged")
+        return xp.astype(action, xp.float32, copy=False)
+
+    def render(self) -> tuple[np.ndarray, ...] | None:  # type: ignore[override]
+        """Pictures (height, width, 3) uint8 of all robots, or of ``render_robot`` alone, if the render mode is "rgb_array"."""
+        if self.render_mode != "rgb_array":
+            return None
+        robots = range(self.num_envs) if self.render_robot is None else (self.render_robot,)
+        physics = self.state.physics
+        return tuple(self.simulator.render(physics, robot, self._picture_size) for robot in robots)
+
+    def _show(self) -> None:
+        """Draw the state in the window, if there is one."""
+        if self.render_mode == "human":
+            self._window(self.state.physics, self.render_robot or 0)
+
+    def close_extras(self, **kwargs: Any) -> None:
+        """Free what the engine holds; called by :meth:`close`."""
+        self._state = None
+        if hasattr(self, "simulator"):
+            self.simulator.close()
+            del self.simulator
+
+
+class _Shared(np.ndarray):
+    """A number that all robots share: a 0-d array that has one value a robot where it is counted or iterated."""
+
+    _count: int
+
+    @staticmethod
+    def of(value: np.ndarray, count: int) -> _Shared:
+        made = np.asarray(value).view(_Shared)
+        made._count = count
+        return made
+
+    def __len__(self) -> int:
+        return self._count if self.ndim == 0 and hasattr(self, "_count") else super().__len__()
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter([self[()]] * len(self)) if self.ndim == 0 else super().__iter__()
+
+
+def _check_saved(saved: Mapping[str, np.ndarray], own: Mapping[str, np.ndarray], task_hash: str) -> None:
+    """Raise ValueError unless ``saved`` has the arrays of ``own``, which this environment saves. Version 0.1.0 saved no task."""
+    theirs = bytes(np.asarray(saved["task"], np.uint8)).decode("ascii", "replace") if "task" in saved else task_hash
+    count, robots = len(own["episodes.robot"]), len(np.atleast_1d(saved.get("episodes.robot", ())))
+    if "episodes.robot" in saved and robots != count:
+        raise ValueError(f"what was saved has {robots} robots, this environment {count}: make it with as many")
+    if theirs != task_hash:
+        raise ValueError(
+            f"what was saved is of task {theirs}, this environment does task {task_hash}: make it with that task"
+        )
+    free = {"task", "waiting"}
+    if missing := sorted(set(own) - set(saved) - free):
+        raise ValueError(f"what was saved lacks {missing[0]!r}, and {len(missing) - 1} more of {len(own)} arrays")
+    if unknown := sorted(set(saved) - set(own) - free):
+        raise ValueError(f"what was saved has {unknown[0]!r}, which this backend does not know")
+    for name, like in own.items():
+        value = np.asarray(saved.get(name, like))
+        if value.shape != like.shape or value.dtype.kind != like.dtype.kind:
+            raise ValueError(
+                f"what was saved has {name!r} of {value.dtype} {value.shape}, this environment's is {like.dtype} {like.shape}"
+            )
+        if value.dtype.kind == "f" and not np.isfinite(value).all():
+            raise ValueError(f"what was saved has {name!r} with numbers that are NaN or infinite")
+
+
+def step_then_wait(
+    mdp: Mdp, simulator: Simulator, state: EnvState, action: Array, waiting: Array | None
+) -> tuple[EnvState, Transition, Array]:
+    """A step that begins the next episode of the robots that were ``waiting``, whose action it ignores.
+
+    Returns also the robots that are done now, and wait: for the next step, or for the caller to reset them.
+    """
+    state, transition = advance(mdp, simulator, state, action, idle=waiting)
+    if waiting is not None:
+        state = reset(mdp, simulator, state, waiting)
+        seen = rows.replace(waiting, transition.observation, lambda e: observe(mdp, e), state.episodes)
+        transition = dataclasses.replace(transition, observation=seen)
+    return state, transition, transition.terminated | transition.truncated
+
+
+def _observe(mdp: Mdp, simulator: Simulator, episodes: Episodes) -> Observation:
+    return observe(mdp, episodes)
+
+
+def _one_of(what: str, value: object, allowed: Iterable[str]) -> None:
+    """Raises ValueError naming the nearest of what is ``allowed``."""
+    if value not in list(allowed):
+        raise ValueError(nearest(what, str(value), list(allowed)))
+
+
+def _has_display() -> bool:
+    """Whether a window can be opened on this machine."""
+    return sys.platform != "linux" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def _window(simulator: Simulator) -> Callable[[object, int], None]:
+    """The backend's ``show(physics, robot)``, which draws one robot in a window."""
+    instead = "use render_mode='rgb_array', which needs no display"
+    show = getattr(simulator, "show", None)
+    if show is None:
+        raise ValueError(f"render_mode='human': this backend opens no window; {instead}")
+    if not _has_display():
+        raise ValueError(f"render_mode='human': there is no display to open a window on; {instead}")
+    return show
+
+
+def _few(robots: np.ndarray) -> str:
+    """The first of the robots, and how many more there are."""
+    shown = ", ".join(str(robot) for robot in robots[:8])
+    return shown if len(robots) <= 8 else f"{shown} and {len(robots) - 8} more"

@@ -1,0 +1,242 @@
+"""A panel: the frozen, hashed manifest of a held-out evaluation.
+
+A panel fixes the task, the random streams and the groups that results are reported for; it knows nothing of the policy.
+Its streams are those of the split "panel", which training cannot reach, or, to judge while training, of "validation". The panels of the suite are files in
+``locoenvs/panels``; :func:`panel_for` builds the same panel for another environment.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter
+from pydantic.dataclasses import dataclass
+
+from locoenvs.task import documents
+from locoenvs.task.recipes import ActuatorKind, nearest
+from locoenvs.envs.registration import IDS
+from locoenvs.envs.registration import task as task_of
+from locoenvs.task.robot import CONFIG
+from locoenvs.task.task import Commands, Curriculum, Task, TileKind, TileShare
+
+FORMAT = "locoenvs.panel"
+
+LARGEST = 2**20
+"""Robots of the largest panel."""
+
+Quantity = Literal[
+    "commanded_speed", "commanded_yaw_rate", "since_push", "friction", "terrain", "level", "terrain_and_level"
+]
+"""What robots or moments are grouped by: m/s, rad/s (size), s, 1, kind of tile, level of the tile, both."""
+
+
+@dataclass(frozen=True, config=CONFIG)
+class Group:
+    """The robots or moments whose quantity is in [low, high); None is no bound."""
+
+    label: str
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, config=CONFIG)
+class Stratum:
+    """A way to split a panel's robots or moments into groups. Those of terrain and level follow from the terrain."""
+
+    quantity: Quantity
+    groups: tuple[Group, ...] = ()
+
+
+@dataclass(frozen=True, config=CONFIG)
+class Panel:
+    """What a policy is evaluated on: ``num_robots`` robots do the first episode of ``seed``'s held-out streams."""
+
+    name: str
+    description: str
+    task: Task
+    seed: Annotated[int, Field(ge=0, lt=2**31)]
+    num_robots: Annotated[int, Field(ge=1, le=LARGEST)]
+    strata: tuple[Stratum, ...]
+    split: Literal["panel", "validation"] = "panel"
+
+    def __post_init__(self) -> None:
+        if self.task.curriculum.enabled or self.task.rewards.penalty_schedule is not None:
+            raise ValueError(
+                f"panel {self.name!r}: what it measures must not change while it runs: no curriculum, no schedule"
+            )
+
+    @property
+    def hash(self) -> str:
+        """Twelve hex digits that change when anything of the panel does."""
+        return documents.digest(documents.stored(self))
+
+    def to_json(self) -> str:
+        """The panel's manifest."""
+        return json.dumps({"format": FORMAT, "hash": self.hash, "panel": documents.stored(self)}, indent=2) + "\n"
+
+    @staticmethod
+    def from_json(text: str | bytes, name: str = "the panel's manifest") -> Panel:
+        """The panel of a manifest; errors call it ``name``. Raises ValueError for one that was changed since it was written."""
+        document = documents.parsed(text, name)
+        documents.check_format(document, "a panel's manifest", FORMAT, name=name)
+        manifest = documents.valid(_MANIFEST, document, name)
+        panel = manifest.panel
+        if (found := documents.digest(document["panel"])) != manifest.hash:
+            raise ValueError(
+                f"panel {panel.name!r} was changed: its hash is {found}, its manifest says {manifest.hash}. "
+                "A panel is never edited: make another one under another name"
+            )
+        return panel
+
+
+@dataclass(frozen=True, config=CONFIG)
+class _Manifest:
+    """What :meth:`Panel.to_json` writes."""
+
+    format: Literal["locoenvs.panel"]
+    hash: documents.Hash
+    panel: Panel
+
+
+_MANIFEST: TypeAdapter[_Manifest] = TypeAdapter(_Manifest)
+
+PANELS: dict[str, str] = {
+    "flat": "Loco/AnymalC-Flat-v0",
+    "rough": "Loco/AnymalC-Rough-v0",
+    "crossing": "Loco/AnymalC-Rough-v0",
+}
+"""The panels of the suite, and the environment that each is for."""
+
+
+def load_panel(name: str) -> Panel:
+    """The panel of the suite with that name, from its manifest."""
+    if name not in PANELS:
+        raise ValueError(nearest("panel", name, list(PANELS)))
+    file = resources.files("locoenvs") / "panels" / f"{name}.json"
+    return Panel.from_json(file.read_bytes(), str(file))
+
+
+def panel_for(env_id: str, actuator: ActuatorKind = "pd", name: str | None = None) -> Panel:
+    """A panel for an environment of the suite, by default that of its ground, with its robot and one of its actuators."""
+    task = task_of(env_id, actuator=actuator)
+    robot, ground = IDS[env_id]
+    undrawn = dataclasses.replace(task.robot, visuals=())  # how a robot looks is no part of a measurement
+    whose = robot if actuator == "pd" else f"{robot}-{actuator}"
+    return _BUILDERS[name or ground](whose, dataclasses.replace(task, robot=undrawn))
+
+
+def panel_of(task: Task, name: str | None = None, actuator: ActuatorKind | None = None) -> Panel:
+    """The panel of that name for the robot of a task: by default that of the task's own ground and kind of actuator.
+
+    Raises ValueError for an unknown panel, and for a robot that the suite does not have.
+    """
+    actuator = actuator or task.actuator.kind
+    name = name or ("flat" if task.terrain.kind == "plane" else "rough")
+    shipped = load_panel(name)
+    if shipped.task.robot.name == task.robot.name and shipped.task.actuator.kind == actuator:
+        return shipped
+    others = [env_id for env_id, (_, ground) in IDS.items() if ground == IDS[PANELS[name]][1]]
+    fitting = [env_id for env_id in others if task_of(env_id).robot.name == task.robot.name]
+    if not fitting:
+        raise ValueError(f"no panel {name!r} for robot {task.robot.name!r}: there are panels for {others}")
+    return panel_for(fitting[0], actuator, name)
+
+
+def validation_of(task: Task) -> Panel:
+    """What a training is judged on while it goes on: like its held-out panel, but with streams, and a map, of its own.
+
+    Whatever stops a training or picks a policy by it leaves the held-out panel untouched.
+    """
+    held_out = panel_of(task)
+    terrain = held_out.task.terrain
+    if terrain.kind == "tiles":
+        terrain = dataclasses.replace(terrain, seed=terrain.seed + 1000)
+    return dataclasses.replace(
+        held_out,
+        name=f"{held_out.name}-validation",
+        description=f"For judging while training. {held_out.description}",
+        task=dataclasses.replace(held_out.task, terrain=terrain),
+        strata=(),
+        split="validation",
+    )
+
+
+_FRICTION = Stratum("friction", (Group("low", None, 0.75), Group("middle", 0.75, 1.0), Group("high", 1.0, None)))
+_PUSHED = Stratum("since_push", (Group("within 2 s of a push", 0.0, 2.0), Group("undisturbed", 2.0, None)))
+
+
+def _flat(robot: str, task: Task) -> Panel:
+    return Panel(
+        name=f"{robot}-flat-1",
+        description="20 s on a plane with a new command every 5 s, pushes and sensor noise.",
+        task=dataclasses.replace(task, commands=dataclasses.replace(task.commands, resample_every=5.0)),
+        seed=0,
+        num_robots=256,
+        strata=(
+            Stratum(
+                "commanded_speed", (Group("standing", None, 0.2), Group("slow", 0.2, 0.7), Group("fast", 0.7, None))
+            ),
+            Stratum(
+                "commanded_yaw_rate",
+                (Group("straight", None, 0.25), Group("turning", 0.25, 0.75), Group("spinning", 0.75, None)),
+            ),
+            _FRICTION,
+            _PUSHED,
+        ),
+    )
+
+
+_STRAIGHT = Commands(forward=(0.75, 0.75), sideways=(-0.1, 0.1), mode="yaw_rate", yaw_rate=(0.0, 0.0))
+"""What the robots are asked to do in the paper's section 4.2."""
+
+
+def _rough(robot: str, task: Task) -> Panel:
+    # The border is as wide as a robot can walk, so that none leaves the map.
+    terrain = dataclasses.replace(task.terrain, seed=1000, border=20.0)
+    return Panel(
+        name=f"{robot}-rough-1",
+        description="Two robots on every tile of a held-out map cross it at 0.75 m/s forward, with pushes and noise.",
+        task=dataclasses.replace(task, terrain=terrain, curriculum=Curriculum(enabled=False), commands=_STRAIGHT),
+        seed=0,
+        num_robots=2 * terrain.levels * terrain.columns,
+        strata=(Stratum("terrain"), Stratum("level"), Stratum("terrain_and_level"), _FRICTION, _PUSHED),
+    )
+
+
+def _crossing(robot: str, task: Task) -> Panel:
+    """Figure 5 of the paper: success against the height of stairs and obstacles and against the slope, up and down."""
+    kinds: tuple[TileKind, ...] = ("slope_up", "slope_down", "obstacles", "stairs_up", "stairs_down")
+    shares = tuple(TileShare(kind, 1 / len(kinds)) for kind in kinds)
+    terrain = dataclasses.replace(task.terrain, seed=1001, border=20.0, shares=shares)
+    return Panel(
+        name=f"{robot}-crossing-1",
+        description="Eighty robots on each level of slopes, obstacles and stairs cross their tile at 0.75 m/s within 10 s.",
+        task=dataclasses.replace(
+            task,
+            terrain=terrain,
+            curriculum=Curriculum(enabled=False),
+            commands=_STRAIGHT,
+            timing=dataclasses.replace(task.timing, episode_length=10.0),
+        ),
+        seed=0,
+        num_robots=80 * len(kinds) * terrain.levels,
+        strata=(Stratum("terrain"), Stratum("level"), Stratum("terrain_and_level"), _FRICTION),
+    )
+
+
+_BUILDERS = {"flat": _flat, "rough": _rough, "crossing": _crossing}
+
+
+def write_manifests(folder: Path) -> None:
+    """Write the manifests of the suite's panels."""
+    for name, env_id in PANELS.items():
+        (folder / f"{name}.json").write_text(panel_for(env_id, name=name).to_json())
+
+
+if __name__ == "__main__":
+    write_manifests(Path(sys.argv[1]))

@@ -1,0 +1,132 @@
+"""The course of a training, and what an evaluation found, as pictures. They need matplotlib."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from locoenvs import install
+from locoenvs.evidence.audit import BAR
+from locoenvs.evidence.evaluate import UNITS, Result
+from locoenvs.task.task import Terrain, TileKind
+
+if TYPE_CHECKING:
+    from cycler import Cycler
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_CROSSED: dict[str, tuple[TileKind, ...]] = {
+    "height of a step, m": ("stairs_up", "stairs_down"),
+    "height of obstacles, m": ("obstacles",),
+    "slope, degrees": ("slope_up", "slope_down"),
+}
+"""What success is drawn against, and on which kinds of tiles it is that."""
+
+
+def learning_picture(records: Sequence[dict[str, Any]], path: Path) -> None:
+    """Draw a ledger's updates over time: the reward, each of its terms, how episodes ended, and, if the policy was judged
+    meanwhile, what was found."""
+    updates = [record for record in records if record["kind"] == "update"]
+    if not updates:
+        raise ValueError("the ledger has no updates: nothing to draw")
+    minutes = [update["elapsed_seconds"] / 60 for update in updates]
+    judged = [record for record in records if record["kind"] == "validation"]
+    figure = _figure(19 if judged else 14)
+    total, terms, ends, *rest = figure.subplots(1, 4 if judged else 3)
+    total.plot(minutes, [update["reward_per_second"] for update in updates], color="tab:blue")
+    total.set_title("reward, 1/s", loc="left")
+    terms.set_prop_cycle(_distinct())
+    for name in updates[-1]["terms_per_second"]:
+        terms.plot(minutes, [update["terms_per_second"][name] for update in updates], label=name.replace("_", " "))
+    terms.set_title("reward terms, 1/s", loc="left")
+    terms.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
+    for name in updates[-1]["resets"]:
+        counts = [update["resets"][name] for update in updates]
+        ends.plot(minutes, counts, label=name.replace("_", " "), alpha=0.8)
+    ends.set_title("episodes ended in an update", loc="left")
+    ends.legend(fontsize=8)
+    if rest:
+        _validations(rest[0], judged)
+    for axes in (total, terms, ends, *rest):
+        axes.set_xlabel("minutes")
+        axes.grid(alpha=0.3)
+        axes.spines[["top", "right"]].set_visible(False)
+    _save(figure, path)
+
+
+def _validations(axes: Axes, judged: Sequence[dict[str, Any]]) -> None:
+    """What was found while training, each measured by its bar: at most 1 is good enough."""
+    minutes = [record["elapsed_seconds"] / 60 for record in judged]
+    for name, limit in BAR.items():
+        unit = UNITS[name]
+        shown = f"{100 * limit:g} %" if unit == "%" else f"{limit:g} {unit}"
+        shares = [record["metrics"][name] / limit for record in judged]
+        axes.plot(minutes, shares, marker="o", markersize=3, label=f"{name.replace('_', ' ')} / {shown}")
+    axes.axhline(1.0, color="black", linewidth=1, linestyle="--")
+    axes.set_yscale("log")
+    axes.set_title("validation: part of what the bar allows", loc="left")
+    axes.legend(fontsize=8)
+
+
+def success_picture(result: Result, terrain: Terrain, path: Path) -> None:
+    """Draw the success rate against the difficulty of each kind of tile of a panel's ``terrain``, with 95 % intervals: figure
+    5 of the paper.
+
+    Raises ValueError for a result without success by kind of tile and level.
+    """
+    rates = {name: metrics["success_rate"] for name, metrics in result.strata.get("terrain_and_level", {}).items()}
+    if not rates:
+        raise ValueError(
+            f"panel {result.panel!r} has no tiles: success against difficulty is of panels of rough ground"
+        )
+    figure = _figure(12)
+    for axes, (title, kinds) in zip(figure.subplots(1, len(_CROSSED), sharey=True), _CROSSED.items()):
+        for kind in kinds:
+            on = {level: rates[f"{kind} {level}"] for level in range(terrain.levels) if f"{kind} {level}" in rates}
+            if not on:
+                continue
+            x = [_difficulty(terrain, kind, level) for level in on]
+            (line,) = axes.plot(x, [100 * rate.value for rate in on.values()], marker="o", label=kind.replace("_", " "))
+            low, high = ([100 * (getattr(rate, end) or 0.0) for rate in on.values()] for end in ("low", "high"))
+            axes.fill_between(x, low, high, alpha=0.15, color=line.get_color(), linewidth=0)
+        axes.set(xlabel=title, ylim=(-3, 103))
+        if axes.get_lines():
+            axes.legend(fontsize=9, loc="lower left")
+        axes.grid(alpha=0.3)
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.axes[0].set_ylabel("cross their tile, %")
+    _save(figure, path)
+
+
+def _difficulty(terrain: Terrain, kind: TileKind, level: int) -> float:
+    """What a tile of that kind and level has: height of its steps or obstacles, m, or its slope, degrees."""
+    if kind.startswith("stairs"):
+        easiest, hardest = terrain.stairs_riser
+    else:
+        easiest, hardest = terrain.obstacle_height if kind == "obstacles" else terrain.slope
+    value = easiest + (hardest - easiest) * level / max(terrain.levels - 1, 1)
+    return math.degrees(math.atan(value)) if kind.startswith("slope") else value
+
+
+def _distinct() -> Cycler:
+    """Lines that can be told apart: nineteen colors, then the same ones dashed."""
+    from cycler import cycler
+    from matplotlib import colormaps
+
+    colors = [color for name in ("tab10", "Dark2") for color in colormaps[name].colors]  # type: ignore[attr-defined]
+    return cycler(linestyle=["-", "--"]) * cycler(color=["black", *colors])
+
+
+def _figure(width: float) -> Figure:
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError(f"pictures need matplotlib: {install.line('viz')}") from error
+    return Figure(figsize=(width, 4), dpi=100, layout="constrained")
+
+
+def _save(figure: Figure, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path)

@@ -1,0 +1,195 @@
+"""Videos of one robot that follows a schedule of commands. They need imageio-ffmpeg and Pillow."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from locoenvs import install
+from locoenvs.task.task import Commands, Curriculum, Start, Task
+from locoenvs.envs.vector import LocoVectorEnv
+
+FRAMES_PER_SECOND = 25
+
+
+@dataclass(frozen=True)
+class Leg:
+    """A command that is given for a while: m/s, m/s, rad/s."""
+
+    seconds: float
+    forward: float = 0.0
+    sideways: float = 0.0
+    yaw_rate: float = 0.0
+
+    @property
+    def text(self) -> str:
+        """The command in words."""
+        named = (("forward", self.forward, "m/s"), ("sideways", self.sideways, "m/s"), ("turn", self.yaw_rate, "rad/s"))
+        parts = [f"{name} {value:+.1f} {unit}" for name, value, unit in named if value]
+        return ", ".join(parts) or "stand"
+
+
+SCHEDULE = (
+    Leg(1.5),
+    Leg(4.0, forward=0.8),
+    Leg(3.0, sideways=0.5),
+    Leg(3.0, yaw_rate=0.8),
+    Leg(3.0, forward=-0.6),
+    Leg(4.0, forward=0.8, yaw_rate=0.6),
+    Leg(1.5),
+)
+"""A bit of everything."""
+
+
+def record(
+    policy: Callable[[np.ndarray], np.ndarray],
+    task: Task,
+    path: Path,
+    seconds: float | None = None,
+    schedule: Sequence[Leg] = SCHEDULE,
+    robot: int = 0,
+    backend: str = "auto",
+    overlay: bool = True,
+) -> None:
+    """Write a video (.mp4) of a robot that follows ``schedule``, in real time.
+
+    ``seconds`` is the video's length, the schedule's without; a schedule that is shorter starts over. On a map of tiles
+    the robot starts on the tile of level ``robot // columns`` in column ``robot % columns``. ``overlay`` writes the
+    command into the picture.
+    """
+    length = once = sum(leg.seconds for leg in schedule)
+    if seconds is not None:
+        length = seconds
+    if length <= 0 or once <= 0:
+        raise ValueError(f"a video and its schedule must last longer than 0 s, got {length} s and {once} s")
+    writer = None
+    try:
+        for frame, leg in _frames(policy, task, length, schedule, robot, backend):
+            picture = _labelled(frame, leg.text) if overlay else frame
+            if writer is None:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                writer = _writer(path, picture.shape[1], picture.shape[0])
+            writer.send(np.ascontiguousarray(picture))
+    finally:
+        if writer is not None:
+            writer.close()
+
+
+def contact_sheet(video: Path, path: Path, count: int = 12, columns: int = 4) -> None:
+    """Write a picture with ``count`` frames of a video, evenly spaced, in rows from left to right."""
+    from PIL import Image
+
+    frames = _read(video)
+    chosen = [frames[index] for index in np.linspace(0, len(frames) - 1, min(count, len(frames))).astype(int)]
+    blank = np.full_like(chosen[0], 255)
+    chosen += [blank] * (-len(chosen) % columns)
+    rows = [np.concatenate(chosen[start : start + columns], axis=1) for start in range(0, len(chosen), columns)]
+    sheet = Image.fromarray(np.concatenate(rows, axis=0))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sheet.resize((sheet.width // 2, sheet.height // 2)).save(path)
+
+
+def _frames(
+    policy: Callable[[np.ndarray], np.ndarray],
+    task: Task,
+    length: float,
+    schedule: Sequence[Leg],
+    robot: int,
+    backend: str,
+) -> Iterator[tuple[np.ndarray, Leg]]:
+    """The frames of the robot, and the command that it follows in each."""
+    dt = task.timing.control_dt
+    steps = round(length / dt)
+    ready = dataclasses.replace(
+        task,
+        timing=dataclasses.replace(task.timing, episode_length=length + 1.0),
+        curriculum=Curriculum(enabled=False),
+        commands=Commands(forward=_widest(schedule, length), sideways=(0.0, 0.0), mode="yaw_rate"),
+        randomization=dataclasses.replace(
+            task.randomization,
+            pushes=None,
+            start=Start(position=0.0, joint_scale=(1.0, 1.0), velocity=0.0, random_heading=False),
+        ),
+    )
+    env = LocoVectorEnv(ready, robot + 1, backend=backend, stagger=False, render_mode="rgb_array", render_robot=robot)
+    try:
+        observation, _ = env.reset(seed=0)
+        shown = 0
+        for step in range(steps):
+            leg = _leg(schedule, step * dt)
+            _command(env, leg)
+            observation, *_ = env.step(policy(observation))
+            if (step + 1) * dt * FRAMES_PER_SECOND >= shown + 1 - 1e-6:
+                pictures = env.render()
+                assert pictures is not None
+                shown += 1
+                yield pictures[0], leg
+    finally:
+        env.close()
+
+
+def _widest(schedule: Sequence[Leg], length: float) -> tuple[float, float]:
+    """Speeds forward, m/s, that lead a robot as far in ``length`` s as the schedule does: they say how wide a map must be."""
+    once = sum(leg.seconds for leg in schedule)
+    path = sum(leg.seconds * math.hypot(leg.forward, leg.sideways) for leg in schedule) * math.ceil(length / once)
+    speed = path / (length + 1.0)
+    return -speed, speed
+
+
+def _leg(schedule: Sequence[Leg], time: float) -> Leg:
+    """The leg of the schedule, which starts over at its end, at a time in s."""
+    time %= sum(leg.seconds for leg in schedule)
+    for leg in schedule:
+        if time < leg.seconds:
+            return leg
+        time -= leg.seconds
+    return schedule[-1]
+
+
+def _command(env: LocoVectorEnv, leg: Leg) -> None:
+    """Give all robots the command of a leg."""
+    state, xp = env.state, env.mdp.xp
+    row = np.array([[leg.forward, leg.sideways, leg.yaw_rate, 0.0]], dtype=np.float32)
+    given = xp.asarray(np.repeat(row, env.num_envs, axis=0), device=env.simulator.device)
+    env.state = dataclasses.replace(state, episodes=dataclasses.replace(state.episodes, command=given))
+
+
+def _labelled(frame: np.ndarray, text: str) -> np.ndarray:
+    """The frame with a text in its lower left corner, dark on a light band."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    image = Image.fromarray(frame)
+    draw, font = ImageDraw.Draw(image), ImageFont.load_default(size=20)
+    left, top, right, bottom = draw.textbbox((14, image.height - 36), text, font=font)
+    draw.rectangle((left - 6, top - 5, right + 6, bottom + 5), fill=(245, 245, 245))
+    draw.text((14, image.height - 36), text, fill=(20, 20, 20), font=font)
+    return np.asarray(image)
+
+
+def _writer(path: Path, width: int, height: int) -> Generator[None, Any, None]:
+    writer = _ffmpeg().write_frames(
+        str(path), (width, height), fps=FRAMES_PER_SECOND, macro_block_size=2, output_params=["-crf", "23"]
+    )
+    writer.send(None)
+    return writer
+
+
+def _read(video: Path) -> list[np.ndarray]:
+    reader = _ffmpeg().read_frames(str(video))
+    width, height = next(reader)["size"]
+    return [np.frombuffer(frame, np.uint8).reshape(height, width, 3) for frame in reader]
+
+
+def _ffmpeg() -> ModuleType:
+    try:
+        import imageio_ffmpeg
+    except ImportError as error:
+        raise ImportError(f"videos need imageio-ffmpeg: {install.line('viz')}") from error
+    return imageio_ffmpeg

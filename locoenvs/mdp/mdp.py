@@ -1,0 +1,112 @@
+"""A task made ready to run: its numbers as arrays of one namespace, on one device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from types import ModuleType
+
+import numpy as np
+
+from locoenvs.mdp import kinematics
+from locoenvs.mdp.observations import Slot, layout, scan_lines
+from locoenvs.mdp.rewards import active_terms
+from locoenvs.mdp.state import Array
+from locoenvs.task.task import Task
+from locoenvs.mdp.terrain import HeightMap
+
+
+@dataclass(frozen=True)
+class Mdp:
+    """A task, its ground, and the arrays that every step needs. Built by :func:`prepare`."""
+
+    task: Task
+    height_map: HeightMap
+    xp: ModuleType
+    ground: Array  # (rows, columns) m
+    tile_centers: Array  # (levels, columns, 3) m
+    default_pose: Array  # (J,) rad
+    soft_lower: Array  # (J,) rad
+    soft_upper: Array  # (J,) rad
+    feet: Array  # (F,) indices into the contact bodies
+    penalized: Array  # (P,) indices into the contact bodies
+    terminating: Array  # (T,) indices into the contact bodies
+    scan_points: Array  # (K, 2) m, in the base's heading frame
+    scale: Array  # (O,) what the observation's values are multiplied by
+    noise: Array  # (O,) half width of the observation noise, in scaled units
+    sphere_radius: Array  # (S,) m
+    sphere_points: (
+        Array  # (Q, 3) points of a sphere's lower half: right and forward of its center, and below it, in radii
+    )
+
+    @cached_property
+    def layout(self) -> tuple[Slot, ...]:
+        """What each slice of the observation is."""
+        return layout(self.task)
+
+    @property
+    def observation_size(self) -> int:
+        return self.layout[-1].stop
+
+    @property
+    def num_joints(self) -> int:
+        return len(self.task.robot.joint_names)
+
+    @cached_property
+    def tree(self) -> kinematics.Tree:
+        """The robot's bodies and spheres as arrays."""
+        return kinematics.tree(self.task.robot)
+
+    @cached_property
+    def reward_names(self) -> tuple[str, ...]:
+        """The reward terms with a weight, in the order of ``EnvState.sums``."""
+        return active_terms(self.task)
+
+
+def prepare(task: Task, height_map: HeightMap, xp: ModuleType, device: object = None) -> Mdp:
+    """The task's arrays in namespace ``xp`` (one of :mod:`array_api_compat`) on ``device``."""
+
+    def array(values: object, dtype: type = np.float32) -> Array:
+        return xp.asarray(np.asarray(values, dtype=dtype), device=device)
+
+    robot = task.robot
+    contact = list(robot.contact_bodies)
+    indices = {
+        name: array([contact.index(body) for body in getattr(robot, name)], np.int32)
+        for name in ("feet", "penalized", "terminating")
+    }
+    lower, upper = (np.array([getattr(joint, end) for joint in robot.joints]) for end in ("lower", "upper"))
+    middle, half = (lower + upper) / 2, (upper - lower) / 2 * task.rewards.soft_limit
+    scan = task.observations.heights
+    points = np.zeros((0, 2))
+    if scan is not None:
+        points = np.stack(np.meshgrid(*scan_lines(scan), indexing="ij"), axis=-1).reshape(-1, 2)
+    return Mdp(
+        task=task,
+        height_map=height_map,
+        xp=xp,
+        ground=array(height_map.heights),
+        tile_centers=array(height_map.tile_centers),
+        default_pose=array([joint.default for joint in robot.joints]),
+        soft_lower=array(middle - half),
+        soft_upper=array(middle + half),
+        scan_points=array(points),
+        scale=array([slot.scale for slot in layout(task) for _ in range(slot.start, slot.stop)]),
+        noise=array([slot.noise * slot.scale for slot in layout(task) for _ in range(slot.start, slot.stop)]),
+        sphere_radius=array([sphere.radius for sphere in robot.spheres]),
+        sphere_points=array(_lower_half()),
+        **indices,
+    )
+
+
+def _lower_half() -> np.ndarray:
+    """Points of a unit sphere's lower half, (Q, 3) right, forward and below: the lowest, and three rings around it.
+
+    A ring is as low as the one inside it, so that nothing that stands up between two of them is missed.
+    """
+    points, inside = [(0.0, 0.0, 1.0)], 0.0
+    for radius, count in ((0.35, 8), (0.65, 8), (0.95, 12)):
+        angles = np.arange(count) * 2 * np.pi / count
+        points += [(radius * np.cos(a), radius * np.sin(a), np.sqrt(1 - inside**2)) for a in angles]
+        inside = radius
+    return np.array(points)

@@ -1,0 +1,298 @@
+"""One control step and one reset of all robots: pure functions on the array namespace of their inputs.
+
+The order of a control step:
+
+1. clip the action; joint target = default pose + scale * action
+2. physics: ``decimation`` times (actuator torque, physics step)
+3. readout; count the step
+4. resample due commands; heading error -> yaw-rate command; due pushes
+5. terminated (base contact, broken physics), truncated (time limit or edge of the map, and not terminated)
+6. the reward terms, each kept apart, then the total
+7. the final observation of the robots that are done
+8. those robots only: curriculum, new command, new start state, new stream
+9. the observation of all robots, with noise
+
+Steps 1 to 7 are :func:`advance`, 8 is :func:`reset`; :func:`step` is all of them. Rewards see the velocity before a
+push, the observation that the next action is chosen from sees it after.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+from locoenvs.mdp import commands, curriculum
+from locoenvs.numerics import rng, rows
+from locoenvs.numerics.arrays import device_of
+from locoenvs.mdp.kinematics import sphere_centers
+from locoenvs.mdp.mdp import Mdp
+from locoenvs.mdp.observations import observe
+from locoenvs.mdp.rewards import Step, disturbance_factor, reward_terms, squared_norm
+from locoenvs.numerics.rotation import from_heading, rotate, rotate_inverse
+from locoenvs.mdp.state import RESET_REASONS, Array, EnvState, Episodes, Readout, Simulator, Transition
+from locoenvs.mdp.terrain import EDGE, ground_height
+
+
+def step(mdp: Mdp, simulator: Simulator, state: EnvState, action: Array) -> tuple[EnvState, Transition]:
+    """One control step of all robots with actions (num_envs, J); robots that are done begin their next episode."""
+    state, transition = advance(mdp, simulator, state, action)
+    done = transition.terminated | transition.truncated
+    state = reset(mdp, simulator, state, done)
+    observation = rows.replace(
+        done, transition.final_observation, lambda episodes: observe(mdp, episodes), state.episodes
+    )
+    return state, dataclasses.replace(transition, observation=observation)
+
+
+def advance(
+    mdp: Mdp, simulator: Simulator, state: EnvState, action: Array, idle: Array | None = None
+) -> tuple[EnvState, Transition]:
+    """One control step of all robots without any reset; both observations are of the state that it led to.
+
+    Robots of the mask ``idle`` (num_envs,) wait to be reset: their episode stands still and they earn nothing.
+    """
+    xp, task, before = mdp.xp, mdp.task, state.episodes
+    bad = ~xp.all(xp.isfinite(action), axis=-1)
+    action = rows.select(bad, before.last_action, action).clip(-task.action_clip, task.action_clip)
+    physics, readout = simulator.advance(state.physics, mdp.default_pose + task.robot.action_scale * action)
+    broken = readout.broken | bad
+    readout = dataclasses.replace(rows.select(broken, before.readout, readout), broken=broken)
+    count = before.step + 1
+
+    disturbance = disturbance_factor(mdp, state.clock)
+    command = commands.resampled(mdp, before.command, before.key, before.number, count, disturbance)
+    command = commands.steered(mdp, command, readout.base_quaternion)
+    physics, pushed = _pushed(mdp, simulator, physics, before, count, readout, disturbance)
+
+    base_force = squared_norm(readout.contact_force[:, mdp.terminating])
+    base_contact = xp.any(base_force > task.terminations.contact_force**2, axis=-1)
+    terminated = base_contact | readout.broken
+    late = count >= task.timing.max_episode_steps
+    truncated = (late | _at_the_edge(mdp, readout)) & ~terminated
+
+    foot_contact = readout.contact_force[:, mdp.feet, 2] > task.rewards.foot_contact_force
+    touching = foot_contact | before.contact
+    air_time = before.air_time + task.timing.control_dt
+    terms = reward_terms(
+        Step(
+            mdp=mdp,
+            readout=readout,
+            command=command,
+            action=action,
+            last_action=before.last_action,
+            last_joint_velocity=before.joint_velocity,
+            air_time=air_time,
+            first_contact=touching & (before.air_time > 0),
+            foot_contact=foot_contact,
+            terminated=terminated,
+        ),
+        state.clock,
+    )
+    speed = xp.sqrt(squared_norm(command[:, :2]))
+    after = Episodes(
+        robot=before.robot,
+        key=before.key,
+        number=before.number,
+        step=count,
+        level=before.level,
+        column=before.column,
+        command=command,
+        last_action=action,
+        joint_velocity=readout.joint_velocity,
+        air_time=xp.where(touching, xp.zeros_like(air_time), air_time),
+        contact=foot_contact,
+        start_position=before.start_position,
+        commanded_distance=before.commanded_distance + speed * task.timing.control_dt,
+        sums=before.sums + xp.stack(list(terms.values()), axis=-1),
+        readout=pushed,
+    )
+    if idle is not None:
+        after = rows.select(idle, before, after)
+        terminated, truncated = terminated & ~idle, truncated & ~idle
+        terms = {name: xp.where(idle, xp.zeros_like(value), value) for name, value in terms.items()}
+    observation = observe(mdp, after)
+    transition = Transition(
+        observation=observation,
+        final_observation=observation,
+        reward=_total(mdp, terms),
+        terminated=terminated,
+        truncated=truncated,
+        reset_reason=_reason(mdp, count, late, truncated, readout.broken, terminated),
+        reward_terms=terms,
+        log=_log(mdp, after, terminated | truncated),
+    )
+    return EnvState(after, state.clock + 1, physics), transition
+
+
+def reset(mdp: Mdp, simulator: Simulator, state: EnvState, mask: Array) -> EnvState:
+    """The state with the robots of ``mask`` at the beginning of their next episode."""
+
+    def begin_next(episodes: Episodes) -> Episodes:
+        level = curriculum.next_level(mdp, episodes) if mdp.task.curriculum.enabled else episodes.level
+        return _begin(mdp, episodes.robot, episodes.key, episodes.number + 1, level, episodes.column)
+
+    episodes = rows.replace(mask, state.episodes, begin_next, state.episodes)
+    return dataclasses.replace(state, episodes=episodes, physics=simulator.place(state.physics, mask, episodes.readout))
+
+
+def initial(mdp: Mdp, simulator: Simulator, seed: rng.Seed, split: int, stagger: bool = False) -> EnvState:
+    """All robots at the beginning of their first episode.
+
+    ``stagger`` starts each episode's count at a random step, so that time-outs do not fall on one step.
+    """
+    xp, task, count = mdp.xp, mdp.task, simulator.num_envs
+    robot = xp.arange(count, dtype=xp.int32, device=device_of(mdp.tile_centers))
+    key = rng.robot_key(seed, split, robot, task.seed_families)
+    zero = robot * 0
+    lower, upper = task.randomization.payload or (0.0, 0.0)
+    simulator.configure(
+        friction=rng.between(rng.uniform(key, zero, zero, rng.Purpose.FRICTION, 1)[:, 0], *task.randomization.friction),
+        payload=rng.between(rng.uniform(key, zero, zero, rng.Purpose.PAYLOAD, 1)[:, 0], lower, upper),
+    )
+    episodes = _begin(mdp, robot, key, zero, curriculum.first_level(mdp, key, robot), robot % mdp.tile_centers.shape[1])
+    if stagger:
+        draws = rng.uniform(key, zero, zero, rng.Purpose.STAGGER, 1)[:, 0]
+        episodes = dataclasses.replace(episodes, step=xp.astype(draws * task.timing.max_episode_steps, xp.int32))
+    physics = simulator.place(simulator.initial(), robot >= 0, episodes.readout)
+    return EnvState(episodes, xp.zeros((), dtype=xp.int32, device=device_of(robot)), physics)
+
+
+def _begin(mdp: Mdp, robot: Array, key: Array, number: Array, level: Array, column: Array) -> Episodes:
+    """Robots at the beginning of the episode of that number, on the tile of that level and column."""
+    xp, task, zero = mdp.xp, mdp.task, robot * 0
+
+    def draw(purpose: rng.Purpose, count: int, low: float, high: float) -> Array:
+        return rng.between(rng.uniform(key, number, zero, purpose, count), low, high)
+
+    start = task.randomization.start
+    center = mdp.tile_centers[level, column]
+    xy = center[:, :2] + draw(rng.Purpose.START_POSITION, 2, -start.position, start.position)
+    angle = draw(rng.Purpose.START_HEADING, 1, -math.pi, math.pi)[:, 0]
+    quaternion = from_heading(angle if start.random_heading else angle * 0)
+    velocity = draw(rng.Purpose.START_VELOCITY, 6, -start.velocity, start.velocity)
+    joints = mdp.default_pose * draw(rng.Purpose.START_JOINTS, mdp.num_joints, *start.joint_scale)
+    still, rest = xp.zeros_like(angle), xp.zeros_like(joints)
+
+    def zeros(*shape: int) -> Array:
+        return xp.zeros((robot.shape[0], *shape), dtype=xp.float32, device=device_of(mdp.default_pose))
+
+    feet = len(task.robot.feet)
+    readout = Readout(
+        base_position=xp.concat([xy, _start_height(mdp, xy, quaternion, joints)[:, None]], axis=-1),
+        base_quaternion=quaternion,
+        base_linear_velocity=velocity[:, :3],
+        base_angular_velocity=velocity[:, 3:],
+        joint_position=joints,
+        joint_velocity=rest,
+        joint_torque=rest,
+        contact_force=zeros(len(task.robot.contact_bodies), 3),
+        foot_velocity=zeros(feet, 3),
+        broken=still > 0,
+    )
+    command = commands.draw(mdp, key, number, zero)
+    return Episodes(
+        robot=robot,
+        key=key,
+        number=number,
+        step=zero,
+        level=level,
+        column=column,
+        command=commands.steered(mdp, command, quaternion),
+        last_action=rest,
+        joint_velocity=rest,
+        air_time=zeros(feet),
+        contact=zeros(feet) > 0,
+        start_position=xy,
+        commanded_distance=still,
+        sums=zeros(len(mdp.reward_names)),
+        readout=readout,
+    )
+
+
+def _start_height(mdp: Mdp, xy: Array, quaternion: Array, joints: Array) -> Array:
+    """The base's height at a start, (num_envs,) m: ``start_height`` above the ground below it, or as much higher as it takes
+    for no sphere of the robot to be in the ground.
+
+    Each sphere is held against the ground below points of its lower half, in the middle and on two rings.
+    """
+    xp, ground, robot = mdp.xp, mdp.height_map, mdp.task.robot
+    turned = rotate(quaternion[:, None, :], sphere_centers(robot, joints, mdp.tree))
+    x, y = xy[:, :1] + turned[..., 0], xy[:, 1:] + turned[..., 1]
+    along, across, below = (mdp.sphere_points[:, axis] for axis in range(3))
+    radius = mdp.sphere_radius[:, None]
+    under = ground_height(
+        mdp.ground, ground.origin, ground.cell, x[..., None] + radius * along, y[..., None] + radius * across
+    )
+    needed = xp.max(xp.max(under + radius * below, axis=-1) - turned[..., 2], axis=-1)
+    here = ground_height(mdp.ground, ground.origin, ground.cell, xy[:, 0], xy[:, 1])
+    return xp.maximum(here + robot.start_height, needed)
+
+
+def _at_the_edge(mdp: Mdp, readout: Readout) -> Array:
+    """Whether a robot is about to leave the map, (num_envs,) bool. A plane has no edge."""
+    if mdp.task.terrain.kind == "plane":
+        return readout.broken & ~readout.broken
+    x, y = (mdp.xp.abs(readout.base_position[:, axis]) for axis in range(2))
+    return (x > -mdp.height_map.origin[0] - EDGE) | (y > -mdp.height_map.origin[1] - EDGE)
+
+
+def _reason(mdp: Mdp, count: Array, late: Array, truncated: Array, broken: Array, terminated: Array) -> Array:
+    """Why each robot is reset, if it is, (num_envs,) int32 like the ``count`` of steps."""
+    xp = mdp.xp
+    if rows.nobody(truncated | terminated):
+        return xp.zeros_like(count)
+    running, time_limit, base_contact, broken_physics, map_edge = (
+        xp.full_like(count, index) for index in range(len(RESET_REASONS))
+    )
+    reason = xp.where(truncated, xp.where(late, time_limit, map_edge), running)
+    return xp.where(terminated, xp.where(broken, broken_physics, base_contact), reason)
+
+
+def _pushed(
+    mdp: Mdp,
+    simulator: Simulator,
+    physics: object,
+    episodes: Episodes,
+    count: Array,
+    readout: Readout,
+    factor: Array | float | None,
+) -> tuple[object, Readout]:
+    """Physics and readout after the pushes that are due."""
+    xp, pushes = mdp.xp, mdp.task.randomization.pushes
+    if pushes is None:
+        return physics, readout
+    due = count % round(pushes.interval / mdp.task.timing.control_dt) == 0
+    if rows.nobody(due):
+        return physics, readout
+    draws = rng.uniform(episodes.key, episodes.number, count, rng.Purpose.PUSH, 2)
+    change = rng.between(draws, -pushes.velocity, pushes.velocity)
+    if factor is not None:
+        change = change * factor
+    world = rotate(readout.base_quaternion, readout.base_linear_velocity)
+    horizontal = change + world[:, :2] if pushes.mode == "add" else change
+    after = rotate_inverse(readout.base_quaternion, xp.concat([horizontal, world[:, 2:]], axis=-1))
+    velocity = xp.where(due[:, None], after, readout.base_linear_velocity)
+    return simulator.push(physics, due, horizontal), dataclasses.replace(readout, base_linear_velocity=velocity)
+
+
+def _total(mdp: Mdp, terms: dict[str, Array]) -> Array:
+    """The reward: the sum of the terms, clipped at zero before any termination term is added."""
+    total = sum(value for name, value in terms.items() if name != "termination")
+    if mdp.task.rewards.clip_at_zero:
+        total = total.clip(0.0, None)
+    return total + terms["termination"] if "termination" in terms else total
+
+
+def _log(mdp: Mdp, episodes: Episodes, done: Array) -> dict[str, Array]:
+    """Means over the episodes that ended in this step, zero if none did, and how many they were."""
+    xp = mdp.xp
+    names = ("episodes", "episode_seconds", "level", *(f"reward/{name}" for name in mdp.reward_names))
+    if rows.nobody(done):
+        return {name: xp.zeros((), dtype=xp.float32, device=device_of(done)) for name in names}
+    weight = xp.astype(done, xp.float32)
+    count = xp.sum(weight)
+    share = weight / xp.where(count > 0, count, xp.ones_like(count))
+    seconds = xp.astype(episodes.step, xp.float32) * mdp.task.timing.control_dt
+    rates = xp.sum(episodes.sums * share[:, None], axis=0) / mdp.task.timing.episode_length
+    level = xp.sum(xp.astype(episodes.level, xp.float32) * share)
+    return dict(zip(names, [count, xp.sum(seconds * share), level, *rates], strict=True))

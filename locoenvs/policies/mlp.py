@@ -1,0 +1,214 @@
+"""A policy's network, and the one ONNX file that it is written to and read from.
+
+The file is data of a known form: a chain of Sub, Div, Gemm and one activation, of opset 17, its weights inside. Reading
+takes the weights out, writes the file that belongs to them anew and compares the two, so nothing else can be in use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from locoenvs import install
+from locoenvs.task.documents import differences
+from locoenvs.task.recipes import nearest
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+ACTIVATIONS = {"elu": "Elu", "relu": "Relu", "tanh": "Tanh"}
+"""Names of the hidden layers' activations and their ONNX operators."""
+
+LARGEST = 8 * 2**20
+"""Bytes of the largest network that is written or read: two million weights, ten times the paper's."""
+
+_OPSET, _IR_VERSION = 17, 8
+"""Old enough for any runtime of the last years."""
+
+_MODEL_FIELDS = {"ir_version", "producer_name", "opset_import", "graph"}
+_GRAPH_FIELDS = {"node", "name", "initializer", "input", "output"}
+
+Layer = tuple[np.ndarray, np.ndarray]
+"""Weight (out, in) and bias (out,) of y = W x + b."""
+
+
+@dataclass(frozen=True)
+class Mlp:
+    """Actions of observations: ``(obs - mean) / std``, if given, (O,) each, then ``layers`` with ``activation`` between."""
+
+    layers: Sequence[Layer]
+    activation: str = "elu"
+    mean: np.ndarray | None = None
+    std: np.ndarray | None = None
+
+    def check(self, inputs: int, outputs: int) -> None:
+        """Raise ValueError unless the layers lead from ``inputs`` to ``outputs`` in finite numbers of float32."""
+        if self.activation not in ACTIVATIONS:
+            raise ValueError(nearest("activation", self.activation, list(ACTIVATIONS)))
+        if (self.mean is None) != (self.std is None):
+            raise ValueError("give both mean and std to normalize observations, or neither")
+        for name, values in (("mean", self.mean), ("std", self.std)):
+            if values is not None and values.shape != (inputs,):
+                raise ValueError(f"{name} must have shape ({inputs},), one number an observation, got {values.shape}")
+            if values is not None and not _finite(values):
+                raise ValueError(f"{name} has numbers that are NaN or infinite")
+        if self.std is not None and not np.all(_float32(self.std) > 0):
+            raise ValueError(f"std must be positive, its smallest is {np.min(self.std):g}")
+        size = inputs
+        for index, (weight, bias) in enumerate(self.layers):
+            if weight.shape[1:] != (size,) or bias.shape != weight.shape[:1] or not bias.size:
+                raise ValueError(
+                    f"layer {index} must map {size} values: weight (out, {size}) and bias (out,), "
+                    f"got {weight.shape} and {bias.shape}"
+                )
+            if not (_finite(weight) and _finite(bias)):
+                raise ValueError(f"layer {index} has weights that are NaN or infinite: training has diverged")
+            size = weight.shape[0]
+        if size != outputs or not self.layers:
+            raise ValueError(f"the last layer must give {outputs} actions, one a joint, got {size}")
+
+    def merged(self) -> list[Layer]:
+        """The layers, with the normalization, if there is one, as part of the first."""
+        layers = list(self.layers)
+        if self.mean is not None and self.std is not None:
+            weight, bias = layers[0]
+            weight = weight / self.std
+            layers[0] = weight, bias - weight @ self.mean
+        return layers
+
+    def description(self) -> dict[str, Any]:
+        """What a policy.json says of it."""
+        normalization = None
+        if self.mean is not None and self.std is not None:
+            normalization = {"mean": _float32(self.mean).tolist(), "std": _float32(self.std).tolist()}
+        return {
+            "activation": self.activation,
+            "hidden": [int(weight.shape[0]) for weight, _ in self.layers[:-1]],
+            "normalization": normalization,
+        }
+
+    def to_onnx(self) -> bytes:
+        """The file: "obs" (batch, O) to "actions" (batch, J), float32. Raises ValueError for more than :data:`LARGEST`."""
+        content = self._model().SerializeToString(deterministic=True)
+        if len(content) > LARGEST:
+            raise ValueError(f"the network takes {len(content)} bytes, a policy's at most {LARGEST}: make it smaller")
+        return content
+
+    def _model(self) -> ModelProto:
+        onnx = _onnx()
+        nodes, weights = [], []
+
+        def constant(name: str, value: np.ndarray) -> str:
+            weights.append(onnx.numpy_helper.from_array(np.ascontiguousarray(_float32(value)), name))
+            return name
+
+        value = "obs"
+        if self.mean is not None and self.std is not None:
+            nodes.append(onnx.helper.make_node("Sub", [value, constant("mean", self.mean)], ["centered"]))
+            nodes.append(onnx.helper.make_node("Div", ["centered", constant("std", self.std)], ["normalized"]))
+            value = "normalized"
+        for index, (weight, bias) in enumerate(self.layers):
+            last = index == len(self.layers) - 1
+            names = [value, constant(f"weight_{index}", weight), constant(f"bias_{index}", bias)]
+            value = "actions" if last else f"linear_{index}"
+            nodes.append(onnx.helper.make_node("Gemm", names, [value], transB=1))
+            if not last:
+                operator, output = ACTIVATIONS[self.activation], f"hidden_{index}"
+                nodes.append(onnx.helper.make_node(operator, [value], [output]))
+                value = output
+        inputs, outputs = self.layers[0][0].shape[1], self.layers[-1][0].shape[0]
+        port = lambda name, size: onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["batch", size])  # noqa: E731
+        graph = onnx.helper.make_graph(nodes, "policy", [port("obs", inputs)], [port("actions", outputs)], weights)
+        opset = [onnx.helper.make_opsetid("", _OPSET)]
+        model = onnx.helper.make_model(graph, producer_name="locoenvs", opset_imports=opset)
+        model.ir_version = _IR_VERSION
+        onnx.checker.check_model(model)
+        return model
+
+    @staticmethod
+    def from_onnx(content: bytes, activation: str, inputs: int, outputs: int) -> Mlp:
+        """The network in a file of :meth:`to_onnx`. Raises ValueError for any other ONNX file, and runs none of it."""
+        onnx = _onnx()
+        from google.protobuf.message import DecodeError  # onnx is made of it
+
+        model = onnx.ModelProto()
+        try:
+            model.ParseFromString(content)
+        except DecodeError:
+            raise ValueError("it is not an ONNX model") from None
+        known = {"Sub", "Div", "Gemm", *ACTIVATIONS.values()}
+        foreign = next((node.op_type for node in model.graph.node if node.op_type not in known), None)
+        if foreign is not None:
+            raise ValueError(f"operator {foreign[:80]!r} is none of a policy's: {', '.join(sorted(known))}")
+        values = {}
+        for tensor in model.graph.initializer:
+            name = tensor.name[:80]
+            if tensor.data_location != onnx.TensorProto.DEFAULT or tensor.external_data:
+                raise ValueError(f"{name!r} lies in another file, which no hash covers: its weights must be inside")
+            if tensor.data_type != onnx.TensorProto.FLOAT:
+                raise ValueError(f"{name!r} must hold float32, it is of ONNX type {tensor.data_type}")
+            try:
+                values[tensor.name] = onnx.numpy_helper.to_array(tensor)
+            except ValueError:
+                raise ValueError(f"{name!r} has another number of values than its shape says") from None
+        layers: list[Layer] = []
+        while f"weight_{len(layers)}" in values and f"bias_{len(layers)}" in values:
+            layers.append((values[f"weight_{len(layers)}"], values[f"bias_{len(layers)}"]))
+        made = Mlp(layers, activation, values.get("mean"), values.get("std"))
+        made.check(inputs, outputs)
+        for field, found, expected in differences(_structure(model), _structure(made._model())):
+            raise ValueError(f"its {field} is {found}, in a policy's with these weights it is {expected}")
+        return made
+
+
+def _structure(model: ModelProto) -> dict[str, Any]:
+    """All of a model but the numbers of its weights."""
+
+    def port(value: Any) -> list[Any]:
+        tensor = value.type.tensor_type
+        return [value.name, tensor.elem_type, [side.dim_param or side.dim_value for side in tensor.shape.dim]]
+
+    graph = model.graph
+    return {
+        "opsets": [[opset.domain, opset.version] for opset in model.opset_import],
+        "other parts": sorted(
+            ({field.name for field, _ in model.ListFields()} - _MODEL_FIELDS)
+            | ({field.name for field, _ in graph.ListFields()} - _GRAPH_FIELDS)
+        ),
+        "operators": [node.op_type for node in graph.node],
+        "nodes": [
+            [
+                node.domain,
+                list(node.input),
+                list(node.output),
+                [[each.name, each.type, each.i] for each in node.attribute],
+            ]
+            for node in graph.node
+        ],
+        "inputs": [port(value) for value in graph.input],
+        "outputs": [port(value) for value in graph.output],
+        "weights": [[tensor.name, list(tensor.dims)] for tensor in graph.initializer],
+    }
+
+
+def _onnx() -> Any:
+    try:
+        import onnx
+        import onnx.checker
+        import onnx.helper
+        import onnx.numpy_helper
+    except ImportError as error:
+        raise ImportError(f"reading and writing a policy's network needs onnx: {install.line('policy')}") from error
+    return onnx
+
+
+def _float32(values: np.ndarray) -> np.ndarray:
+    with np.errstate(over="ignore"):
+        return np.asarray(values).astype(np.float32)
+
+
+def _finite(values: np.ndarray) -> bool:
+    return bool(np.isfinite(_float32(values)).all())

@@ -1,0 +1,70 @@
+"""Learners by name. A learner is any installed package with an entry point in the group ``locoenvs.training.learners``.
+
+The entry point is a function ``train(env_id, settings) -> Path`` that returns the run folder; the project's own also take
+a ``task`` and their ``ppo`` settings, see :mod:`locoenvs.wrappers.training`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from locoenvs import install
+from locoenvs.task.recipes import nearest
+from locoenvs.training.run import Run
+from locoenvs.training.settings import TrainSettings
+
+GROUP = "locoenvs.learners"
+
+
+def installed() -> dict[str, Callable[[], Any]]:
+    """Name -> loader of each learner."""
+    return {name: point.load for name, point in install.plugins(GROUP).items()}
+
+
+def missing(name: str) -> str | None:
+    """The first package that a learner of this project needs and that is not installed; nothing is imported."""
+    for package in install.requirements(name.replace("_", "-")):
+        found = re.match(r"[\w.-]+", package)
+        assert found is not None
+        try:
+            version(found[0])
+        except PackageNotFoundError:
+            return found[0]
+    return None
+
+
+def load(name: str, found: Mapping[str, Callable[[], Any]] | None = None) -> Callable[..., Path]:
+    """The learner of that name, among those ``found`` (those that are installed).
+
+    Raises ValueError for a name that nobody provides and ImportError, with the line to install it, for one whose library
+    is missing.
+    """
+    found = installed() if found is None else found
+    if name not in found:
+        raise ValueError(nearest("learner", name, list(found)))
+    own = bool(install.requirements(name.replace("_", "-")))
+    package = missing(name)
+    try:
+        if package is not None:
+            raise ModuleNotFoundError(name=package)
+        return found[name]()
+    except ImportError as error:
+        how = install.line(name.replace("_", "-")) if own else f"see the package that provides {name!r}"
+        raise ImportError(f"learner {name!r} needs {error.name}: {how}") from error
+
+
+def train(env_id: str, learner: str | None = None, task: Any = None, ppo: Any = None, **settings: Any) -> Path:
+    """Train a policy, as ``locoenvs train`` does, and return its run folder.
+
+    ``learner`` is "rsl_rl" by default, or that of the run to resume. ``settings`` are those of :class:`TrainSettings`.
+    ``task`` and ``ppo`` (:class:`~locoenvs.wrappers.ppo.PPOConfig`) replace those of the recipe.
+    """
+    given = {name: value for name, value in {"task": task, "ppo": ppo}.items() if value is not None}
+    asked = TrainSettings(env_id, **settings)
+    if learner is None:
+        learner = "rsl_rl" if asked.resume is None else Run.open(Path(asked.resume)).recipe()["learner"]
+    return load(learner)(env_id, asked, **given)
