@@ -33,13 +33,12 @@ from gymnasium.vector import AutoresetMode
 from rich.console import Console
 from rich.table import Table
 
-from locoenvs.numerics.arrays import Kind, convert
-from locoenvs.machine import measured_by
 from locoenvs.envs.registration import make_vector
 from locoenvs.envs.registration import task as task_of
-from locoenvs.mdp.rewards import active_terms
-from locoenvs.training.run import write_atomically
 from locoenvs.envs.vector import LocoVectorEnv
+from locoenvs.machine import measured_by
+from locoenvs.numerics.arrays import Kind, convert
+from locoenvs.training.run import write_atomically
 
 ROUGH = "Loco/AnymalC-Rough-v0"
 JOINTS = 12
@@ -62,7 +61,12 @@ class Instant(LocoVectorEnv):
         ended = rng.random(robots) < done
         self.truncated = ended & (rng.random(robots) < 0.5)
         self.terminated = ended & ~self.truncated
-        self.logged = ("episodes", "episode_seconds", "level", *(f"reward/{name}" for name in active_terms(self.task)))
+        self.logged = (
+            "episodes",
+            "episode_seconds",
+            "level",
+            *(f"reward/{name}" for name in self.task.rewards.weights.active),
+        )
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         return convert(self.seen, self.array), {}

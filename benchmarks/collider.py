@@ -20,10 +20,10 @@ import numpy as np
 import tyro
 from rich.console import Console
 
-from locoenvs.numerics.arrays import convert
 from locoenvs.benchmarks.parity import versions
-from locoenvs.machine import hardware
 from locoenvs.envs.registration import make_vector
+from locoenvs.machine import hardware
+from locoenvs.numerics.arrays import convert
 from locoenvs.training.run import write_atomically
 
 ENVIRONMENT = "Loco/AnymalC-Rough-v0"

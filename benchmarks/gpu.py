@@ -45,21 +45,21 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from locoenvs.numerics.arrays import convert
 from locoenvs.benchmarks import parity
 from locoenvs.cli.main import POLICIES
-from locoenvs.evidence.evaluate import evaluate
-from locoenvs.machine import hardware
-from locoenvs.evidence.panel import load_panel
-from locoenvs.policies.policy import Layer, load_policy
-from locoenvs.task.recipes import ActuatorKind
 from locoenvs.envs.registration import make_vector
 from locoenvs.envs.registration import task as task_of
+from locoenvs.envs.vector import LocoVectorEnv
+from locoenvs.evidence.evaluate import evaluate
+from locoenvs.evidence.panel import load_panel
+from locoenvs.machine import hardware
+from locoenvs.numerics.arrays import convert
 from locoenvs.numerics.rows import named_arrays
+from locoenvs.policies.policy import Layer, load_policy
+from locoenvs.task.recipes import ActuatorKind
+from locoenvs.task.task import Task
 from locoenvs.training.run import Run, write_atomically
 from locoenvs.training.settings import TrainSettings
-from locoenvs.task.task import Task
-from locoenvs.envs.vector import LocoVectorEnv
 
 Ground = Literal["flat", "rough"]
 

@@ -27,14 +27,14 @@ from rich.table import Table
 from locoenvs.backends.mujoco.model import compile_model
 from locoenvs.benchmarks.ground_contact import Case, ratio, with_cell
 from locoenvs.cli.main import POLICIES
-from locoenvs.evidence.evaluate import Estimate, Result, evaluate
-from locoenvs.machine import measured_by
-from locoenvs.evidence.panel import load_panel
-from locoenvs.policies.policy import load_policy
 from locoenvs.envs.registration import task as task_of
-from locoenvs.training.run import write_atomically
-from locoenvs.task.task import Task
+from locoenvs.evidence.evaluate import Estimate, Result, evaluate
+from locoenvs.evidence.panel import load_panel
+from locoenvs.machine import measured_by
 from locoenvs.mdp.terrain import map_of
+from locoenvs.policies.policy import load_policy
+from locoenvs.task.task import Task
+from locoenvs.training.run import write_atomically
 
 ROUGH = "Loco/AnymalC-Rough-v0"
 

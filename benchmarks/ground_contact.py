@@ -25,12 +25,12 @@ from rich.console import Console
 from rich.table import Table
 
 from locoenvs.cli.main import POLICIES
+from locoenvs.envs.registration import task as task_of
+from locoenvs.envs.vector import LocoVectorEnv
 from locoenvs.machine import measured_by
 from locoenvs.policies.policy import Policy, load_policy
-from locoenvs.envs.registration import task as task_of
-from locoenvs.training.run import write_atomically
 from locoenvs.task.task import Task
-from locoenvs.envs.vector import LocoVectorEnv
+from locoenvs.training.run import write_atomically
 
 FLAT, ROUGH = "Loco/AnymalC-Flat-v0", "Loco/AnymalC-Rough-v0"
 CASES: dict[str, tuple[str, str, dict[str, object]]] = {

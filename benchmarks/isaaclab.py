@@ -39,16 +39,16 @@ from rich.table import Table
 
 from locoenvs.backends.isaaclab import requirements
 from locoenvs.backends.mujoco.model import compile_model
-from locoenvs.evidence.evaluate import Result, compare, evaluate
-from locoenvs.machine import hardware, versions
-from locoenvs.evidence.panel import load_panel
-from locoenvs.policies.policy import load_policy
 from locoenvs.envs.registration import task as task_of
+from locoenvs.envs.vector import LocoVectorEnv
+from locoenvs.evidence.evaluate import Result, compare, evaluate
+from locoenvs.evidence.panel import load_panel
+from locoenvs.machine import hardware, versions
+from locoenvs.mdp.state import Readout
+from locoenvs.policies.policy import load_policy
+from locoenvs.task.task import PDActuator, Task
 from locoenvs.training.run import write_atomically
 from locoenvs.training.settings import TrainSettings
-from locoenvs.mdp.state import Readout
-from locoenvs.task.task import PDActuator, Task
-from locoenvs.envs.vector import LocoVectorEnv
 
 Part = Literal["order", "air", "standing", "friction", "fresh", "rough", "panel", "learn"]
 PARTS: tuple[Part, ...] = ("order", "air", "standing", "friction", "fresh", "rough", "panel", "learn")

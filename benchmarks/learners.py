@@ -26,13 +26,13 @@ from rich.console import Console
 from rich.table import Table
 
 from locoenvs import install
-from locoenvs.training import learners as known
+from locoenvs.envs.registration import task as task_of
 from locoenvs.evidence.audit import BAR, meets_bar
 from locoenvs.evidence.evaluate import evaluate
 from locoenvs.evidence.panel import load_panel
 from locoenvs.policies.policy import load_policy
 from locoenvs.task.recipes import nearest
-from locoenvs.envs.registration import task as task_of
+from locoenvs.training import learners as known
 from locoenvs.training.run import Run, write_atomically
 from locoenvs.wrappers.ppo import config
 from locoenvs.wrappers.validation import reached

@@ -21,17 +21,17 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from locoenvs.evidence.audit import BAR
 from locoenvs.benchmarks.learners import finished, ledger, stopped_by_the_bar
+from locoenvs.envs.registration import task as task_of
+from locoenvs.evidence.audit import BAR
 from locoenvs.evidence.evaluate import evaluate
-from locoenvs.machine import hardware, versions
 from locoenvs.evidence.panel import load_panel
+from locoenvs.machine import hardware, versions
 from locoenvs.policies.policy import load_policy
 from locoenvs.task.recipes import nearest
-from locoenvs.envs.registration import task as task_of
+from locoenvs.task.task import Task
 from locoenvs.training.run import write_atomically
 from locoenvs.training.settings import TrainSettings
-from locoenvs.task.task import Task
 from locoenvs.wrappers.ppo import PPOConfig, config
 from locoenvs.wrappers.rsl_rl import train
 

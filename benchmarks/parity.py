@@ -31,19 +31,19 @@ from rich.console import Console
 from rich.table import Table
 
 from locoenvs import machine
-from locoenvs.envs import engines
-from locoenvs.numerics.arrays import convert
 from locoenvs.cli.main import POLICIES
+from locoenvs.envs import engines
+from locoenvs.envs.registration import task as task_of
 from locoenvs.evidence.evaluate import evaluate
+from locoenvs.evidence.panel import load_panel
 from locoenvs.machine import hardware
 from locoenvs.mdp.mdp import prepare
-from locoenvs.evidence.panel import load_panel
-from locoenvs.policies.policy import load_policy
-from locoenvs.envs.registration import task as task_of
-from locoenvs.training.run import write_atomically
 from locoenvs.mdp.state import Readout
-from locoenvs.task.task import Task, Terrain, TileShare
 from locoenvs.mdp.terrain import ground_height, map_of
+from locoenvs.numerics.arrays import convert
+from locoenvs.policies.policy import load_policy
+from locoenvs.task.task import Task, Terrain, TileShare
+from locoenvs.training.run import write_atomically
 
 Name = Literal["mujoco", "mjx-jax", "mjx-warp", "isaaclab-newton", "isaaclab-ovphysx"]
 Part = Literal["air", "plane", "standing", "stairs", "panel"]

@@ -40,11 +40,11 @@ from rich.table import Table
 
 from locoenvs.backends.mujoco.simulator import MujocoSimulator
 from locoenvs.cli.main import POLICIES
+from locoenvs.envs.registration import make_vector
+from locoenvs.envs.registration import task as task_of
 from locoenvs.machine import cores, measured_by
 from locoenvs.policies.policy import load_policy
 from locoenvs.task.recipes import ActuatorKind
-from locoenvs.envs.registration import make_vector
-from locoenvs.envs.registration import task as task_of
 from locoenvs.training.run import write_atomically
 
 Ground = Literal["flat", "rough"]

@@ -16,9 +16,9 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
-from locoenvs.numerics.arrays import Kind, convert
 from locoenvs.envs.registration import task
 from locoenvs.envs.vector import LocoVectorEnv
+from locoenvs.numerics.arrays import Kind, convert
 from locoenvs.wrappers.ppo import PPOConfig
 
 PHASES, STEPS, JUMP, ROBOTS, GAMMA = 6, 3, 2, 24, 0.8

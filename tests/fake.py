@@ -7,9 +7,9 @@ from types import ModuleType
 
 import numpy as np
 
-from locoenvs.task.robot import Body, Joint, Robot, Sphere
-from locoenvs.numerics.rows import select
 from locoenvs.mdp.state import Array, Readout
+from locoenvs.numerics.rows import select
+from locoenvs.task.robot import Body, Joint, Robot, Sphere
 
 BIPED = Robot(
     name="fake",

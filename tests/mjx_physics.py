@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from anymal import ROBOT
-from locoenvs.task.recipes import task as recipe_task
 from locoenvs.mdp.state import Readout
-from locoenvs.task.task import Commands, Curriculum, Pushes, Randomization, Task, Terrain, Timing
 from locoenvs.mdp.terrain import build
+from locoenvs.task.recipes import task as recipe_task
+from locoenvs.task.task import Commands, Curriculum, Pushes, Randomization, Task, Terrain, Timing
 
 if TYPE_CHECKING:
     from locoenvs.backends.mujoco.model import Cone

@@ -42,14 +42,14 @@ from locoenvs.policies.policy import load_policy
 from locoenvs.task.task import Task
 import locoenvs
 
-folders = sorted((Path(locoenvs.__file__).parent / "policies").iterdir())
+folders = sorted((Path(locoenvs.__file__).parent / "policies" / "shipped").iterdir())
 assert len(folders) > 5
 for folder in folders:
     policy = load_policy(folder)
     assert policy.task.wind == 0 and policy.task.hash == policy.document["task_hash"], folder
 for name in PANELS:
     panel = load_panel(name)
-    file = Path(locoenvs.__file__).parent / "panels" / f"{name}.json"
+    file = Path(locoenvs.__file__).parent / "evidence" / "panels" / f"{name}.json"
     assert panel.task.wind == 0 and panel.hash == json.loads(file.read_text())["hash"], name
     assert "wind" not in panel.to_json() and Panel.from_json(panel.to_json()) == panel
 task = load_panel("flat").task

@@ -6,8 +6,8 @@ from typing import Any
 
 import gymnasium
 
-from locoenvs.numerics.arrays import convert
 from locoenvs.envs.vector import LocoVectorEnv
+from locoenvs.numerics.arrays import convert
 
 
 def bare(env: object, adapter: str) -> LocoVectorEnv:

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from flax import linen
 
-from locoenvs.policies.policy import Layer
 from locoenvs.mdp.symmetry import Mirror, images
+from locoenvs.policies.policy import Layer
 from locoenvs.wrappers.networks import mirror_image
 
 Side = tuple[tuple[int, ...], tuple[float, ...]]

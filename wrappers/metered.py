@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from array_api_compat import array_namespace
 
-from locoenvs.numerics.arrays import convert
 from locoenvs.envs.vector import LocoVectorEnv
+from locoenvs.numerics.arrays import convert
 
 
 class MeteredEnv(LocoVectorEnv):

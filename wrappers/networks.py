@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from locoenvs.policies.policy import Layer
 from locoenvs.mdp.symmetry import Image, Mirror, images
+from locoenvs.policies.policy import Layer
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"elu": nn.ELU, "relu": nn.ReLU, "tanh": nn.Tanh}
 

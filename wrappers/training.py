@@ -17,18 +17,18 @@ import torch
 from rich.console import Console
 
 from locoenvs import install
-from locoenvs.envs import engines
 from locoenvs.cli import terminal
-from locoenvs.numerics.arrays import Kind
+from locoenvs.envs import engines
+from locoenvs.envs.registration import task as task_of
 from locoenvs.evidence.evaluate import Result
 from locoenvs.machine import hardware, memory, versions
+from locoenvs.mdp.symmetry import Mirror, mirror
+from locoenvs.numerics.arrays import Kind
 from locoenvs.policies.policy import Layer, Policy, load_policy, save_policy
-from locoenvs.envs.registration import task as task_of
+from locoenvs.policies.transfer import layers_for
+from locoenvs.task.task import Task, hash_of
 from locoenvs.training.run import Run
 from locoenvs.training.settings import TrainSettings
-from locoenvs.mdp.symmetry import Mirror, mirror
-from locoenvs.task.task import Task, hash_of
-from locoenvs.policies.transfer import layers_for
 from locoenvs.wrappers.metered import MeteredEnv
 from locoenvs.wrappers.networks import check_symmetric
 from locoenvs.wrappers.ppo import PPOConfig, check_memory, config, geometry

@@ -9,8 +9,8 @@ from locoenvs.evidence.audit import BAR, meets_bar
 from locoenvs.evidence.evaluate import Result, evaluate
 from locoenvs.evidence.panel import Panel, validation_of
 from locoenvs.policies.policy import Policy
-from locoenvs.training.settings import TrainSettings
 from locoenvs.task.task import Task
+from locoenvs.training.settings import TrainSettings
 
 IN_A_ROW = 2
 """So many validations, one after another, must meet the bar for a training to stop by it."""

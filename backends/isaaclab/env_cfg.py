@@ -13,8 +13,8 @@ from isaaclab.utils.configclass import configclass
 
 from locoenvs.backends.isaaclab import requirements, scene
 from locoenvs.backends.isaaclab.tasks import TASKS, class_name
-from locoenvs.mdp.mdp import prepare
 from locoenvs.envs.registration import task as task_of
+from locoenvs.mdp.mdp import prepare
 from locoenvs.mdp.terrain import map_of
 
 ROBOTS = 4096

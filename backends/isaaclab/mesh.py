@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from locoenvs.task.task import TileKind
 from locoenvs.mdp.terrain import HeightMap
+from locoenvs.task.task import TileKind
 
 UPRIGHT: tuple[TileKind, ...] = ("obstacles", "stairs_up", "stairs_down")
 """The kinds of tiles that are flat but for the faces of steps, which a height grid spreads over a cell."""

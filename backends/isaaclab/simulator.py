@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from array_api_compat import torch as xp
 
-from locoenvs.mdp.actuators import Actuator, actuator_of
 from locoenvs.backends.isaaclab import conventions, requirements, scene
 from locoenvs.backends.isaaclab.mesh import ground_mesh
-from locoenvs.numerics.rotation import rotate, rotate_inverse
+from locoenvs.mdp.actuators import Actuator, actuator_of
 from locoenvs.mdp.state import Array, Readout
-from locoenvs.task.task import Task
 from locoenvs.mdp.terrain import HeightMap
+from locoenvs.numerics.rotation import rotate, rotate_inverse
+from locoenvs.task.task import Task
 
 if TYPE_CHECKING:
     from locoenvs.backends.mujoco.render import Renderer

@@ -13,9 +13,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from locoenvs.numerics.arrays import is_traced
 from locoenvs.backends.mjx.trees import arrays_of
 from locoenvs.mdp.mdp import Mdp
+from locoenvs.numerics.arrays import is_traced
 
 
 def cache_folder() -> Path:

@@ -16,8 +16,8 @@ from locoenvs.backends.mjx.ground import Ground
 from locoenvs.backends.mjx.simulator import Physics, Sensed
 from locoenvs.backends.mjx.solver import solve
 from locoenvs.mdp.state import Array
-from locoenvs.task.task import Task
 from locoenvs.mdp.terrain import HeightMap
+from locoenvs.task.task import Task
 
 if TYPE_CHECKING:
     from locoenvs.backends.mujoco.model import Cone

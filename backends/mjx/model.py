@@ -12,8 +12,8 @@ import mujoco
 import numpy as np
 from mujoco import mjx
 
-from locoenvs.task.task import Task, Terrain
 from locoenvs.mdp.terrain import HeightMap
+from locoenvs.task.task import Task, Terrain
 
 if TYPE_CHECKING:
     from locoenvs.backends.mujoco.model import Cone

@@ -14,16 +14,16 @@ import jax.numpy as jnp
 import mujoco
 import numpy as np
 
-from locoenvs.mdp.actuators import Actuator, actuator_of
 from locoenvs.backends.mjx import trees
 from locoenvs.backends.mjx.compiled import Compiled, keep_programs
 from locoenvs.backends.mjx.device import check_memory, find, is_gpu
 from locoenvs.backends.mjx.model import Payload
+from locoenvs.mdp.actuators import Actuator, actuator_of
 from locoenvs.mdp.mdp import Mdp
-from locoenvs.numerics.rotation import rotate, rotate_inverse
 from locoenvs.mdp.state import Array, Readout
-from locoenvs.task.task import Task
 from locoenvs.mdp.terrain import HeightMap
+from locoenvs.numerics.rotation import rotate, rotate_inverse
+from locoenvs.task.task import Task
 
 if TYPE_CHECKING:
     from locoenvs.backends.mujoco.model import Cone

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from locoenvs.backends import mujoco_engine
-from locoenvs.task.task import Task
 from locoenvs.mdp.terrain import HeightMap
+from locoenvs.task.task import Task
 
 mujoco_engine.load()  # before any module here imports MuJoCo
 

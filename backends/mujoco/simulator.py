@@ -12,16 +12,16 @@ import numpy as np
 from array_api_compat import numpy as xp
 from mujoco.batch import Batch
 
-from locoenvs.numerics import compiled
-from locoenvs.mdp.actuators import Actuator, actuator_of
 from locoenvs.backends.mujoco.contact import Contact
 from locoenvs.backends.mujoco.model import Cone, compile_model, drawn_model
 from locoenvs.backends.mujoco.render import Renderer
 from locoenvs.machine import cores
-from locoenvs.numerics.rotation import rotate, rotate_inverse
+from locoenvs.mdp.actuators import Actuator, actuator_of
 from locoenvs.mdp.state import Array, Readout
-from locoenvs.task.task import Task
 from locoenvs.mdp.terrain import HeightMap
+from locoenvs.numerics import compiled
+from locoenvs.numerics.rotation import rotate, rotate_inverse
+from locoenvs.task.task import Task
 
 if TYPE_CHECKING:
     from locoenvs.backends.mujoco.viewer import Window

@@ -20,27 +20,29 @@ from rich.table import Table
 from rich.text import Text
 
 import locoenvs
-from locoenvs.cli import actuator as cli_actuator, robot as cli_robot, terminal
+from locoenvs.cli import actuator as cli_actuator
+from locoenvs.cli import robot as cli_robot
+from locoenvs.cli import terminal
 from locoenvs.envs import engines
-from locoenvs.training import learners
+from locoenvs.envs.registration import IDS
+from locoenvs.envs.registration import task as task_of
 from locoenvs.evidence.audit import BAR, Finding, audit_result, audit_training, meets_bar
 from locoenvs.evidence.evaluate import Result, evaluate, strata_table, table
 from locoenvs.evidence.panel import Panel, panel_of
 from locoenvs.evidence.pictures import terrain_picture
 from locoenvs.evidence.plots import learning_picture, success_picture
+from locoenvs.evidence.video import contact_sheet, record
 from locoenvs.policies.policy import FILES, Policy, load_policy
 from locoenvs.task.recipes import ActuatorKind
-from locoenvs.envs.registration import IDS
-from locoenvs.envs.registration import task as task_of
+from locoenvs.task.task import Curriculum, Task, Terrain, TileKind, TileShare
+from locoenvs.training import learners
 from locoenvs.training.run import Run, write_atomically
 from locoenvs.training.settings import TrainSettings
-from locoenvs.task.task import Curriculum, Task, Terrain, TileKind, TileShare
-from locoenvs.evidence.video import contact_sheet, record
 
 RUNS = Path("runs")
 """Where a run goes whose name is not a path."""
 
-POLICIES = Path(__file__).parent / "policies"
+POLICIES = Path(__file__).parents[1] / "policies" / "shipped"
 """The policies that come with the package, in folders <robot>_<ground>; one more of the same adds what is its own."""
 
 WALK = "Loco/AnymalC-Flat-v0"

@@ -16,10 +16,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from locoenvs import install
-from locoenvs.task.recipes import nearest
 from locoenvs.mdp.state import Simulator
-from locoenvs.task.task import Task
 from locoenvs.mdp.terrain import HeightMap
+from locoenvs.task.recipes import nearest
+from locoenvs.task.task import Task
 
 GROUP = "locoenvs.backends"
 EXTRAS = {"mujoco": "", "mjx": "mjx"}

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from locoenvs.envs import engines
-from locoenvs.numerics import rng
-from locoenvs.numerics.arrays import is_traced, library
+from locoenvs.envs.registration import task as task_of
+from locoenvs.envs.vector import LocoVectorEnv
 from locoenvs.mdp.mdp import Mdp, prepare
 from locoenvs.mdp.observations import observe
-from locoenvs.task.recipes import ActuatorKind, nearest
-from locoenvs.envs.registration import task as task_of
 from locoenvs.mdp.state import Array, EnvState, Observation, Simulator, Transition
 from locoenvs.mdp.step import initial, step
-from locoenvs.task.task import Task
 from locoenvs.mdp.terrain import map_of
-from locoenvs.envs.vector import LocoVectorEnv
+from locoenvs.numerics import rng
+from locoenvs.numerics.arrays import is_traced, library
+from locoenvs.task.recipes import ActuatorKind, nearest
+from locoenvs.task.task import Task
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,12 @@ from typing import Any
 
 import gymnasium
 
+from locoenvs.envs.single import LocoEnv
+from locoenvs.envs.vector import LocoVectorEnv
 from locoenvs.task.recipes import ActuatorKind, Ground, nearest
 from locoenvs.task.recipes import task as recipe_task
 from locoenvs.task.robots import ROBOTS
-from locoenvs.envs.single import LocoEnv
 from locoenvs.task.task import Task
-from locoenvs.envs.vector import LocoVectorEnv
 
 IDS: dict[str, tuple[str, Ground]] = {
     f"Loco/{robot}-{ground.capitalize()}-v0": (robot, ground) for robot in ROBOTS for ground in ("flat", "rough")

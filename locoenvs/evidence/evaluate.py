@@ -20,19 +20,19 @@ from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass
 from rich.table import Table
 
-from locoenvs.task import documents
 from locoenvs.envs import engines
+from locoenvs.envs.vector import LocoVectorEnv
+from locoenvs.evidence.panel import Panel, Stratum
+from locoenvs.machine import versions
+from locoenvs.mdp.state import RESET_REASONS
+from locoenvs.mdp.terrain import ground_height
 from locoenvs.numerics import rng
 from locoenvs.numerics.arrays import convert
-from locoenvs.machine import versions
-from locoenvs.evidence.panel import Panel, Stratum
-from locoenvs.policies.policy import Policy
-from locoenvs.task.robot import CONFIG
 from locoenvs.numerics.rotation import heading, projected_gravity, wrap_to_pi
-from locoenvs.mdp.state import RESET_REASONS
+from locoenvs.policies.policy import Policy
+from locoenvs.task import documents
+from locoenvs.task.robot import CONFIG
 from locoenvs.task.task import Task
-from locoenvs.mdp.terrain import ground_height
-from locoenvs.envs.vector import LocoVectorEnv
 
 GRAVITY = 9.81
 """m/s^2"""

@@ -2,7 +2,7 @@
 
 A panel fixes the task, the random streams and the groups that results are reported for; it knows nothing of the policy.
 Its streams are those of the split "panel", which training cannot reach, or, to judge while training, of "validation". The panels of the suite are files in
-``locoenvs/panels``; :func:`panel_for` builds the same panel for another environment.
+``locoenvs/evidence/panels``; :func:`panel_for` builds the same panel for another environment.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
-from locoenvs.task import documents
-from locoenvs.task.recipes import ActuatorKind, nearest
 from locoenvs.envs.registration import IDS
 from locoenvs.envs.registration import task as task_of
+from locoenvs.task import documents
+from locoenvs.task.recipes import ActuatorKind, nearest
 from locoenvs.task.robot import CONFIG
 from locoenvs.task.task import Commands, Curriculum, Task, TileKind, TileShare
 
@@ -117,7 +117,7 @@ def load_panel(name: str) -> Panel:
     """The panel of the suite with that name, from its manifest."""
     if name not in PANELS:
         raise ValueError(nearest("panel", name, list(PANELS)))
-    file = resources.files("locoenvs") / "panels" / f"{name}.json"
+    file = resources.files("locoenvs.evidence") / "panels" / f"{name}.json"
     return Panel.from_json(file.read_bytes(), str(file))
 
 

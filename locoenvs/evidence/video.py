@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from locoenvs import install
-from locoenvs.task.task import Commands, Curriculum, Start, Task
 from locoenvs.envs.vector import LocoVectorEnv
+from locoenvs.task.task import Commands, Curriculum, Start, Task
 
 FRAMES_PER_SECOND = 25
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from locoenvs.numerics import rng, rows
 from locoenvs.mdp.mdp import Mdp
-from locoenvs.numerics.rotation import heading, wrap_to_pi
 from locoenvs.mdp.state import Array
+from locoenvs.numerics import rng, rows
+from locoenvs.numerics.rotation import heading, wrap_to_pi
 
 
 def draw(mdp: Mdp, key: Array, episode: Array, step: Array) -> Array:

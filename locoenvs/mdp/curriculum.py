@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from locoenvs.numerics import rng
 from locoenvs.mdp.mdp import Mdp
 from locoenvs.mdp.state import Array, Episodes
+from locoenvs.numerics import rng
 
 
 def next_level(mdp: Mdp, episodes: Episodes) -> Array:

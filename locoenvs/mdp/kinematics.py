@@ -7,10 +7,10 @@ from collections.abc import Iterable
 import numpy as np
 from array_api_compat import array_namespace
 
+from locoenvs.mdp.state import Array
 from locoenvs.numerics import compiled
 from locoenvs.numerics.arrays import kind_of
 from locoenvs.task.robot import Body, Joint, Robot
-from locoenvs.mdp.state import Array
 
 Frames = dict[str, tuple[np.ndarray, np.ndarray]]
 """Rotation (3, 3) and position (3,) m of each body in the base's frame."""

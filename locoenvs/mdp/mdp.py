@@ -9,11 +9,10 @@ from types import ModuleType
 import numpy as np
 
 from locoenvs.mdp import kinematics
-from locoenvs.mdp.observations import Slot, layout, scan_lines
-from locoenvs.mdp.rewards import active_terms
+from locoenvs.mdp.layout import Slot, layout, scan_lines
 from locoenvs.mdp.state import Array
-from locoenvs.task.task import Task
 from locoenvs.mdp.terrain import HeightMap
+from locoenvs.task.task import Task
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ class Mdp:
     @cached_property
     def reward_names(self) -> tuple[str, ...]:
         """The reward terms with a weight, in the order of ``EnvState.sums``."""
-        return active_terms(self.task)
+        return self.task.rewards.weights.active
 
 
 def prepare(task: Task, height_map: HeightMap, xp: ModuleType, device: object = None) -> Mdp:

@@ -6,19 +6,14 @@ Each function returns (num_envs,) in the units of its formula; the weight of the
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from array_api_compat import array_namespace
 
+from locoenvs.mdp.mdp import Mdp
+from locoenvs.mdp.state import Array, Readout
 from locoenvs.numerics import compiled
 from locoenvs.numerics.rotation import projected_gravity
-from locoenvs.mdp.state import Array, Readout
-from locoenvs.task.task import Task
-
-if TYPE_CHECKING:
-    from locoenvs.mdp.mdp import Mdp
 
 
 @dataclass(frozen=True)
@@ -144,12 +139,6 @@ _TERMS = {
         single_foot,
     )
 }
-
-
-def active_terms(task: Task) -> tuple[str, ...]:
-    """Names of the terms whose weight is not zero, in the table's order."""
-    weights = task.rewards.weights
-    return tuple(field.name for field in dataclasses.fields(weights) if getattr(weights, field.name) != 0)
 
 
 def penalty_factor(mdp: Mdp, clock: Array) -> Array | float:

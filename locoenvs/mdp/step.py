@@ -22,15 +22,15 @@ import dataclasses
 import math
 
 from locoenvs.mdp import commands, curriculum
-from locoenvs.numerics import rng, rows
-from locoenvs.numerics.arrays import device_of
 from locoenvs.mdp.kinematics import sphere_centers
 from locoenvs.mdp.mdp import Mdp
 from locoenvs.mdp.observations import observe
 from locoenvs.mdp.rewards import Step, disturbance_factor, reward_terms, squared_norm
-from locoenvs.numerics.rotation import from_heading, rotate, rotate_inverse
 from locoenvs.mdp.state import RESET_REASONS, Array, EnvState, Episodes, Readout, Simulator, Transition
 from locoenvs.mdp.terrain import EDGE, ground_height
+from locoenvs.numerics import rng, rows
+from locoenvs.numerics.arrays import device_of
+from locoenvs.numerics.rotation import from_heading, rotate, rotate_inverse
 
 
 def step(mdp: Mdp, simulator: Simulator, state: EnvState, action: Array) -> tuple[EnvState, Transition]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from locoenvs.mdp.observations import layout
+from locoenvs.mdp.layout import layout
 from locoenvs.task.task import Task
 
 _SIGNS = {

@@ -17,9 +17,9 @@ from typing import TypeAlias
 
 from array_api_compat import array_namespace
 
+from locoenvs.mdp.state import Array
 from locoenvs.numerics import compiled
 from locoenvs.numerics.arrays import device_of
-from locoenvs.mdp.state import Array
 
 
 class Purpose(IntEnum):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from locoenvs.mdp.observations import layout, scan_lines
+from locoenvs.mdp.layout import layout, scan_lines
 from locoenvs.task.task import Commands, Task
 
 PROSE = ("meaning", "conventions")

@@ -21,15 +21,15 @@ from pydantic import Field, JsonValue, TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from locoenvs import install
-from locoenvs.task import documents
+from locoenvs.machine import cores
+from locoenvs.mdp.layout import layout
 from locoenvs.policies import mlp
 from locoenvs.policies.interface import PROSE, describe, describe_version_1
-from locoenvs.machine import cores
 from locoenvs.policies.mlp import Layer, Mlp
-from locoenvs.mdp.observations import layout
+from locoenvs.task import documents
 from locoenvs.task.robot import CONFIG
-from locoenvs.training.run import write_atomically
 from locoenvs.task.task import Task, hash_of
+from locoenvs.training.run import write_atomically
 
 __all__ = ["FILES", "FORMAT", "FORMAT_VERSION", "Layer", "Policy", "load_policy", "save_policy"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from locoenvs.mdp.observations import layout
+from locoenvs.mdp.layout import layout
 from locoenvs.policies.policy import Layer, Policy
 from locoenvs.task.task import Task
 

@@ -248,6 +248,11 @@ class RewardWeights:
         if not any(vars(self).values()):
             raise ValueError("rewards.weights: at least one weight must not be zero")
 
+    @property
+    def active(self) -> tuple[str, ...]:
+        """Names of the terms whose weight is not zero, in the table's order."""
+        return tuple(name for name, weight in vars(self).items() if weight != 0)
+
 
 @dataclass(frozen=True, config=CONFIG)
 class PenaltySchedule:

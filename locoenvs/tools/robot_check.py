@@ -7,12 +7,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from locoenvs.numerics.arrays import convert
-from locoenvs.mdp.kinematics import frames
-from locoenvs.task.robot import Robot, Visual
-from locoenvs.mdp.state import Array
-from locoenvs.task.task import Curriculum, Observations, PDActuator, Randomization, Rewards, Start, Task, Terrain, Timing
 from locoenvs.envs.vector import LocoVectorEnv
+from locoenvs.mdp.kinematics import frames
+from locoenvs.mdp.state import Array
+from locoenvs.numerics.arrays import convert
+from locoenvs.task.robot import Robot, Visual
+from locoenvs.task.task import (
+    Curriculum,
+    Observations,
+    PDActuator,
+    Randomization,
+    Rewards,
+    Start,
+    Task,
+    Terrain,
+    Timing,
+)
 
 SETTLE, STAND = 2.0, 5.0
 """Seconds that the robot has to come to rest, and then to stay there."""

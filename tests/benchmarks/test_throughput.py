@@ -13,8 +13,8 @@ import pytest
 
 from locoenvs.benchmarks import throughput
 from locoenvs.benchmarks.throughput import Contest, Result, compared
-from locoenvs.policies.policy import save_policy
 from locoenvs.envs.registration import task
+from locoenvs.policies.policy import save_policy
 
 
 def zeros(observation: np.ndarray) -> np.ndarray:

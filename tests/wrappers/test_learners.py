@@ -24,12 +24,12 @@ import torch
 
 from locoenvs import install
 from locoenvs.cli import main as cli
-from locoenvs.training import learners
-from locoenvs.policies.policy import load_policy
 from locoenvs.envs.registration import task
-from locoenvs.training.run import Run
 from locoenvs.mdp.symmetry import mirror
+from locoenvs.policies.policy import load_policy
 from locoenvs.task.task import Task
+from locoenvs.training import learners
+from locoenvs.training.run import Run
 from locoenvs.wrappers import training
 from locoenvs.wrappers.ppo import PPOConfig
 from runs import MEASURED, same

@@ -26,8 +26,8 @@ pytest.importorskip("onnxruntime")
 import torch
 
 from locoenvs.cli import main as cli
-from locoenvs.policies.policy import load_policy, save_policy
 from locoenvs.envs.registration import task as task_of
+from locoenvs.policies.policy import load_policy, save_policy
 from locoenvs.training.run import Run
 from locoenvs.training.settings import TrainSettings
 from locoenvs.wrappers import training

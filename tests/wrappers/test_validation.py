@@ -14,10 +14,10 @@ pytest.importorskip("rsl_rl")
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
+from locoenvs.envs.registration import task as task_of
 from locoenvs.evidence.evaluate import Estimate, Result
 from locoenvs.evidence.panel import Panel, load_panel
 from locoenvs.policies.policy import Policy, load_policy
-from locoenvs.envs.registration import task as task_of
 from locoenvs.training.run import Run
 from locoenvs.training.settings import TrainSettings
 from locoenvs.wrappers import training, validation

@@ -10,10 +10,10 @@ import numpy as np
 from brax.envs.base import Env, State
 from jax.experimental import io_callback
 
-from locoenvs.numerics.arrays import convert
 from locoenvs.envs.pure import Functional, functional_of
-from locoenvs.mdp.state import Observation
 from locoenvs.envs.vector import LocoVectorEnv
+from locoenvs.mdp.state import Observation
+from locoenvs.numerics.arrays import convert
 from locoenvs.wrappers.adapter import bare, check_split
 
 FINAL = "final_"

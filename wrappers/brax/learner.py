@@ -19,11 +19,11 @@ from brax.training.agents.ppo.losses import PPONetworkParams
 from brax.training.agents.ppo.networks import make_inference_fn
 from brax.training.agents.ppo.optimizer import adaptive_kl_learning_rate
 
+from locoenvs.mdp.symmetry import Mirror
 from locoenvs.numerics.arrays import Kind
 from locoenvs.policies.policy import Layer
-from locoenvs.training.settings import TrainSettings
-from locoenvs.mdp.symmetry import Mirror
 from locoenvs.task.task import Task
+from locoenvs.training.settings import TrainSettings
 from locoenvs.wrappers import training
 from locoenvs.wrappers.brax.env import BraxEnv
 from locoenvs.wrappers.brax.ppo import brax_config, timeout_loss

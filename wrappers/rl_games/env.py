@@ -8,9 +8,9 @@ import torch
 from rl_games.common import env_configurations, vecenv
 from rl_games.common.ivecenv import IVecEnv
 
-from locoenvs.numerics.arrays import convert
 from locoenvs.envs.registration import IDS, make_vector
 from locoenvs.envs.vector import LocoVectorEnv
+from locoenvs.numerics.arrays import convert
 from locoenvs.wrappers.adapter import bare, torch_device
 
 

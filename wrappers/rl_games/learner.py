@@ -13,12 +13,12 @@ from rl_games.common.algo_observer import AlgoObserver
 from rl_games.common.tr_helpers import DefaultRewardsShaper
 from torch import nn
 
+from locoenvs.envs.vector import LocoVectorEnv
+from locoenvs.mdp.symmetry import Mirror
 from locoenvs.numerics.arrays import Kind
 from locoenvs.policies.policy import Layer
-from locoenvs.training.settings import TrainSettings
-from locoenvs.mdp.symmetry import Mirror
 from locoenvs.task.task import Task
-from locoenvs.envs.vector import LocoVectorEnv
+from locoenvs.training.settings import TrainSettings
 from locoenvs.wrappers import training
 from locoenvs.wrappers.networks import layers, set_layers
 from locoenvs.wrappers.ppo import PPOConfig

@@ -9,8 +9,8 @@ import torch
 from rsl_rl.env import VecEnv
 from tensordict import TensorDict
 
-from locoenvs.numerics.arrays import convert
 from locoenvs.envs.vector import LocoVectorEnv
+from locoenvs.numerics.arrays import convert
 from locoenvs.wrappers.adapter import bare, torch_device
 
 

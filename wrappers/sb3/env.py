@@ -10,9 +10,9 @@ import gymnasium
 import numpy as np
 from stable_baselines3.common.vec_env import VecEnv
 
-from locoenvs.numerics.arrays import convert
 from locoenvs.envs.single import WILD
 from locoenvs.envs.vector import LocoVectorEnv
+from locoenvs.numerics.arrays import convert
 from locoenvs.wrappers.adapter import bare
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from skrl.envs.wrappers.torch import Wrapper
 
-from locoenvs.numerics.arrays import convert
 from locoenvs.envs.vector import LocoVectorEnv
+from locoenvs.numerics.arrays import convert
 from locoenvs.wrappers.adapter import bare, torch_device
 from locoenvs.wrappers.skrl.face import Face
 

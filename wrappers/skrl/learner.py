@@ -9,12 +9,12 @@ from typing import Any, ClassVar
 import torch
 from skrl.memories.torch import RandomMemory
 
+from locoenvs.envs.vector import LocoVectorEnv
+from locoenvs.mdp.symmetry import Mirror
 from locoenvs.numerics.arrays import Kind
 from locoenvs.policies.policy import Layer
-from locoenvs.training.settings import TrainSettings
-from locoenvs.mdp.symmetry import Mirror
 from locoenvs.task.task import Task
-from locoenvs.envs.vector import LocoVectorEnv
+from locoenvs.training.settings import TrainSettings
 from locoenvs.wrappers import training
 from locoenvs.wrappers.networks import layers, set_layers
 from locoenvs.wrappers.ppo import PPOConfig

@@ -25,12 +25,12 @@ with needs("skrl-jax"):
     from skrl.models.jax import DeterministicMixin, GaussianMixin, Model
     from skrl.resources.schedulers.jax import KLAdaptiveLR
 
+from locoenvs.envs.vector import LocoVectorEnv
+from locoenvs.mdp.symmetry import Mirror
 from locoenvs.numerics.arrays import Kind, convert
 from locoenvs.policies.policy import Layer
-from locoenvs.training.settings import TrainSettings
-from locoenvs.mdp.symmetry import Mirror
 from locoenvs.task.task import Task
-from locoenvs.envs.vector import LocoVectorEnv
+from locoenvs.training.settings import TrainSettings
 from locoenvs.wrappers import training
 from locoenvs.wrappers.adapter import bare
 from locoenvs.wrappers.flax_networks import MLP, Side, from_layers, from_tensors, layers, sides, to_tensors

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from locoenvs.backends.isaaclab.mesh import Mesh, ground_mesh
-from locoenvs.task.task import Terrain, TileKind, TileShare
 from locoenvs.mdp.terrain import HeightMap, build, ground_height
+from locoenvs.task.task import Terrain, TileKind, TileShare
 
 
 def tiles(*kinds: TileKind, border: float = 1.0, cell: float = 0.1) -> HeightMap:

@@ -17,10 +17,10 @@ from pxr import Usd, UsdGeom, UsdPhysics, UsdShade  # noqa: E402
 from fake import BIPED  # noqa: E402
 from locoenvs.backends.isaaclab import usd  # noqa: E402
 from locoenvs.backends.isaaclab.mesh import ground_mesh  # noqa: E402
+from locoenvs.mdp.terrain import build  # noqa: E402
 from locoenvs.task.robot import Robot, Visual  # noqa: E402
 from locoenvs.task.robots import ROBOTS  # noqa: E402
 from locoenvs.task.task import Terrain, TileShare  # noqa: E402
-from locoenvs.mdp.terrain import build  # noqa: E402
 
 ALL = [*ROBOTS.values(), BIPED]
 

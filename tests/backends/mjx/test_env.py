@@ -19,9 +19,9 @@ import jax.numpy as jnp
 import torch
 
 import locoenvs
+from locoenvs.envs.vector import LocoVectorEnv
 from locoenvs.numerics.arrays import convert
 from locoenvs.numerics.rows import named_arrays
-from locoenvs.envs.vector import LocoVectorEnv
 from mjx_physics import ROBOTS_HERE, ROUGH
 
 pytestmark = pytest.mark.xdist_group("mjx-environment")

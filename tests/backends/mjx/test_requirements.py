@@ -10,9 +10,9 @@ pytest.importorskip("jax")
 pytest.importorskip("mujoco.mjx")
 
 from locoenvs import install
-from locoenvs.envs import engines
 from locoenvs.backends.mjx import device, requirements
 from locoenvs.backends.mjx.requirements import check, problem
+from locoenvs.envs import engines
 from locoenvs.envs.vector import LocoVectorEnv
 from mjx_physics import FLAT
 

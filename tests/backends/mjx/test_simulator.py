@@ -250,8 +250,8 @@ def test_a_drive_between_physics_steps_is_the_engines_own_pd_law(impl: str) -> N
     """And what it remembers is part of the state: here, how often it was asked since its robot was placed."""
     import jax.numpy as jnp
 
-    from locoenvs.mdp.actuators import PD
     from locoenvs.backends.mjx.simulator import MjxSimulator
+    from locoenvs.mdp.actuators import PD
     from locoenvs.mdp.terrain import build
 
     class Counting(PD):

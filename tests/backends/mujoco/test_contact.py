@@ -26,9 +26,9 @@ from locoenvs.backends.mujoco.contact import Contact, install, mark
 from locoenvs.backends.mujoco.simulator import MujocoSimulator
 from locoenvs.cli.main import POLICIES
 from locoenvs.envs.registration import task as task_of
-from locoenvs.task.task import Task, TileShare
-from locoenvs.mdp.terrain import build, ground_height
 from locoenvs.envs.vector import LocoVectorEnv
+from locoenvs.mdp.terrain import build, ground_height
+from locoenvs.task.task import Task, TileShare
 
 PLANE = task_of("Loco/AnymalC-Flat-v0", actuator="pd")
 GRID = dataclasses.replace(

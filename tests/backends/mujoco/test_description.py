@@ -12,8 +12,8 @@ from kinematics import frames
 from locoenvs.backends.mujoco import description
 from locoenvs.backends.mujoco.description import read
 from locoenvs.task.robot import Joint, Robot
-from locoenvs.tools.robot_check import _mass
 from locoenvs.task.robots import ROBOTS
+from locoenvs.tools.robot_check import _mass
 
 LEGS = (("fl", 0.2, 0.1), ("fr", 0.2, -0.1), ("hl", -0.2, 0.1), ("hr", -0.2, -0.1))
 

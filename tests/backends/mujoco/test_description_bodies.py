@@ -11,10 +11,10 @@ import pytest
 from locoenvs.backends.mujoco.description import read
 from locoenvs.backends.mujoco.description_bodies import Rigid
 from locoenvs.backends.mujoco.model import compile_model
-from locoenvs.task.robot import Robot
-from locoenvs.tools.robot_file import Description
-from locoenvs.task.task import Task, Terrain
 from locoenvs.mdp.terrain import build
+from locoenvs.task.robot import Robot
+from locoenvs.task.task import Task, Terrain
+from locoenvs.tools.robot_file import Description
 
 FRAME = '<inertial pos="0 0 0" mass="3" diaginertia="0.02 0.03 0.04"/><geom size="0.1"/>'
 

@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 
 from anymal import DEFAULT, ROBOT, start
-from locoenvs.mdp.actuators import PD
 from locoenvs.backends.mujoco.simulator import MujocoSimulator
-from locoenvs.mdp.observations import observe
-from locoenvs.task.recipes import task as recipe_task
-from locoenvs.mdp.state import Readout
-from locoenvs.task.task import Pushes, Randomization, Start, Task, Terrain, Timing
-from locoenvs.mdp.terrain import build
 from locoenvs.envs.vector import LocoVectorEnv
+from locoenvs.mdp.actuators import PD
+from locoenvs.mdp.observations import observe
+from locoenvs.mdp.state import Readout
+from locoenvs.mdp.terrain import build
+from locoenvs.task.recipes import task as recipe_task
+from locoenvs.task.task import Pushes, Randomization, Start, Task, Terrain, Timing
 
 FLAT = recipe_task(ROBOT, "flat", actuator="pd")
 YAWED_120 = (0.5, 0.0, 0.0, 0.8660254)

@@ -10,9 +10,9 @@ import pytest
 
 from locoenvs.envs.registration import IDS
 from locoenvs.envs.registration import task as task_of
-from locoenvs.task.task import Curriculum, TileKind, TileShare
-from locoenvs.mdp.terrain import _TILES, ground_height
 from locoenvs.envs.vector import LocoVectorEnv
+from locoenvs.mdp.terrain import _TILES, ground_height
+from locoenvs.task.task import Curriculum, TileKind, TileShare
 
 KINDS: tuple[TileKind, ...] = tuple(_TILES)
 

@@ -18,11 +18,11 @@ pytest.importorskip("onnxruntime")
 import jax
 import torch
 
-from locoenvs.policies.policy import load_policy
 from locoenvs.envs.registration import task
+from locoenvs.envs.vector import LocoVectorEnv
+from locoenvs.policies.policy import load_policy
 from locoenvs.training.run import Run
 from locoenvs.training.settings import TrainSettings
-from locoenvs.envs.vector import LocoVectorEnv
 from locoenvs.wrappers.brax import BraxEnv, train
 from locoenvs.wrappers.ppo import PPOConfig
 

@@ -1,0 +1,1 @@
+"""What a policy achieves, and how it is shown: panels, evaluation, audits, plots, pictures, videos."""

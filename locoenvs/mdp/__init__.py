@@ -1,0 +1,1 @@
+"""The MDP as pure functions of arrays: state, step, rewards, observations, commands, terrain, curriculum."""

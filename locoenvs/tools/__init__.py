@@ -1,0 +1,1 @@
+"""Making and checking robots and drives from files."""

@@ -1,0 +1,1 @@
+"""What a training run asks for and leaves behind, whoever learns."""

@@ -1,0 +1,184 @@
+"""The panels of the suite are frozen, and what they measure cannot leak into training."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections import Counter
+
+import array_api_compat.numpy as xp
+import numpy as np
+import pytest
+
+from locoenvs.envs.registration import task
+from locoenvs.evidence.panel import PANELS, Panel, load_panel, panel_for, validation_of
+from locoenvs.mdp.curriculum import first_level
+from locoenvs.mdp.mdp import prepare
+from locoenvs.mdp.terrain import HeightMap, build, ground_height
+from locoenvs.numerics import rng
+from locoenvs.task.task import Curriculum, PenaltySchedule
+
+HASHES = {"flat": "23bfe5f3ccdd", "rough": "fc43c8faa9c2", "crossing": "66e141b17e3d"}
+"""A panel is never edited: one that measures something else gets another name."""
+
+
+@pytest.mark.parametrize("name", PANELS)
+def test_panels_are_frozen(name: str) -> None:
+    assert load_panel(name).hash == HASHES[name]
+
+
+@pytest.mark.parametrize("name", PANELS)
+def test_a_manifest_holds_what_the_code_builds(name: str) -> None:
+    assert load_panel(name) == panel_for(PANELS[name], name=name), (
+        "the robot or the recipe changed: freeze a new panel under a new name by python -m locoenvs.evidence.panel locoenvs/evidence/panels"
+    )
+
+
+@pytest.mark.parametrize("name", PANELS)
+def test_validation_shares_neither_streams_nor_ground_with_training_or_panels(name: str) -> None:
+    made = task(PANELS[name], actuator="pd")
+    held_out, validation = load_panel("flat" if name == "flat" else "rough"), validation_of(made)
+    assert validation.name == f"{held_out.name}-validation" and validation.hash != held_out.hash
+    assert len({rng.SPLITS[split] for split in ("train", held_out.split, validation.split)}) == 3
+    seeds = [each.terrain.seed for each in (made, held_out.task, load_panel("crossing").task, validation.task)]
+    assert name == "flat" or seeds[-1] not in seeds[:-1]
+    terrain = dataclasses.replace(validation.task.terrain, seed=held_out.task.terrain.seed)
+    assert dataclasses.replace(validation.task, terrain=terrain) == held_out.task, "the rest is what the panel asks"
+    assert Panel.from_json(validation.to_json()) == validation
+
+
+def test_a_panel_survives_json_and_refuses_edits() -> None:
+    panel = load_panel("flat")
+    assert Panel.from_json(panel.to_json()) == panel
+    document = json.loads(panel.to_json())
+    document["panel"]["task"]["commands"]["forward"] = [-0.5, 0.5]
+    with pytest.raises(ValueError, match="'AnymalC-flat-1' was changed"):
+        Panel.from_json(json.dumps(document))
+    with pytest.raises(ValueError, match="not a panel's manifest"):
+        Panel.from_json(panel.task.to_json())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"hash": None}, "hash: Input should be a valid string, got None"),
+        ({"hash": "x"}, "hash: String should match"),
+        ({"panel": {}}, "panel.name: Field required .and 5 more."),
+        ({"panel": 3}, "panel: Input should be"),
+        (
+            {"format": ["locoenvs.panel"]},
+            "is not a panel's manifest: its format is .'locoenvs.evidence.panel'., not 'locoenvs.evidence.panel'",
+        ),
+        ({"more": 1}, "more: Unexpected keyword argument, got 1"),
+    ],
+)
+def test_a_wrong_field_of_a_manifest_is_named(change: dict[str, object], message: str) -> None:
+    document = {**json.loads(load_panel("flat").to_json()), **change}
+    with pytest.raises(ValueError, match=message) as refused:
+        Panel.from_json(json.dumps(document), "mine.json")
+    assert str(refused.value).startswith("mine.json") and "\n" not in str(refused.value)
+
+
+def test_every_field_of_a_manifest_must_be_there_and_no_panel_is_beyond_measure() -> None:
+    document = json.loads(load_panel("flat").to_json())
+    for field in document:
+        with pytest.raises(ValueError, match=f"mine.json.*{field}"):
+            Panel.from_json(json.dumps({name: document[name] for name in document if name != field}), "mine.json")
+    for field, value in (("num_robots", 10**9), ("num_robots", "256"), ("seed", -1), ("split", "train")):
+        changed = {**document, "panel": {**document["panel"], field: value}}
+        with pytest.raises(ValueError, match=f"mine.json: panel.{field}: Input should be .*, got {value!r}"):
+            Panel.from_json(json.dumps(changed), "mine.json")
+    for text in ("", "[]", "[" * 10000, '{"format": NaN}'):
+        with pytest.raises(ValueError, match="mine.json is no"):
+            Panel.from_json(text, "mine.json")
+
+
+def test_unknown_panels_are_named_with_the_nearest() -> None:
+    with pytest.raises(ValueError, match="did you mean 'rough'"):
+        load_panel("rouhg")
+    with pytest.raises(ValueError, match="did you mean 'Loco/AnymalC-Flat-v0'"):
+        panel_for("Loco/AnymalC-Flt-v0")
+
+
+def test_a_panel_does_not_change_while_it_runs() -> None:
+    panel = load_panel("rough")
+    moving = dataclasses.replace(panel.task, curriculum=Curriculum())
+    with pytest.raises(ValueError, match="no curriculum"):
+        dataclasses.replace(panel, task=moving)
+
+
+@pytest.mark.parametrize(("name", "each"), [("rough", 2), ("crossing", 20)])
+def test_panels_of_tiles_have_as_many_robots_on_every_tile(name: str, each: int) -> None:
+    panel = load_panel(name)
+    ground = build(panel.task.terrain)
+    mdp = prepare(panel.task, ground, xp)
+    robot = np.arange(panel.num_robots, dtype=np.int32)
+    level, column = first_level(mdp, robot, robot), robot % panel.task.terrain.columns
+    tiles, counts = np.unique(np.stack([level, column]), axis=1, return_counts=True)
+    assert tiles.shape == (2, 200) and (counts == each).all()
+
+
+def test_the_crossing_panel_has_eighty_robots_on_each_level_of_each_kind() -> None:
+    panel = load_panel("crossing")
+    kinds = Counter(build(panel.task.terrain).kinds)
+    assert dict(kinds) == dict.fromkeys(("slope_up", "slope_down", "obstacles", "stairs_up", "stairs_down"), 4)
+    slowest = panel.task.terrain.tile / 2 / panel.task.commands.forward[0]
+    assert panel.task.timing.episode_length > 1.5 * slowest, "there is time to cross"
+
+
+@pytest.mark.parametrize("name", ["rough", "crossing"])
+def test_no_robot_of_a_panel_can_walk_off_the_map(name: str) -> None:
+    task = load_panel(name).task
+    fastest = math.hypot(task.commands.forward[1], task.commands.sideways[1])
+    reach = fastest * task.timing.episode_length + task.randomization.start.position
+    assert reach < task.terrain.tile / 2 + task.terrain.border
+
+
+@pytest.mark.parametrize("name", PANELS)
+def test_no_robot_in_training_has_a_stream_of_a_panel(name: str) -> None:
+    panel = load_panel(name)
+    robots, families = np.arange(4096, dtype=np.int32), panel.task.seed_families
+    held_out = rng.robot_key(panel.seed, rng.SPLITS[panel.split], robots[: panel.num_robots], families)
+    for seed in (panel.seed, 1, 2):
+        assert not np.isin(held_out, rng.robot_key(seed, rng.SPLITS["train"], robots, families)).any()
+
+
+@pytest.mark.parametrize("name", ["rough", "crossing"])
+def test_the_ground_of_a_panel_is_held_out(name: str) -> None:
+    panel, trained = build(load_panel(name).task.terrain), build(task(PANELS[name]).terrain)
+    for kind in {"rough", "obstacles"} & set(panel.kinds):
+        there, here = (tile(ground, 9, ground.kinds.index(kind)) for ground in (panel, trained))
+        assert np.abs(there - here).max() > 0.1
+
+
+def tile(ground: HeightMap, level: int, column: int) -> np.ndarray:
+    x, y, _ = ground.tile_centers[level, column]
+    side = np.arange(-3.9, 4.0, 0.1, dtype=np.float32)
+    return ground_height(ground.heights, ground.origin, ground.cell, *np.meshgrid(x + side, y + side))
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "sizes"),
+    [
+        ("rough", [0.7254, -0.0394, 0.0, 0.0583], {8: 0.01636, 12: 0.04349, 16: 0.51962}),
+        ("crossing", [0.7254, -0.2, 0.0, -0.2333], {0: 0.32534, 8: 0.04862, 16: 0.51962}),
+    ],
+)
+def test_the_ground_of_a_panel_never_changes(name: str, first: list[float], sizes: dict[int, float]) -> None:
+    """Some of its heights, and the mean size of those of the tile of level 5 of some columns, m: a panel's hash is of what
+    was asked for, not of the code that builds it."""
+    heights = build(load_panel(name).task.terrain).heights
+    assert heights.shape == (2001, 1201)
+    found = [heights[place] for place in ((700, 800), (900, 950), (1000, 620), (1234, 567))]
+    np.testing.assert_allclose(found, first, atol=1e-4)
+    for column, size in sizes.items():
+        tile = heights[200 + 80 * column : 281 + 80 * column, 600:681]
+        assert np.abs(tile).mean() == pytest.approx(size, abs=2e-5)
+
+
+def test_a_panel_has_no_schedule_that_changes_what_a_reward_is() -> None:
+    panel = load_panel("flat")
+    rewards = dataclasses.replace(panel.task.rewards, penalty_schedule=PenaltySchedule(start=0.5, control_steps=10))
+    with pytest.raises(ValueError, match="no curriculum, no schedule"):
+        dataclasses.replace(panel, task=dataclasses.replace(panel.task, rewards=rewards))

@@ -1,0 +1,87 @@
+"""A video follows its schedule, in real time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import array_api_compat.numpy as xp
+import numpy as np
+import pytest
+
+from fake import BIPED, FakeSimulator
+from locoenvs.envs import engines
+from locoenvs.evidence.video import Leg, _read, contact_sheet, record
+from locoenvs.task.task import Observations, Task, Terrain
+
+pytest.importorskip("imageio_ffmpeg")
+pytest.importorskip("PIL")
+
+TASK = Task(BIPED, terrain=Terrain(kind="plane"), observations=Observations(heights=None, noise=None))
+
+
+class Painted(FakeSimulator):
+    """Its pictures get brighter with every one."""
+
+    shown = 0
+    robot = -1
+
+    def render(self, physics: object, robot: int, size: tuple[int, int] = (640, 480)) -> np.ndarray:
+        Painted.shown += 1
+        Painted.robot = robot
+        return np.full((96, 128, 3), 4 * Painted.shown, np.uint8)
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def painted(monkeypatch: pytest.MonkeyPatch) -> None:
+    Painted.shown = 0
+    monkeypatch.setattr(engines, "load", lambda name: lambda task, ground, count, device=None: Painted(xp, count))
+
+
+def test_the_robot_is_told_the_command_of_each_leg(painted: None, tmp_path: Path) -> None:
+    seen: list[np.ndarray] = []
+
+    def watching(observations: np.ndarray) -> np.ndarray:
+        seen.append(observations[0, 9:12] / [2, 2, 0.25])
+        return np.zeros((len(observations), 2), np.float32)
+
+    schedule = (Leg(0.2, forward=0.5), Leg(0.2, sideways=-0.3, yaw_rate=0.7))
+    record(watching, TASK, tmp_path / "v.mp4", seconds=0.6, schedule=schedule)
+    first, second = [0.5, 0.0, 0.0], [0.0, -0.3, 0.7]
+    expected = [first] * 10 + [second] * 10 + [first] * 9  # an observation shows the command of the step before it
+    np.testing.assert_allclose(seen[1:], expected, atol=1e-6)
+
+
+def test_the_video_runs_in_real_time_and_shows_the_robot_asked_for(painted: None, tmp_path: Path) -> None:
+    idle = lambda observations: np.zeros((len(observations), 2), np.float32)  # noqa: E731
+    record(idle, TASK, tmp_path / "v.mp4", seconds=1.0, robot=2, overlay=False)
+    frames = _read(tmp_path / "v.mp4")
+    assert len(frames) == 25 and frames[0].shape == (96, 128, 3)
+    np.testing.assert_allclose([frame.mean() for frame in frames], np.arange(1, 26) * 4, atol=4)
+    assert Painted.robot == 2
+
+
+def test_a_contact_sheet_shows_the_whole_video_in_order(painted: None, tmp_path: Path) -> None:
+    from PIL import Image
+
+    idle = lambda observations: np.zeros((len(observations), 2), np.float32)  # noqa: E731
+    record(idle, TASK, tmp_path / "v.mp4", seconds=1.0, overlay=False)
+    contact_sheet(tmp_path / "v.mp4", tmp_path / "sheet.png", count=3, columns=2)
+    sheet = np.asarray(Image.open(tmp_path / "sheet.png")).mean(axis=-1)
+    assert sheet.shape == (96, 128)
+    corners = [sheet[10, 10], sheet[10, -10], sheet[-10, 10], sheet[-10, -10]]
+    np.testing.assert_allclose(corners, [4, 52, 100, 255], atol=6)
+
+
+def test_commands_in_words() -> None:
+    assert Leg(1).text == "stand"
+    assert Leg(1, forward=0.8, yaw_rate=-0.5).text == "forward +0.8 m/s, turn -0.5 rad/s"
+
+
+def test_a_video_of_no_length_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="longer than 0 s, got 0"):
+        record(lambda o: o, TASK, tmp_path / "v.mp4", seconds=0)
+    with pytest.raises(ValueError, match="longer than 0 s, got 1 s and 0 s"):
+        record(lambda o: o, TASK, tmp_path / "v.mp4", seconds=1, schedule=[Leg(0)])
