@@ -58,7 +58,7 @@ def mirror(task: Task) -> Mirror:
             part_index, part_sign = joint_index, joint_sign
         else:
             raise ValueError(
-                f"observation {slot.name!r} has no mirror image: say in locoenvs/symmetry.py how it changes from left to "
+                f"observation {slot.name!r} has no mirror image: say in locoenvs/mdp/symmetry.py how it changes from left to "
                 "right, or train with mirror=False"
             )
         if len(part_index) != size or len(part_sign) != size:

@@ -7,7 +7,7 @@ apart; each robot belongs to one of F *seed families*, robot modulo F, so that r
 The hash chains the words through the 32-bit finalizer with the constants 0x7feb352d and 0x846ca68b (the low-bias
 constants found by C. Wellons' hash-prospector search); the top 24 bits of the result, divided by 2^24, are a float32
 in [0, 1) without rounding. Everything is int32 with wrap-around, which all three namespaces compute alike.
-``tests/locoenvs/test_rng.py`` holds the published test vectors.
+``tests/locoenvs/numerics/test_rng.py`` holds the published test vectors.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ values are built in, :func:`locoenvs.task.recipes.paper` and :func:`locoenvs.tas
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from collections.abc import Mapping
@@ -251,7 +252,7 @@ class RewardWeights:
     @property
     def active(self) -> tuple[str, ...]:
         """Names of the terms whose weight is not zero, in the table's order."""
-        return tuple(name for name, weight in vars(self).items() if weight != 0)
+        return tuple(field.name for field in dataclasses.fields(self) if getattr(self, field.name) != 0)
 
 
 @dataclass(frozen=True, config=CONFIG)
