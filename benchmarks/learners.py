@@ -31,9 +31,10 @@ from locoenvs.evidence.audit import BAR, meets_bar
 from locoenvs.evidence.evaluate import evaluate
 from locoenvs.evidence.panel import load_panel
 from locoenvs.policies.policy import load_policy
+from locoenvs.task.documents import write_atomically
 from locoenvs.task.recipes import nearest
 from locoenvs.training import learners as known
-from locoenvs.training.run import Run, write_atomically
+from locoenvs.training.run import Run
 from locoenvs.wrappers.ppo import config
 from locoenvs.wrappers.validation import reached
 

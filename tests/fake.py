@@ -7,7 +7,8 @@ from types import ModuleType
 
 import numpy as np
 
-from locoenvs.mdp.state import Array, Readout
+from locoenvs.mdp.state import Readout
+from locoenvs.numerics.arrays import Array
 from locoenvs.numerics.rows import select
 from locoenvs.task.robot import Body, Joint, Robot, Sphere
 

@@ -63,6 +63,9 @@ def inside(name: str, packages: set[str]) -> bool:
     return any(name == package or name.startswith(package + ".") for package in packages)
 
 
+FLOORS = ("numerics", "task", "mdp", "envs", "policies", "evidence", "training", "tools", "cli")
+"""The rooms of ``locoenvs/``, each on the floor above those that it may use."""
+
 SOURCES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
 
 
@@ -133,3 +136,38 @@ def test_importing_locoenvs_imports_no_engine_no_learner_and_no_tensor_library()
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     heavy = {"mujoco", "torch", "jax", "warp", "rsl_rl", "onnxruntime", "matplotlib", "wandb"} | ISAAC_LAB
     assert heavy.isdisjoint(json.loads(result.stdout.splitlines()[-1]))
+
+
+def room(name: str) -> str | None:
+    """The room of a module of ``locoenvs/``; None for what stands outside of them."""
+    parts = name.split(".")
+    return parts[1] if parts[0] == "locoenvs" and len(parts) > 1 and parts[1] in FLOORS else None
+
+
+def test_every_folder_of_locoenvs_is_a_room() -> None:
+    assert {path.parent.name for path in (ROOT / "locoenvs").glob("*/__init__.py")} == set(FLOORS)
+
+
+@pytest.mark.parametrize("path", [p for p in SOURCES if room(module_name(p))], ids=module_name)
+def test_no_room_uses_one_above_it(path: Path) -> None:
+    own = FLOORS.index(room(module_name(path)) or "")
+    above = [name for name, _ in imports_of(path) if (other := room(name)) and FLOORS.index(other) > own]
+    assert not above
+
+
+def test_no_modules_need_each_other() -> None:
+    """What a module imports anywhere in it, in a function or for its types too."""
+    names = {module_name(path): path for path in SOURCES}
+    needs = {
+        name: {
+            owner
+            for imported, _ in imports_of(path)
+            for owner in (imported, imported.rpartition(".")[0])
+            if owner in names and owner != name and names[owner].name != "__init__.py"
+        }
+        for name, path in names.items()
+    }
+    while free := [name for name, others in needs.items() if not others & needs.keys()]:
+        for name in free:
+            del needs[name]
+    assert not needs

@@ -13,8 +13,9 @@ from array_api_compat import torch as xp
 from locoenvs.backends.isaaclab import conventions, requirements, scene
 from locoenvs.backends.isaaclab.mesh import ground_mesh
 from locoenvs.mdp.actuators import Actuator, actuator_of
-from locoenvs.mdp.state import Array, Readout
+from locoenvs.mdp.state import Readout
 from locoenvs.mdp.terrain import HeightMap
+from locoenvs.numerics.arrays import Array
 from locoenvs.numerics.rotation import rotate, rotate_inverse
 from locoenvs.task.task import Task
 

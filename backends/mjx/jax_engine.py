@@ -15,8 +15,8 @@ from locoenvs.backends.mjx.contact import Touch, frame_of
 from locoenvs.backends.mjx.ground import Ground
 from locoenvs.backends.mjx.simulator import Physics, Sensed
 from locoenvs.backends.mjx.solver import solve
-from locoenvs.mdp.state import Array
 from locoenvs.mdp.terrain import HeightMap
+from locoenvs.numerics.arrays import Array
 from locoenvs.task.task import Task
 
 if TYPE_CHECKING:

@@ -20,8 +20,9 @@ from locoenvs.backends.mjx.device import check_memory, find, is_gpu
 from locoenvs.backends.mjx.model import Payload
 from locoenvs.mdp.actuators import Actuator, actuator_of
 from locoenvs.mdp.mdp import Mdp
-from locoenvs.mdp.state import Array, Readout
+from locoenvs.mdp.state import Readout
 from locoenvs.mdp.terrain import HeightMap
+from locoenvs.numerics.arrays import Array
 from locoenvs.numerics.rotation import rotate, rotate_inverse
 from locoenvs.task.task import Task
 

@@ -13,8 +13,8 @@ from locoenvs.backends.mjx import model as models
 from locoenvs.backends.mjx.device import check_memory
 from locoenvs.backends.mjx.ground import Ground
 from locoenvs.backends.mjx.simulator import Physics, Sensed
-from locoenvs.mdp.state import Array
 from locoenvs.mdp.terrain import HeightMap
+from locoenvs.numerics.arrays import Array
 from locoenvs.task.task import Task
 
 if TYPE_CHECKING:

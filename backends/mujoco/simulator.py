@@ -17,9 +17,10 @@ from locoenvs.backends.mujoco.model import Cone, compile_model, drawn_model
 from locoenvs.backends.mujoco.render import Renderer
 from locoenvs.machine import cores
 from locoenvs.mdp.actuators import Actuator, actuator_of
-from locoenvs.mdp.state import Array, Readout
+from locoenvs.mdp.state import Readout
 from locoenvs.mdp.terrain import HeightMap
 from locoenvs.numerics import compiled
+from locoenvs.numerics.arrays import Array
 from locoenvs.numerics.rotation import rotate, rotate_inverse
 from locoenvs.task.task import Task
 

@@ -11,11 +11,11 @@ from locoenvs.envs.registration import task as task_of
 from locoenvs.envs.vector import LocoVectorEnv
 from locoenvs.mdp.mdp import Mdp, prepare
 from locoenvs.mdp.observations import observe
-from locoenvs.mdp.state import Array, EnvState, Observation, Simulator, Transition
+from locoenvs.mdp.state import EnvState, Observation, Simulator, Transition
 from locoenvs.mdp.step import initial, step
 from locoenvs.mdp.terrain import map_of
 from locoenvs.numerics import rng
-from locoenvs.numerics.arrays import is_traced, library
+from locoenvs.numerics.arrays import Array, is_traced, library
 from locoenvs.task.recipes import ActuatorKind, nearest
 from locoenvs.task.task import Task
 

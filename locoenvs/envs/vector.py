@@ -17,11 +17,11 @@ from locoenvs.envs import engines
 from locoenvs.mdp.layout import Slot
 from locoenvs.mdp.mdp import Mdp, prepare
 from locoenvs.mdp.observations import observe
-from locoenvs.mdp.state import RESET_REASONS, Array, EnvState, Episodes, Observation, Simulator, Transition
+from locoenvs.mdp.state import RESET_REASONS, EnvState, Episodes, Observation, Simulator, Transition
 from locoenvs.mdp.step import advance, initial, reset, step
 from locoenvs.mdp.terrain import map_of
 from locoenvs.numerics import rng, rows
-from locoenvs.numerics.arrays import KINDS, Kind, convert, is_traced, kind_of, library, on_cpu
+from locoenvs.numerics.arrays import KINDS, Array, Kind, convert, is_traced, kind_of, library, on_cpu
 from locoenvs.task.recipes import nearest
 from locoenvs.task.task import Task
 

@@ -13,9 +13,8 @@ from typing import Protocol
 import numpy as np
 from array_api_compat import array_namespace, is_numpy_array
 
-from locoenvs.mdp.state import Array
 from locoenvs.numerics import compiled, workers
-from locoenvs.numerics.arrays import kind_of
+from locoenvs.numerics.arrays import Array, kind_of
 from locoenvs.task.drive import Network, load
 from locoenvs.task.robot import Robot
 from locoenvs.task.task import LSTMActuator, Task

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from locoenvs.mdp.mdp import Mdp
-from locoenvs.mdp.state import Array
 from locoenvs.numerics import rng, rows
+from locoenvs.numerics.arrays import Array
 from locoenvs.numerics.rotation import heading, wrap_to_pi
 
 

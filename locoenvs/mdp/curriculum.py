@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from locoenvs.mdp.mdp import Mdp
-from locoenvs.mdp.state import Array, Episodes
+from locoenvs.mdp.state import Episodes
 from locoenvs.numerics import rng
+from locoenvs.numerics.arrays import Array
 
 
 def next_level(mdp: Mdp, episodes: Episodes) -> Array:

@@ -7,9 +7,8 @@ from collections.abc import Iterable
 import numpy as np
 from array_api_compat import array_namespace
 
-from locoenvs.mdp.state import Array
 from locoenvs.numerics import compiled
-from locoenvs.numerics.arrays import kind_of
+from locoenvs.numerics.arrays import Array, kind_of
 from locoenvs.task.robot import Body, Joint, Robot
 
 Frames = dict[str, tuple[np.ndarray, np.ndarray]]

@@ -10,8 +10,8 @@ import numpy as np
 
 from locoenvs.mdp import kinematics
 from locoenvs.mdp.layout import Slot, layout, scan_lines
-from locoenvs.mdp.state import Array
 from locoenvs.mdp.terrain import HeightMap
+from locoenvs.numerics.arrays import Array
 from locoenvs.task.task import Task
 
 

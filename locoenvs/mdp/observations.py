@@ -5,9 +5,10 @@ from __future__ import annotations
 from array_api_compat import array_namespace
 
 from locoenvs.mdp.mdp import Mdp
-from locoenvs.mdp.state import Array, Episodes, Observation
+from locoenvs.mdp.state import Episodes, Observation
 from locoenvs.mdp.terrain import ground_height
 from locoenvs.numerics import compiled, rng
+from locoenvs.numerics.arrays import Array
 from locoenvs.numerics.rotation import heading, projected_gravity
 
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from array_api_compat import array_namespace
 
 from locoenvs.mdp.mdp import Mdp
-from locoenvs.mdp.state import Array, Readout
+from locoenvs.mdp.state import Readout
 from locoenvs.numerics import compiled
+from locoenvs.numerics.arrays import Array
 from locoenvs.numerics.rotation import projected_gravity
 
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, Protocol, TypeAlias
+from typing import Protocol
 
 import numpy as np
 
-Array: TypeAlias = Any  # of whichever namespace is in use: the array API standard names no common type
+from locoenvs.numerics.arrays import Array
 
 
 @dataclass(frozen=True)

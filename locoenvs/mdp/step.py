@@ -26,10 +26,10 @@ from locoenvs.mdp.kinematics import sphere_centers
 from locoenvs.mdp.mdp import Mdp
 from locoenvs.mdp.observations import observe
 from locoenvs.mdp.rewards import Step, disturbance_factor, reward_terms, squared_norm
-from locoenvs.mdp.state import RESET_REASONS, Array, EnvState, Episodes, Readout, Simulator, Transition
+from locoenvs.mdp.state import RESET_REASONS, EnvState, Episodes, Readout, Simulator, Transition
 from locoenvs.mdp.terrain import EDGE, ground_height
 from locoenvs.numerics import rng, rows
-from locoenvs.numerics.arrays import device_of
+from locoenvs.numerics.arrays import Array, device_of
 from locoenvs.numerics.rotation import from_heading, rotate, rotate_inverse
 
 

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 from array_api_compat import array_namespace, is_numpy_array
 
-from locoenvs.mdp.state import Array
 from locoenvs.numerics import compiled
+from locoenvs.numerics.arrays import Array
 from locoenvs.task.task import Range, Task, Terrain, TileKind
 
 ROUGHNESS_SPACING = 0.2

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import importlib
 from types import ModuleType
-from typing import Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from array_api_compat import is_jax_array, is_torch_array
 
-from locoenvs.mdp.state import Array
+Array: TypeAlias = Any
+"""Of whichever namespace is in use: the array API standard names no common type."""
 
 Kind = Literal["numpy", "torch", "jax"]
 KINDS: tuple[Kind, ...] = ("numpy", "torch", "jax")

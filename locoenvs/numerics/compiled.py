@@ -13,7 +13,7 @@ from types import ModuleType
 
 import numpy as np
 
-from locoenvs.mdp.state import Array
+from locoenvs.numerics.arrays import Array
 
 _plain = False
 

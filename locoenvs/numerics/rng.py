@@ -17,9 +17,8 @@ from typing import TypeAlias
 
 from array_api_compat import array_namespace
 
-from locoenvs.mdp.state import Array
 from locoenvs.numerics import compiled
-from locoenvs.numerics.arrays import device_of
+from locoenvs.numerics.arrays import Array, device_of
 
 
 class Purpose(IntEnum):

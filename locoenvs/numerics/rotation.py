@@ -9,8 +9,8 @@ import math
 
 from array_api_compat import array_namespace
 
-from locoenvs.mdp.state import Array
 from locoenvs.numerics import compiled
+from locoenvs.numerics.arrays import Array
 
 
 def rotate(quaternion: Array, vector: Array) -> Array:

@@ -12,7 +12,7 @@ from typing import TypeVar
 import numpy as np
 from array_api_compat import array_namespace, is_jax_array
 
-from locoenvs.mdp.state import Array
+from locoenvs.numerics.arrays import Array
 
 Tree = TypeVar("Tree")
 Source = TypeVar("Source")

@@ -27,9 +27,9 @@ from locoenvs.policies import mlp
 from locoenvs.policies.interface import PROSE, describe, describe_version_1
 from locoenvs.policies.mlp import Layer, Mlp
 from locoenvs.task import documents
+from locoenvs.task.documents import write_atomically
 from locoenvs.task.robot import CONFIG
 from locoenvs.task.task import Task, hash_of
-from locoenvs.training.run import write_atomically
 
 __all__ = ["FILES", "FORMAT", "FORMAT_VERSION", "Layer", "Policy", "load_policy", "save_policy"]
 

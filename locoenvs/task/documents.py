@@ -11,8 +11,9 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
 import reprlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -42,6 +43,23 @@ def read(path: Path, largest: int = LARGEST) -> bytes:
     if len(content) > largest:
         raise ValueError(f"{path} is larger than {largest} bytes: it is not what it is taken for")
     return content
+
+
+def write_atomically(
+    path: Path, write: Callable[[Any], Any], before_replacing: Callable[[], None] = lambda: None
+) -> None:
+    """Write a file so that ``path`` holds either the old or the whole new content, whatever happens meanwhile."""
+    temporary = path.with_name(path.name + ".partial")
+    try:
+        with temporary.open("wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    before_replacing()
+    os.replace(temporary, path)
 
 
 def parsed(text: str | bytes, name: str) -> dict[str, Any]:

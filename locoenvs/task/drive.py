@@ -20,8 +20,8 @@ import pydantic.dataclasses
 from pydantic import JsonValue, TypeAdapter
 
 from locoenvs.task import documents
+from locoenvs.task.documents import write_atomically
 from locoenvs.task.robot import CONFIG
-from locoenvs.training.run import write_atomically
 
 FORMAT, FORMAT_VERSION = "locoenvs.drive", 1
 

@@ -9,8 +9,7 @@ import numpy as np
 
 from locoenvs.envs.vector import LocoVectorEnv
 from locoenvs.mdp.kinematics import frames
-from locoenvs.mdp.state import Array
-from locoenvs.numerics.arrays import convert
+from locoenvs.numerics.arrays import Array, convert
 from locoenvs.task.robot import Robot, Visual
 from locoenvs.task.task import (
     Curriculum,

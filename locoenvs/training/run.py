@@ -24,6 +24,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from locoenvs.task.documents import write_atomically
+
 try:
     import fcntl
 except ImportError:  # Windows has no such locks: two processes are not kept apart there
@@ -181,20 +183,3 @@ class Run:
                 os.replace(self.checkpoint, self.previous_checkpoint)
 
         write_atomically(self.checkpoint, write, keep_previous)
-
-
-def write_atomically(
-    path: Path, write: Callable[[Any], Any], before_replacing: Callable[[], None] = lambda: None
-) -> None:
-    """Write a file so that ``path`` holds either the old or the whole new content, whatever happens meanwhile."""
-    temporary = path.with_name(path.name + ".partial")
-    try:
-        with temporary.open("wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    before_replacing()
-    os.replace(temporary, path)

@@ -11,10 +11,11 @@ import pytest
 
 from fake import BIPED, FakeSimulator
 from locoenvs.mdp.mdp import Mdp, prepare
-from locoenvs.mdp.state import Array, EnvState, Readout
+from locoenvs.mdp.state import EnvState, Readout
 from locoenvs.mdp.step import initial, reset, step
 from locoenvs.mdp.terrain import build
 from locoenvs.numerics import rng
+from locoenvs.numerics.arrays import Array
 from locoenvs.numerics.rotation import from_heading, heading
 from locoenvs.task.task import (
     Commands,

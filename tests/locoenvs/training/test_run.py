@@ -9,7 +9,8 @@ from typing import IO
 
 import pytest
 
-from locoenvs.training.run import Run, write_atomically
+from locoenvs.task.documents import write_atomically
+from locoenvs.training.run import Run
 
 
 def test_a_folder_with_something_in_it_is_not_taken(tmp_path: Path) -> None:
