@@ -12,8 +12,8 @@ from mujoco import mjx
 
 from locoenvs.backends.mjx import model as models
 from locoenvs.backends.mjx.contact import Touch, frame_of
+from locoenvs.backends.mjx.engine import Physics, Sensed
 from locoenvs.backends.mjx.ground import Ground
-from locoenvs.backends.mjx.simulator import Physics, Sensed
 from locoenvs.backends.mjx.solver import solve
 from locoenvs.mdp.terrain import HeightMap
 from locoenvs.numerics.arrays import Array
@@ -56,7 +56,7 @@ class JaxEngine:
     def steps(
         self, constants: Any, physics: Physics, control: Array, count: int, payload: models.Payload | None
     ) -> tuple[Array, Array, Array, Sensed]:
-        """See :class:`locoenvs.backends.mjx.simulator.Engine`."""
+        """See :class:`locoenvs.backends.mjx.engine.Engine`."""
 
         def one(physics: Physics, control: Array) -> tuple[Array, Array, Array, Sensed]:
             model, template = self._on_device, self._template

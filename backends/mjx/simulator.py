@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Iterator
-from dataclasses import dataclass
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +16,7 @@ import numpy as np
 from locoenvs.backends.mjx import trees
 from locoenvs.backends.mjx.compiled import Compiled, keep_programs
 from locoenvs.backends.mjx.device import check_memory, find, is_gpu
+from locoenvs.backends.mjx.engine import Engine, Physics, Sensed
 from locoenvs.backends.mjx.model import Payload
 from locoenvs.mdp.actuators import Actuator, actuator_of
 from locoenvs.mdp.mdp import Mdp
@@ -35,46 +35,6 @@ Contact = Literal["triangles", "mujoco"]
 
 _FASTEST = 1e3
 """A robot with a generalized velocity above this (m/s, rad/s) is broken: nothing real is near it."""
-
-
-@dataclass(frozen=True)
-class Physics:
-    """The state of all robots, a pytree: what the next control step depends on."""
-
-    qpos: Array  # (N, 7 + J) base position m, wxyz quaternion, joints rad
-    qvel: Array  # (N, 6 + J) base velocity m/s in the world frame, rad/s in the base frame, joints rad/s
-    warmstart: Array  # (N, 6 + J) accelerations that the solver starts from
-    friction: Array  # (N,)
-    payload: Array  # (N,) kg
-    memory: Array  # what the actuator remembers, the robots on its second axis; None without one
-
-
-jax.tree_util.register_dataclass(Physics, [field.name for field in dataclasses.fields(Physics)], [])
-
-
-@dataclass(frozen=True)
-class Sensed:
-    """What one robot feels in one physics step, of the state that the step began in."""
-
-    torque: Array  # (J,) N m
-    contact_force: Array  # (C, 3) N
-    foot_velocity: Array  # (F, 3) m/s
-
-
-jax.tree_util.register_dataclass(Sensed, [field.name for field in dataclasses.fields(Sensed)], [])
-
-
-class Engine(Protocol):
-    """One of MJX's two implementations: physics steps of one robot, mapped over all of them."""
-
-    model: mujoco.MjModel
-    constants: Any  # a pytree of arrays
-    bytes_a_robot: int  # that its scratch memory takes
-
-    def steps(
-        self, constants: Any, physics: Physics, control: Array, count: int, payload: Payload | None
-    ) -> tuple[Array, Array, Array, Sensed]:
-        """``count`` physics steps of all robots with one control (N, J): qpos, qvel, warmstart, what the last one sensed."""
 
 
 class MjxSimulator:

@@ -11,8 +11,8 @@ from mujoco import mjx
 
 from locoenvs.backends.mjx import model as models
 from locoenvs.backends.mjx.device import check_memory
+from locoenvs.backends.mjx.engine import Physics, Sensed
 from locoenvs.backends.mjx.ground import Ground
-from locoenvs.backends.mjx.simulator import Physics, Sensed
 from locoenvs.mdp.terrain import HeightMap
 from locoenvs.numerics.arrays import Array
 from locoenvs.task.task import Task
@@ -82,7 +82,7 @@ class WarpEngine:
     def steps(
         self, constants: Any, physics: Physics, control: Array, count: int, payload: models.Payload | None
     ) -> tuple[Array, Array, Array, Sensed]:
-        """See :class:`locoenvs.backends.mjx.simulator.Engine`."""
+        """See :class:`locoenvs.backends.mjx.engine.Engine`."""
         template = constants["data"]
 
         def one(physics: Physics, control: Array) -> tuple[Array, ...]:

@@ -299,7 +299,7 @@ def test_a_robot_faster_than_anything_real_is_broken(number: int, impl: str) -> 
     """From 1000 m/s or rad/s on, either way, whichever of its numbers it is."""
     import jax.numpy as jnp
 
-    from locoenvs.backends.mjx.simulator import Sensed
+    from locoenvs.backends.mjx.engine import Sensed
 
     each = physics("flat", impl)
     each.place(start(base_position=(0, 0, 100)))
