@@ -21,8 +21,8 @@ from locoenvs.cli.main import POLICIES
 from locoenvs.envs.registration import make_vector
 from locoenvs.machine import measured_by
 from locoenvs.policies.policy import load_policy
-from locoenvs.task.documents import write_atomically
-from locoenvs.task.recipes import ACTUATORS
+from locoenvs.tasks.documents import write_atomically
+from locoenvs.tasks.recipes import ACTUATORS
 
 GROUNDS = {"flat": "Loco/AnymalC-Flat-v0", "rough": "Loco/AnymalC-Rough-v0"}
 

@@ -38,7 +38,7 @@ from locoenvs.envs.registration import task as task_of
 from locoenvs.envs.vector import LocoVectorEnv
 from locoenvs.machine import measured_by
 from locoenvs.numerics.arrays import Kind, convert
-from locoenvs.task.documents import write_atomically
+from locoenvs.tasks.documents import write_atomically
 
 ROUGH = "Loco/AnymalC-Rough-v0"
 JOINTS = 12

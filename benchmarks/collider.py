@@ -24,7 +24,7 @@ from locoenvs.benchmarks.parity import versions
 from locoenvs.envs.registration import make_vector
 from locoenvs.machine import hardware
 from locoenvs.numerics.arrays import convert
-from locoenvs.task.documents import write_atomically
+from locoenvs.tasks.documents import write_atomically
 
 ENVIRONMENT = "Loco/AnymalC-Rough-v0"
 CONTACTS = ("triangles", "mujoco")

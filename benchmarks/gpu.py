@@ -56,9 +56,9 @@ from locoenvs.machine import hardware
 from locoenvs.numerics.arrays import convert
 from locoenvs.numerics.rows import named_arrays
 from locoenvs.policies.policy import Layer, load_policy
-from locoenvs.task.documents import write_atomically
-from locoenvs.task.recipes import ActuatorKind
-from locoenvs.task.task import Task
+from locoenvs.tasks.documents import write_atomically
+from locoenvs.tasks.recipes import ActuatorKind
+from locoenvs.tasks.task import Task
 from locoenvs.training.run import Run
 from locoenvs.training.settings import TrainSettings
 

@@ -33,8 +33,8 @@ from locoenvs.evidence.panel import load_panel
 from locoenvs.machine import measured_by
 from locoenvs.mdp.terrain import map_of
 from locoenvs.policies.policy import load_policy
-from locoenvs.task.documents import write_atomically
-from locoenvs.task.task import Task
+from locoenvs.tasks.documents import write_atomically
+from locoenvs.tasks.task import Task
 
 ROUGH = "Loco/AnymalC-Rough-v0"
 

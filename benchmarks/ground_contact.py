@@ -29,8 +29,8 @@ from locoenvs.envs.registration import task as task_of
 from locoenvs.envs.vector import LocoVectorEnv
 from locoenvs.machine import measured_by
 from locoenvs.policies.policy import Policy, load_policy
-from locoenvs.task.documents import write_atomically
-from locoenvs.task.task import Task
+from locoenvs.tasks.documents import write_atomically
+from locoenvs.tasks.task import Task
 
 FLAT, ROUGH = "Loco/AnymalC-Flat-v0", "Loco/AnymalC-Rough-v0"
 CASES: dict[str, tuple[str, str, dict[str, object]]] = {

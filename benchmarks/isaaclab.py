@@ -46,8 +46,8 @@ from locoenvs.evidence.panel import load_panel
 from locoenvs.machine import hardware, versions
 from locoenvs.mdp.state import Readout
 from locoenvs.policies.policy import load_policy
-from locoenvs.task.documents import write_atomically
-from locoenvs.task.task import PDActuator, Task
+from locoenvs.tasks.documents import write_atomically
+from locoenvs.tasks.task import PDActuator, Task
 from locoenvs.training.settings import TrainSettings
 
 Part = Literal["order", "air", "standing", "friction", "fresh", "rough", "panel", "learn"]

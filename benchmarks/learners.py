@@ -31,8 +31,8 @@ from locoenvs.evidence.audit import BAR, meets_bar
 from locoenvs.evidence.evaluate import evaluate
 from locoenvs.evidence.panel import load_panel
 from locoenvs.policies.policy import load_policy
-from locoenvs.task.documents import write_atomically
-from locoenvs.task.recipes import nearest
+from locoenvs.tasks.documents import write_atomically
+from locoenvs.tasks.recipes import nearest
 from locoenvs.training import learners as known
 from locoenvs.training.run import Run
 from locoenvs.wrappers.ppo import config

@@ -28,9 +28,9 @@ from locoenvs.evidence.evaluate import evaluate
 from locoenvs.evidence.panel import load_panel
 from locoenvs.machine import hardware, versions
 from locoenvs.policies.policy import load_policy
-from locoenvs.task.documents import write_atomically
-from locoenvs.task.recipes import nearest
-from locoenvs.task.task import Task
+from locoenvs.tasks.documents import write_atomically
+from locoenvs.tasks.recipes import nearest
+from locoenvs.tasks.task import Task
 from locoenvs.training.settings import TrainSettings
 from locoenvs.wrappers.ppo import PPOConfig, config
 from locoenvs.wrappers.rsl_rl import train

@@ -44,8 +44,8 @@ from locoenvs.envs.registration import make_vector
 from locoenvs.envs.registration import task as task_of
 from locoenvs.machine import cores, measured_by
 from locoenvs.policies.policy import load_policy
-from locoenvs.task.documents import write_atomically
-from locoenvs.task.recipes import ActuatorKind
+from locoenvs.tasks.documents import write_atomically
+from locoenvs.tasks.recipes import ActuatorKind
 
 Ground = Literal["flat", "rough"]
 Act = Callable[[np.ndarray], np.ndarray]

@@ -12,7 +12,7 @@ if (_root := checkout()) is not None:
 from locoenvs.envs.pure import functional
 from locoenvs.envs.registration import register
 from locoenvs.envs.vector import LocoVectorEnv
-from locoenvs.task.task import Task
+from locoenvs.tasks.task import Task
 
 __version__ = "0.2.0.dev0"
 __all__ = ["LocoVectorEnv", "Task", "functional", "register"]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from locoenvs.mdp.state import Readout
-from locoenvs.task.robots import ROBOTS
+from locoenvs.tasks.robots import ROBOTS
 
 ROBOT = ROBOTS["AnymalC"]
 DEFAULT = np.array([joint.default for joint in ROBOT.joints], np.float32)

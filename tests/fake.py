@@ -10,7 +10,7 @@ import numpy as np
 from locoenvs.mdp.state import Readout
 from locoenvs.numerics.arrays import Array
 from locoenvs.numerics.rows import select
-from locoenvs.task.robot import Body, Joint, Robot, Sphere
+from locoenvs.tasks.robot import Body, Joint, Robot, Sphere
 
 BIPED = Robot(
     name="fake",

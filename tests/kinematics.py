@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from locoenvs.task.robot import Robot
+from locoenvs.tasks.robot import Robot
 
 Frames = dict[str, tuple[np.ndarray, np.ndarray]]
 

@@ -13,8 +13,8 @@ import pytest
 from anymal import ROBOT
 from locoenvs.mdp.state import Readout
 from locoenvs.mdp.terrain import build
-from locoenvs.task.recipes import task as recipe_task
-from locoenvs.task.task import Commands, Curriculum, Pushes, Randomization, Task, Terrain, Timing
+from locoenvs.tasks.recipes import task as recipe_task
+from locoenvs.tasks.task import Commands, Curriculum, Pushes, Randomization, Task, Terrain, Timing
 
 if TYPE_CHECKING:
     from locoenvs.backends.mujoco.model import Cone

@@ -23,7 +23,7 @@ class Loader(SourceFileLoader):
 
 class Finder(MetaPathFinder):
     def find_spec(self, name, path, target=None):
-        if name == "locoenvs.task":
+        if name == "locoenvs.tasks.task":
             spec = PathFinder.find_spec(name, path)
             spec.loader = Loader(name, spec.origin)
             return spec
@@ -39,7 +39,7 @@ import json
 from pathlib import Path
 from locoenvs.evidence.panel import PANELS, Panel, load_panel
 from locoenvs.policies.policy import load_policy
-from locoenvs.task.task import Task
+from locoenvs.tasks.task import Task
 import locoenvs
 
 folders = sorted((Path(locoenvs.__file__).parent / "policies" / "shipped").iterdir())

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from locoenvs.machine import total_memory
-from locoenvs.task.task import Task
+from locoenvs.tasks.task import Task
 
 
 @dataclass(frozen=True)

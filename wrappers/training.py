@@ -26,7 +26,7 @@ from locoenvs.mdp.symmetry import Mirror, mirror
 from locoenvs.numerics.arrays import Kind
 from locoenvs.policies.policy import Layer, Policy, load_policy, save_policy
 from locoenvs.policies.transfer import layers_for
-from locoenvs.task.task import Task, hash_of
+from locoenvs.tasks.task import Task, hash_of
 from locoenvs.training.run import Run
 from locoenvs.training.settings import TrainSettings
 from locoenvs.wrappers.metered import MeteredEnv

@@ -9,7 +9,7 @@ from locoenvs.evidence.audit import BAR, meets_bar
 from locoenvs.evidence.evaluate import Result, evaluate
 from locoenvs.evidence.panel import Panel, validation_of
 from locoenvs.policies.policy import Policy
-from locoenvs.task.task import Task
+from locoenvs.tasks.task import Task
 from locoenvs.training.settings import TrainSettings
 
 IN_A_ROW = 2

@@ -8,7 +8,7 @@ requirements.choose(requirements.find(), None)
 
 from locoenvs.backends.isaaclab.simulator import IsaacLabSimulator  # noqa: E402
 from locoenvs.mdp.terrain import HeightMap  # noqa: E402
-from locoenvs.task.task import Task  # noqa: E402
+from locoenvs.tasks.task import Task  # noqa: E402
 
 
 def make(

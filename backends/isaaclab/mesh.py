@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from locoenvs.mdp.terrain import HeightMap
-from locoenvs.task.task import TileKind
+from locoenvs.tasks.task import TileKind
 
 UPRIGHT: tuple[TileKind, ...] = ("obstacles", "stairs_up", "stairs_down")
 """The kinds of tiles that are flat but for the faces of steps, which a height grid spreads over a cell."""

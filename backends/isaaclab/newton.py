@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from locoenvs.task.task import Task
+from locoenvs.tasks.task import Task
 
 TRIANGLE_CONTACTS = 4
 """Contact points that a sphere may have at once on a ground of triangles; on a plane it has one."""

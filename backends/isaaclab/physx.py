@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from locoenvs.task.task import Task
+from locoenvs.tasks.task import Task
 
 _LEAST = 2**16
 """The smallest buffer: a few robots must not be limited by the estimate for one."""

@@ -9,8 +9,8 @@ from typing import Any
 from locoenvs.backends.isaaclab import newton, physx
 from locoenvs.backends.isaaclab.adapter import Adapter, Lab23, Lab30
 from locoenvs.backends.isaaclab.requirements import Found
-from locoenvs.task.robot import Robot
-from locoenvs.task.task import Task
+from locoenvs.tasks.robot import Robot
+from locoenvs.tasks.task import Task
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from pxr import Gf, Sdf, Usd, UsdGeom, UsdPhysics, UsdShade
 
 from locoenvs.backends.isaaclab import cache
 from locoenvs.backends.isaaclab.mesh import Mesh
-from locoenvs.task.robot import Body, Joint, Robot, Sphere, Visual
+from locoenvs.tasks.robot import Body, Joint, Robot, Sphere, Visual
 
 FORMAT = 1
 """Counts the changes of what this file writes, so that files of an older one are not used."""

@@ -22,7 +22,7 @@ mujoco_engine.load()  # before any module here imports MuJoCo
 
 from locoenvs.backends.mjx.simulator import Contact, Impl, MjxSimulator  # noqa: E402
 from locoenvs.mdp.terrain import HeightMap  # noqa: E402
-from locoenvs.task.task import Task  # noqa: E402
+from locoenvs.tasks.task import Task  # noqa: E402
 
 if TYPE_CHECKING:
     from locoenvs.backends.mujoco.model import Cone

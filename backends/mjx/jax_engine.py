@@ -17,7 +17,7 @@ from locoenvs.backends.mjx.ground import Ground
 from locoenvs.backends.mjx.solver import solve
 from locoenvs.mdp.terrain import HeightMap
 from locoenvs.numerics.arrays import Array
-from locoenvs.task.task import Task
+from locoenvs.tasks.task import Task
 
 if TYPE_CHECKING:
     from locoenvs.backends.mujoco.model import Cone

@@ -13,7 +13,7 @@ import numpy as np
 from mujoco import mjx
 
 from locoenvs.mdp.terrain import HeightMap
-from locoenvs.task.task import Task, Terrain
+from locoenvs.tasks.task import Task, Terrain
 
 if TYPE_CHECKING:
     from locoenvs.backends.mujoco.model import Cone

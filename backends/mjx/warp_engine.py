@@ -15,7 +15,7 @@ from locoenvs.backends.mjx.engine import Physics, Sensed
 from locoenvs.backends.mjx.ground import Ground
 from locoenvs.mdp.terrain import HeightMap
 from locoenvs.numerics.arrays import Array
-from locoenvs.task.task import Task
+from locoenvs.tasks.task import Task
 
 if TYPE_CHECKING:
     from locoenvs.backends.mujoco.model import Cone

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from locoenvs.backends import mujoco_engine
 from locoenvs.mdp.terrain import HeightMap
-from locoenvs.task.task import Task
+from locoenvs.tasks.task import Task
 
 mujoco_engine.load()  # before any module here imports MuJoCo
 

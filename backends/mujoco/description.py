@@ -14,7 +14,7 @@ from locoenvs.backends.mujoco.description_bodies import Part, parts
 from locoenvs.backends.mujoco.description_drives import Drive, drive
 from locoenvs.backends.mujoco.description_model import Source, compile_file, listed
 from locoenvs.mdp.kinematics import frames
-from locoenvs.task.robot import Body, Joint, Robot, Sphere, Vector3
+from locoenvs.tasks.robot import Body, Joint, Robot, Sphere, Vector3
 from locoenvs.tools.robot_file import Description
 
 _FOOT_RADIUS = 0.02

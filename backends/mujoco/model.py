@@ -9,8 +9,8 @@ import numpy as np
 
 from locoenvs.backends.mujoco.contact import Contact, install, mark
 from locoenvs.mdp.terrain import HeightMap
-from locoenvs.task.robot import Joint, Robot
-from locoenvs.task.task import Task
+from locoenvs.tasks.robot import Joint, Robot
+from locoenvs.tasks.task import Task
 
 Cone = Literal["elliptic", "pyramidal"]
 """The friction cone: the round one holds the stated coefficient in every direction. The pyramid has its edges along two of

@@ -22,7 +22,7 @@ from locoenvs.mdp.terrain import HeightMap
 from locoenvs.numerics import compiled
 from locoenvs.numerics.arrays import Array
 from locoenvs.numerics.rotation import rotate, rotate_inverse
-from locoenvs.task.task import Task
+from locoenvs.tasks.task import Task
 
 if TYPE_CHECKING:
     from locoenvs.backends.mujoco.viewer import Window

@@ -13,8 +13,8 @@ from rich.progress import Progress
 
 from locoenvs.cli import terminal
 from locoenvs.machine import versions
-from locoenvs.task import drive
-from locoenvs.task.drive import Network
+from locoenvs.tasks import drive
+from locoenvs.tasks.drive import Network
 from locoenvs.tools.drive_fit import fit, from_torchscript
 from locoenvs.tools.drive_pictures import figure_class, fit_picture, response_picture
 from locoenvs.tools.excitation import excite, read_log

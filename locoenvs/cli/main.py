@@ -33,9 +33,9 @@ from locoenvs.evidence.pictures import terrain_picture
 from locoenvs.evidence.plots import learning_picture, success_picture
 from locoenvs.evidence.video import contact_sheet, record
 from locoenvs.policies.policy import FILES, Policy, load_policy
-from locoenvs.task.documents import write_atomically
-from locoenvs.task.recipes import ActuatorKind
-from locoenvs.task.task import Curriculum, Task, Terrain, TileKind, TileShare
+from locoenvs.tasks.documents import write_atomically
+from locoenvs.tasks.recipes import ActuatorKind
+from locoenvs.tasks.task import Curriculum, Task, Terrain, TileKind, TileShare
 from locoenvs.training import learners
 from locoenvs.training.run import Run
 from locoenvs.training.settings import TrainSettings

@@ -18,8 +18,8 @@ from pathlib import Path
 from locoenvs import install
 from locoenvs.mdp.state import Simulator
 from locoenvs.mdp.terrain import HeightMap
-from locoenvs.task.recipes import nearest
-from locoenvs.task.task import Task
+from locoenvs.tasks.recipes import nearest
+from locoenvs.tasks.task import Task
 
 GROUP = "locoenvs.backends"
 EXTRAS = {"mujoco": "", "mjx": "mjx"}

@@ -16,8 +16,8 @@ from locoenvs.mdp.step import initial, step
 from locoenvs.mdp.terrain import map_of
 from locoenvs.numerics import rng
 from locoenvs.numerics.arrays import Array, is_traced, library
-from locoenvs.task.recipes import ActuatorKind, nearest
-from locoenvs.task.task import Task
+from locoenvs.tasks.recipes import ActuatorKind, nearest
+from locoenvs.tasks.task import Task
 
 
 @dataclass(frozen=True)

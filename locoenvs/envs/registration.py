@@ -11,10 +11,10 @@ import gymnasium
 
 from locoenvs.envs.single import LocoEnv
 from locoenvs.envs.vector import LocoVectorEnv
-from locoenvs.task.recipes import ActuatorKind, Ground, nearest
-from locoenvs.task.recipes import task as recipe_task
-from locoenvs.task.robots import ROBOTS
-from locoenvs.task.task import Task
+from locoenvs.tasks.recipes import ActuatorKind, Ground, nearest
+from locoenvs.tasks.recipes import task as recipe_task
+from locoenvs.tasks.robots import ROBOTS
+from locoenvs.tasks.task import Task
 
 IDS: dict[str, tuple[str, Ground]] = {
     f"Loco/{robot}-{ground.capitalize()}-v0": (robot, ground) for robot in ROBOTS for ground in ("flat", "rough")

@@ -9,7 +9,7 @@ import gymnasium
 import numpy as np
 
 from locoenvs.envs.vector import LocoVectorEnv
-from locoenvs.task.task import Task
+from locoenvs.tasks.task import Task
 
 WILD, OFTEN = 20.0, 20
 """An action of so many action scales is no policy's that walks; after so many of them the action space is too wide."""

@@ -22,8 +22,8 @@ from locoenvs.mdp.step import advance, initial, reset, step
 from locoenvs.mdp.terrain import map_of
 from locoenvs.numerics import rng, rows
 from locoenvs.numerics.arrays import KINDS, Array, Kind, convert, is_traced, kind_of, library, on_cpu
-from locoenvs.task.recipes import nearest
-from locoenvs.task.task import Task
+from locoenvs.tasks.recipes import nearest
+from locoenvs.tasks.task import Task
 
 Autoreset = Literal["same_step", "next_step", "disabled"]
 

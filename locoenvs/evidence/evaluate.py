@@ -30,9 +30,9 @@ from locoenvs.numerics import rng
 from locoenvs.numerics.arrays import convert
 from locoenvs.numerics.rotation import heading, projected_gravity, wrap_to_pi
 from locoenvs.policies.policy import Policy
-from locoenvs.task import documents
-from locoenvs.task.robot import CONFIG
-from locoenvs.task.task import Task
+from locoenvs.tasks import documents
+from locoenvs.tasks.robot import CONFIG
+from locoenvs.tasks.task import Task
 
 GRAVITY = 9.81
 """m/s^2"""

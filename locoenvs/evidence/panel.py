@@ -19,10 +19,10 @@ from pydantic.dataclasses import dataclass
 
 from locoenvs.envs.registration import IDS
 from locoenvs.envs.registration import task as task_of
-from locoenvs.task import documents
-from locoenvs.task.recipes import ActuatorKind, nearest
-from locoenvs.task.robot import CONFIG
-from locoenvs.task.task import Commands, Curriculum, Task, TileKind, TileShare
+from locoenvs.tasks import documents
+from locoenvs.tasks.recipes import ActuatorKind, nearest
+from locoenvs.tasks.robot import CONFIG
+from locoenvs.tasks.task import Commands, Curriculum, Task, TileKind, TileShare
 
 FORMAT = "locoenvs.panel"
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from locoenvs.mdp.terrain import HeightMap, build, ground_height
-from locoenvs.task.task import Terrain
+from locoenvs.tasks.task import Terrain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from locoenvs import install
 from locoenvs.evidence.audit import BAR
 from locoenvs.evidence.evaluate import UNITS, Result
-from locoenvs.task.task import Terrain, TileKind
+from locoenvs.tasks.task import Terrain, TileKind
 
 if TYPE_CHECKING:
     from cycler import Cycler

@@ -14,7 +14,7 @@ import numpy as np
 
 from locoenvs import install
 from locoenvs.envs.vector import LocoVectorEnv
-from locoenvs.task.task import Commands, Curriculum, Start, Task
+from locoenvs.tasks.task import Commands, Curriculum, Start, Task
 
 FRAMES_PER_SECOND = 25
 

@@ -15,9 +15,9 @@ from array_api_compat import array_namespace, is_numpy_array
 
 from locoenvs.numerics import compiled, workers
 from locoenvs.numerics.arrays import Array, kind_of
-from locoenvs.task.drive import Network, load
-from locoenvs.task.robot import Robot
-from locoenvs.task.task import LSTMActuator, Task
+from locoenvs.tasks.drive import Network, load
+from locoenvs.tasks.robot import Robot
+from locoenvs.tasks.task import LSTMActuator, Task
 
 
 class Actuator(Protocol):

@@ -9,7 +9,7 @@ from array_api_compat import array_namespace
 
 from locoenvs.numerics import compiled
 from locoenvs.numerics.arrays import Array, kind_of
-from locoenvs.task.robot import Body, Joint, Robot
+from locoenvs.tasks.robot import Body, Joint, Robot
 
 Frames = dict[str, tuple[np.ndarray, np.ndarray]]
 """Rotation (3, 3) and position (3,) m of each body in the base's frame."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from locoenvs.task.task import HeightScan, Noise, Task
+from locoenvs.tasks.task import HeightScan, Noise, Task
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from locoenvs.mdp import kinematics
 from locoenvs.mdp.layout import Slot, layout, scan_lines
 from locoenvs.mdp.terrain import HeightMap
 from locoenvs.numerics.arrays import Array
-from locoenvs.task.task import Task
+from locoenvs.tasks.task import Task
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The reward terms (table 2 of the paper, and four that its released code adds). A term is a function and a weight.
 
 Each function returns (num_envs,) in the units of its formula; the weight of the same name in
-:class:`locoenvs.task.task.RewardWeights` is per second.
+:class:`locoenvs.tasks.task.RewardWeights` is per second.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from locoenvs.mdp.layout import layout
-from locoenvs.task.task import Task
+from locoenvs.tasks.task import Task
 
 _SIGNS = {
     "base_linear_velocity": (1, -1, 1),

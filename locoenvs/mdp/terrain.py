@@ -1,4 +1,4 @@
-"""The ground: one height grid built from the task's :class:`~locoenvs.task.task.Terrain`, and its height anywhere.
+"""The ground: one height grid built from the task's :class:`~locoenvs.tasks.task.Terrain`, and its height anywhere.
 
 The grid is the single source for physics, height samples, pictures and meshes. Its layout and its triangles are those
 of a MuJoCo height field: rows along y, columns along x, each square cut along the diagonal from its vertex (r, c) to
@@ -20,7 +20,7 @@ from array_api_compat import array_namespace, is_numpy_array
 
 from locoenvs.numerics import compiled
 from locoenvs.numerics.arrays import Array
-from locoenvs.task.task import Range, Task, Terrain, TileKind
+from locoenvs.tasks.task import Range, Task, Terrain, TileKind
 
 ROUGHNESS_SPACING = 0.2
 """Distance of the random heights of rough ground, m; it is linear in between, whatever the size of a cell."""

@@ -10,7 +10,7 @@ import dataclasses
 from typing import Any
 
 from locoenvs.mdp.layout import layout, scan_lines
-from locoenvs.task.task import Commands, Task
+from locoenvs.tasks.task import Commands, Task
 
 PROSE = ("meaning", "conventions")
 """Fields that are words, which may be put better without changing what is meant."""

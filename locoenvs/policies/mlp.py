@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from locoenvs import install
-from locoenvs.task.documents import differences
-from locoenvs.task.recipes import nearest
+from locoenvs.tasks.documents import differences
+from locoenvs.tasks.recipes import nearest
 
 if TYPE_CHECKING:
     from onnx import ModelProto

@@ -26,10 +26,10 @@ from locoenvs.mdp.layout import layout
 from locoenvs.policies import mlp
 from locoenvs.policies.interface import PROSE, describe, describe_version_1
 from locoenvs.policies.mlp import Layer, Mlp
-from locoenvs.task import documents
-from locoenvs.task.documents import write_atomically
-from locoenvs.task.robot import CONFIG
-from locoenvs.task.task import Task, hash_of
+from locoenvs.tasks import documents
+from locoenvs.tasks.documents import write_atomically
+from locoenvs.tasks.robot import CONFIG
+from locoenvs.tasks.task import Task, hash_of
 
 __all__ = ["FILES", "FORMAT", "FORMAT_VERSION", "Layer", "Policy", "load_policy", "save_policy"]
 

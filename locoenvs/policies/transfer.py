@@ -6,7 +6,7 @@ import numpy as np
 
 from locoenvs.mdp.layout import layout
 from locoenvs.policies.policy import Layer, Policy
-from locoenvs.task.task import Task
+from locoenvs.tasks.task import Task
 
 
 def layers_for(policy: Policy, task: Task) -> list[Layer]:

@@ -12,7 +12,7 @@ from array_api_compat import numpy as xp
 
 from locoenvs import install
 from locoenvs.mdp.actuators import LSTM
-from locoenvs.task.drive import Layer, Network
+from locoenvs.tasks.drive import Layer, Network
 from locoenvs.tools.excitation import Log
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from locoenvs import install
-from locoenvs.task.drive import Network
+from locoenvs.tasks.drive import Network
 from locoenvs.tools.drive_fit import Fit, response
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ import numpy as np
 from array_api_compat import numpy as xp
 
 from locoenvs.mdp.actuators import LSTM
-from locoenvs.task.documents import write_atomically
-from locoenvs.task.drive import Network
+from locoenvs.tasks.documents import write_atomically
+from locoenvs.tasks.drive import Network
 
 COLUMNS = ("trial", "time", "position_error", "velocity", "torque")
 """The columns of a log: a number, s, rad (target - position), rad/s, N m. ``trial`` may be missing if there is one."""

@@ -10,8 +10,8 @@ import numpy as np
 from locoenvs.envs.vector import LocoVectorEnv
 from locoenvs.mdp.kinematics import frames
 from locoenvs.numerics.arrays import Array, convert
-from locoenvs.task.robot import Robot, Visual
-from locoenvs.task.task import (
+from locoenvs.tasks.robot import Robot, Visual
+from locoenvs.tasks.task import (
     Curriculum,
     Observations,
     PDActuator,

@@ -17,8 +17,8 @@ from types import CodeType, TracebackType
 from pydantic import ValidationError
 
 from locoenvs.install import plugins
-from locoenvs.task.robot import Body, Joint, Robot, Sphere, Visual
-from locoenvs.task.suite import SuiteRobot
+from locoenvs.tasks.robot import Body, Joint, Robot, Sphere, Visual
+from locoenvs.tasks.suite import SuiteRobot
 
 READERS = "locoenvs.robot_files"
 """The entry-point group of readers of other formats: named by the file's suffix, each loads to
@@ -167,8 +167,8 @@ def write_data_file(robot: Robot, path: Path, origin: str, notes: Sequence[str] 
         *(["", "What the description says otherwise:", *(f"- {_plain(note)}" for note in notes)] if notes else []),
         '"""',
         "",
-        "from locoenvs.task.robot import Body, Joint, Robot, Sphere",
-        "from locoenvs.task.suite import SuiteRobot",
+        "from locoenvs.tasks.robot import Body, Joint, Robot, Sphere",
+        "from locoenvs.tasks.suite import SuiteRobot",
         "",
         "ROBOT = Robot(",
     ]

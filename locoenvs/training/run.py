@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from locoenvs.task.documents import write_atomically
+from locoenvs.tasks.documents import write_atomically
 
 try:
     import fcntl

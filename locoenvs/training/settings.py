@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from locoenvs.task.recipes import ActuatorKind
+from locoenvs.tasks.recipes import ActuatorKind
 
 MOST_ROBOTS = 2**20
 """More robots than any machine of today steps at a time."""

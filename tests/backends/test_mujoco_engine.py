@@ -11,8 +11,8 @@ import pytest
 
 BREAK = """
 import logging, numpy as np
-from locoenvs.task.task import PDActuator, Task, Terrain
-from locoenvs.task.robots import ROBOTS
+from locoenvs.tasks.task import PDActuator, Task, Terrain
+from locoenvs.tasks.robots import ROBOTS
 from locoenvs.envs.vector import LocoVectorEnv
 {logging}
 task = Task(robot=ROBOTS["A1"], terrain=Terrain(kind="plane"), actuator=PDActuator())

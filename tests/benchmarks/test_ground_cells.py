@@ -11,7 +11,7 @@ import pytest
 from locoenvs.benchmarks import ground_cells as module
 from locoenvs.benchmarks import ground_contact
 from locoenvs.evidence.panel import Panel, load_panel
-from locoenvs.task.task import Task, TileShare
+from locoenvs.tasks.task import Task, TileShare
 
 
 def small(task: Task) -> Task:

@@ -16,7 +16,7 @@ pytest.importorskip("onnxruntime")
 
 from locoenvs.benchmarks import learning
 from locoenvs.evidence.panel import Panel, load_panel
-from locoenvs.task.task import Task
+from locoenvs.tasks.task import Task
 from locoenvs.wrappers import validation
 from locoenvs.wrappers.ppo import PPOConfig
 from locoenvs.wrappers.training import Training

@@ -27,7 +27,7 @@ from locoenvs.cli import main as cli
 from locoenvs.envs.registration import task
 from locoenvs.mdp.symmetry import mirror
 from locoenvs.policies.policy import load_policy
-from locoenvs.task.task import Task
+from locoenvs.tasks.task import Task
 from locoenvs.training import learners
 from locoenvs.training.run import Run
 from locoenvs.wrappers import training

@@ -11,7 +11,7 @@ import pytest
 
 from fake import BIPED, FakeSimulator
 from locoenvs.envs import engines
-from locoenvs.task.task import (
+from locoenvs.tasks.task import (
     Curriculum,
     Observations,
     Randomization,

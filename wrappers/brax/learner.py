@@ -22,7 +22,7 @@ from brax.training.agents.ppo.optimizer import adaptive_kl_learning_rate
 from locoenvs.mdp.symmetry import Mirror
 from locoenvs.numerics.arrays import Kind
 from locoenvs.policies.policy import Layer
-from locoenvs.task.task import Task
+from locoenvs.tasks.task import Task
 from locoenvs.training.settings import TrainSettings
 from locoenvs.wrappers import training
 from locoenvs.wrappers.brax.env import BraxEnv

@@ -13,7 +13,7 @@ from locoenvs.envs.vector import LocoVectorEnv
 from locoenvs.mdp.symmetry import Mirror
 from locoenvs.numerics.arrays import Kind
 from locoenvs.policies.policy import Layer
-from locoenvs.task.task import Task
+from locoenvs.tasks.task import Task
 from locoenvs.training.settings import TrainSettings
 from locoenvs.wrappers import training
 from locoenvs.wrappers.networks import layers, set_layers

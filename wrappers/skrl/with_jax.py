@@ -29,7 +29,7 @@ from locoenvs.envs.vector import LocoVectorEnv
 from locoenvs.mdp.symmetry import Mirror
 from locoenvs.numerics.arrays import Kind, convert
 from locoenvs.policies.policy import Layer
-from locoenvs.task.task import Task
+from locoenvs.tasks.task import Task
 from locoenvs.training.settings import TrainSettings
 from locoenvs.wrappers import training
 from locoenvs.wrappers.adapter import bare

@@ -7,7 +7,7 @@ import pytest
 
 from locoenvs.backends.isaaclab.mesh import Mesh, ground_mesh
 from locoenvs.mdp.terrain import HeightMap, build, ground_height
-from locoenvs.task.task import Terrain, TileKind, TileShare
+from locoenvs.tasks.task import Terrain, TileKind, TileShare
 
 
 def tiles(*kinds: TileKind, border: float = 1.0, cell: float = 0.1) -> HeightMap:

@@ -15,8 +15,8 @@ from locoenvs.backends.isaaclab.adapter import Lab23  # noqa: E402
 from locoenvs.backends.isaaclab.simulator import IsaacLabSimulator  # noqa: E402
 from locoenvs.mdp.actuators import PD  # noqa: E402
 from locoenvs.mdp.state import Readout  # noqa: E402
-from locoenvs.task.recipes import task as recipe_task  # noqa: E402
-from locoenvs.task.robots import ROBOTS  # noqa: E402
+from locoenvs.tasks.recipes import task as recipe_task  # noqa: E402
+from locoenvs.tasks.robots import ROBOTS  # noqa: E402
 
 ROBOT = ROBOTS["AnymalC"]
 TASK = recipe_task(ROBOT, "flat", actuator="pd")

@@ -19,7 +19,7 @@ from locoenvs.backends.isaaclab.simulator import _room  # noqa: E402
 from locoenvs.envs.registration import task as task_of  # noqa: E402
 from locoenvs.envs.vector import LocoVectorEnv  # noqa: E402
 from locoenvs.mdp.state import Readout  # noqa: E402
-from locoenvs.task.task import PDActuator, Task  # noqa: E402
+from locoenvs.tasks.task import PDActuator, Task  # noqa: E402
 
 FLAT = dataclasses.replace(task_of("Loco/AnymalC-Flat-v0"), actuator=PDActuator())
 ROUGH = task_of("Loco/AnymalC-Rough-v0")

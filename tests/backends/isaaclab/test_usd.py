@@ -18,9 +18,9 @@ from fake import BIPED  # noqa: E402
 from locoenvs.backends.isaaclab import usd  # noqa: E402
 from locoenvs.backends.isaaclab.mesh import ground_mesh  # noqa: E402
 from locoenvs.mdp.terrain import build  # noqa: E402
-from locoenvs.task.robot import Robot, Visual  # noqa: E402
-from locoenvs.task.robots import ROBOTS  # noqa: E402
-from locoenvs.task.task import Terrain, TileShare  # noqa: E402
+from locoenvs.tasks.robot import Robot, Visual  # noqa: E402
+from locoenvs.tasks.robots import ROBOTS  # noqa: E402
+from locoenvs.tasks.task import Terrain, TileShare  # noqa: E402
 
 ALL = [*ROBOTS.values(), BIPED]
 
@@ -133,7 +133,7 @@ def test_contacts_are_as_stiff_as_in_native_mujoco() -> None:
     import mujoco
 
     from locoenvs.backends.mujoco.model import compile_model
-    from locoenvs.task.task import Task
+    from locoenvs.tasks.task import Task
 
     task = Task(robot=BIPED, terrain=Terrain(kind="plane"))
     model = compile_model(task, build(task.terrain))

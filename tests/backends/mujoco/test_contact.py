@@ -28,7 +28,7 @@ from locoenvs.cli.main import POLICIES
 from locoenvs.envs.registration import task as task_of
 from locoenvs.envs.vector import LocoVectorEnv
 from locoenvs.mdp.terrain import build, ground_height
-from locoenvs.task.task import Task, TileShare
+from locoenvs.tasks.task import Task, TileShare
 
 PLANE = task_of("Loco/AnymalC-Flat-v0", actuator="pd")
 GRID = dataclasses.replace(

@@ -11,8 +11,8 @@ import pytest
 from kinematics import frames
 from locoenvs.backends.mujoco import description
 from locoenvs.backends.mujoco.description import read
-from locoenvs.task.robot import Joint, Robot
-from locoenvs.task.robots import ROBOTS
+from locoenvs.tasks.robot import Joint, Robot
+from locoenvs.tasks.robots import ROBOTS
 from locoenvs.tools.robot_check import _mass
 
 LEGS = (("fl", 0.2, 0.1), ("fr", 0.2, -0.1), ("hl", -0.2, 0.1), ("hr", -0.2, -0.1))

@@ -12,8 +12,8 @@ from locoenvs.backends.mujoco.description import read
 from locoenvs.backends.mujoco.description_bodies import Rigid
 from locoenvs.backends.mujoco.model import compile_model
 from locoenvs.mdp.terrain import build
-from locoenvs.task.robot import Robot
-from locoenvs.task.task import Task, Terrain
+from locoenvs.tasks.robot import Robot
+from locoenvs.tasks.task import Task, Terrain
 from locoenvs.tools.robot_file import Description
 
 FRAME = '<inertial pos="0 0 0" mass="3" diaginertia="0.02 0.03 0.04"/><geom size="0.1"/>'

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from locoenvs.backends.mujoco.description import read
-from locoenvs.task.robot import Joint
+from locoenvs.tasks.robot import Joint
 
 
 def driven(folder: Path, drives: str, joint: str = "") -> tuple[Joint, tuple[str, ...]]:

@@ -11,9 +11,9 @@ import pytest
 
 from locoenvs.backends.mujoco.model import CONTACT_GROUP, Cone, compile_model
 from locoenvs.mdp.terrain import build, ground_height
-from locoenvs.task.robots import ROBOTS
-from locoenvs.task.robots.anymal_c import ANYMAL_C
-from locoenvs.task.task import Task, Terrain, TileShare, Timing
+from locoenvs.tasks.robots import ROBOTS
+from locoenvs.tasks.robots.anymal_c import ANYMAL_C
+from locoenvs.tasks.task import Task, Terrain, TileShare, Timing
 
 DEFAULTS = np.array([joint.default for joint in ANYMAL_C.joints])
 WEIGHT = 9.81 * ANYMAL_C.mass

@@ -9,8 +9,8 @@ import pytest
 from locoenvs.backends.mujoco.model import compile_model
 from locoenvs.backends.mujoco.render import Renderer
 from locoenvs.mdp.terrain import build
-from locoenvs.task.robots.anymal_c import ANYMAL_C
-from locoenvs.task.task import Task, Terrain, TileShare
+from locoenvs.tasks.robots.anymal_c import ANYMAL_C
+from locoenvs.tasks.task import Task, Terrain, TileShare
 
 PLANE = Task(robot=ANYMAL_C, terrain=Terrain(kind="plane"))
 STAIRS = Task(

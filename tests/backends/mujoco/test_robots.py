@@ -10,9 +10,9 @@ import pytest
 
 from kinematics import default_frames
 from locoenvs.envs.vector import LocoVectorEnv
-from locoenvs.task.recipes import task as recipe_task
-from locoenvs.task.robots import ROBOTS
-from locoenvs.task.task import Pushes, Randomization, Start, Task, Timing
+from locoenvs.tasks.recipes import task as recipe_task
+from locoenvs.tasks.robots import ROBOTS
+from locoenvs.tasks.task import Pushes, Randomization, Start, Task, Timing
 
 QUADRUPEDS = ["AnymalB", "AnymalC", "AnymalCArm", "A1"]
 

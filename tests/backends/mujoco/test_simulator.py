@@ -18,8 +18,8 @@ from locoenvs.mdp.actuators import PD
 from locoenvs.mdp.observations import observe
 from locoenvs.mdp.state import Readout
 from locoenvs.mdp.terrain import build
-from locoenvs.task.recipes import task as recipe_task
-from locoenvs.task.task import Pushes, Randomization, Start, Task, Terrain, Timing
+from locoenvs.tasks.recipes import task as recipe_task
+from locoenvs.tasks.task import Pushes, Randomization, Start, Task, Terrain, Timing
 
 FLAT = recipe_task(ROBOT, "flat", actuator="pd")
 YAWED_120 = (0.5, 0.0, 0.0, 0.8660254)

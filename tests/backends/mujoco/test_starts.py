@@ -12,7 +12,7 @@ from locoenvs.envs.registration import IDS
 from locoenvs.envs.registration import task as task_of
 from locoenvs.envs.vector import LocoVectorEnv
 from locoenvs.mdp.terrain import _TILES, ground_height
-from locoenvs.task.task import Curriculum, TileKind, TileShare
+from locoenvs.tasks.task import Curriculum, TileKind, TileShare
 
 KINDS: tuple[TileKind, ...] = tuple(_TILES)
 

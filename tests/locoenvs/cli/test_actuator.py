@@ -12,8 +12,8 @@ import pytest
 
 from locoenvs.cli import actuator as cli_actuator
 from locoenvs.cli.main import main
-from locoenvs.task import drive
-from locoenvs.task.drive import Network
+from locoenvs.tasks import drive
+from locoenvs.tasks.drive import Network
 from locoenvs.tools.drive_fit import Fit
 
 pytest.importorskip("matplotlib")

@@ -11,7 +11,7 @@ from fake import BIPED
 from locoenvs.envs import engines
 from locoenvs.install import line
 from locoenvs.mdp.terrain import build
-from locoenvs.task.task import Task, Terrain
+from locoenvs.tasks.task import Task, Terrain
 
 TASK = Task(BIPED, terrain=Terrain(kind="plane"))
 GROUND = build(TASK.terrain)

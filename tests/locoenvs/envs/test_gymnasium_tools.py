@@ -17,7 +17,7 @@ from gymnasium import wrappers
 from gymnasium.wrappers import vector
 
 from locoenvs.envs.registration import task as task_of
-from locoenvs.task.task import Timing
+from locoenvs.tasks.task import Timing
 
 pytest.importorskip("mujoco")
 

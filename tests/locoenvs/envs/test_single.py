@@ -18,9 +18,9 @@ import locoenvs  # noqa: F401
 from locoenvs.backends.mujoco.simulator import MujocoSimulator
 from locoenvs.envs.single import LocoEnv
 from locoenvs.envs.vector import LocoVectorEnv
-from locoenvs.task.recipes import task as recipe_task
-from locoenvs.task.robots import ROBOTS
-from locoenvs.task.task import Task, Terrain, Timing
+from locoenvs.tasks.recipes import task as recipe_task
+from locoenvs.tasks.robots import ROBOTS
+from locoenvs.tasks.task import Task, Terrain, Timing
 
 ENV_ID = "Loco/AnymalC-Flat-v0"
 FLAT = recipe_task(ROBOTS["AnymalC"], "flat")

@@ -28,9 +28,9 @@ from locoenvs.envs.registration import task as task_of
 from locoenvs.envs.vector import LocoVectorEnv
 from locoenvs.mdp.state import Readout
 from locoenvs.numerics import rows
-from locoenvs.task.recipes import task as recipe_task
-from locoenvs.task.robots import ROBOTS
-from locoenvs.task.task import (
+from locoenvs.tasks.recipes import task as recipe_task
+from locoenvs.tasks.robots import ROBOTS
+from locoenvs.tasks.task import (
     Curriculum,
     Noise,
     Observations,

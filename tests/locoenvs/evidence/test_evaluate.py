@@ -21,7 +21,7 @@ from locoenvs.mdp.state import Readout
 from locoenvs.mdp.step import initial
 from locoenvs.mdp.terrain import build
 from locoenvs.numerics import rng
-from locoenvs.task.task import (
+from locoenvs.tasks.task import (
     Commands,
     Curriculum,
     Noise,

@@ -17,7 +17,7 @@ from locoenvs.mdp.curriculum import first_level
 from locoenvs.mdp.mdp import prepare
 from locoenvs.mdp.terrain import HeightMap, build, ground_height
 from locoenvs.numerics import rng
-from locoenvs.task.task import Curriculum, PenaltySchedule
+from locoenvs.tasks.task import Curriculum, PenaltySchedule
 
 HASHES = {"flat": "23bfe5f3ccdd", "rough": "fc43c8faa9c2", "crossing": "66e141b17e3d"}
 """A panel is never edited: one that measures something else gets another name."""

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from locoenvs.evidence.pictures import terrain_picture
-from locoenvs.task.task import Terrain, TileShare
+from locoenvs.tasks.task import Terrain, TileShare
 
 image = pytest.importorskip("matplotlib.image", reason="matplotlib is not installed")
 

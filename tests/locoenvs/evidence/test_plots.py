@@ -12,7 +12,7 @@ pytest.importorskip("matplotlib")
 from locoenvs.evidence import plots
 from locoenvs.evidence.evaluate import Result, wilson
 from locoenvs.evidence.plots import learning_picture, success_picture
-from locoenvs.task.task import Terrain
+from locoenvs.tasks.task import Terrain
 
 TERRAIN = Terrain(levels=3)
 

@@ -11,7 +11,7 @@ import pytest
 from fake import BIPED, FakeSimulator
 from locoenvs.envs import engines
 from locoenvs.evidence.video import Leg, _read, contact_sheet, record
-from locoenvs.task.task import Observations, Task, Terrain
+from locoenvs.tasks.task import Observations, Task, Terrain
 
 pytest.importorskip("imageio_ffmpeg")
 pytest.importorskip("PIL")

@@ -20,8 +20,8 @@ from locoenvs.envs.registration import task as task_of
 from locoenvs.envs.vector import LocoVectorEnv
 from locoenvs.mdp.actuators import LSTM, PD, actuator_of
 from locoenvs.numerics import compiled, kernels
-from locoenvs.task.drive import GATES, Layer, Network, load
-from locoenvs.task.task import LSTMActuator
+from locoenvs.tasks.drive import GATES, Layer, Network, load
+from locoenvs.tasks.task import LSTMActuator
 
 NAMESPACES: dict[str, ModuleType] = {"numpy": numpy_xp, "torch": torch_xp, "jax": jnp}
 LIMITS = [80.0] * 12

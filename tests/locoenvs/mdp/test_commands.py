@@ -15,7 +15,7 @@ from locoenvs.mdp.mdp import Mdp, prepare
 from locoenvs.mdp.terrain import build
 from locoenvs.numerics import rng
 from locoenvs.numerics.rotation import from_heading
-from locoenvs.task.task import Commands, Observations, Task, Terrain
+from locoenvs.tasks.task import Commands, Observations, Task, Terrain
 
 ASKED = Commands(forward=(-0.5, 1.5), sideways=(0.1, 0.3), heading=(-1.0, 2.0), yaw_rate=(-0.2, 0.4), minimum_speed=0.0)
 KEY = rng.robot_key(3, 0, np.arange(400, dtype=np.int32), 128)

@@ -15,7 +15,7 @@ from locoenvs.mdp.state import Episodes
 from locoenvs.mdp.step import initial, reset
 from locoenvs.mdp.terrain import build
 from locoenvs.numerics import rng
-from locoenvs.task.task import Curriculum, Observations, Task, Terrain, TileShare
+from locoenvs.tasks.task import Curriculum, Observations, Task, Terrain, TileShare
 
 GROUND = Terrain(levels=4, columns=2, border=2.0, shares=(TileShare("flat", 1.0),))
 

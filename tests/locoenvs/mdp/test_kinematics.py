@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from locoenvs.mdp.kinematics import frames, sphere_centers
-from locoenvs.task.robot import Robot
-from locoenvs.task.robots import ROBOTS
+from locoenvs.tasks.robot import Robot
+from locoenvs.tasks.robots import ROBOTS
 
 
 def expected(robot: Robot, angles: np.ndarray) -> np.ndarray:

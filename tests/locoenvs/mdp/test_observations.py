@@ -17,7 +17,7 @@ from locoenvs.mdp.step import initial
 from locoenvs.mdp.terrain import build
 from locoenvs.numerics import rng
 from locoenvs.numerics.rotation import from_heading
-from locoenvs.task.task import HeightScan, Noise, Observations, Task, Terrain, TileShare
+from locoenvs.tasks.task import HeightScan, Noise, Observations, Task, Terrain, TileShare
 
 WIDTHS = Noise(
     linear_velocity=0.1, angular_velocity=0.2, gravity=0.05, joint_position=0.01, joint_velocity=1.5, height=0.07

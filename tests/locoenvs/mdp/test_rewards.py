@@ -15,7 +15,7 @@ from locoenvs.mdp.mdp import Mdp, prepare
 from locoenvs.mdp.rewards import Step, reward_terms
 from locoenvs.mdp.state import Readout
 from locoenvs.mdp.terrain import build
-from locoenvs.task.task import Observations, PenaltySchedule, Rewards, RewardWeights, Task, Terrain
+from locoenvs.tasks.task import Observations, PenaltySchedule, Rewards, RewardWeights, Task, Terrain
 
 DT = 0.02
 

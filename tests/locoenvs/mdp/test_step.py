@@ -19,8 +19,8 @@ from locoenvs.mdp.terrain import build, ground_height, map_of
 from locoenvs.numerics import rng, rows
 from locoenvs.numerics.arrays import convert
 from locoenvs.numerics.rotation import rotate
-from locoenvs.task.robot import Body, Sphere
-from locoenvs.task.task import (
+from locoenvs.tasks.robot import Body, Sphere
+from locoenvs.tasks.task import (
     Curriculum,
     HeightScan,
     Observations,

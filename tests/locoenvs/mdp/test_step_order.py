@@ -17,7 +17,7 @@ from locoenvs.mdp.terrain import build
 from locoenvs.numerics import rng
 from locoenvs.numerics.arrays import Array
 from locoenvs.numerics.rotation import from_heading, heading
-from locoenvs.task.task import (
+from locoenvs.tasks.task import (
     Commands,
     Curriculum,
     Observations,

@@ -20,8 +20,8 @@ from locoenvs.mdp.symmetry import Mirror, images, mirror
 from locoenvs.mdp.terrain import HeightMap, build
 from locoenvs.numerics import rows
 from locoenvs.numerics.rotation import from_heading
-from locoenvs.task.robot import Robot
-from locoenvs.task.task import Commands, Curriculum, Randomization, Start, Task, Terrain
+from locoenvs.tasks.robot import Robot
+from locoenvs.tasks.task import Commands, Curriculum, Randomization, Start, Task, Terrain
 
 FLAT, ROUGH = "Loco/AnymalC-Flat-v0", "Loco/AnymalC-Rough-v0"
 ACROSS = np.array([1, -1, 1], np.float32)

@@ -20,7 +20,7 @@ from locoenvs.mdp.terrain import (
     least_border,
     map_of,
 )
-from locoenvs.task.task import Terrain, TileKind, TileShare
+from locoenvs.tasks.task import Terrain, TileKind, TileShare
 
 LEVELS = range(10)
 KINDS: tuple[TileKind, ...] = (

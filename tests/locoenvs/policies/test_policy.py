@@ -20,8 +20,8 @@ from fake import BIPED
 from locoenvs.mdp.layout import layout
 from locoenvs.policies import mlp
 from locoenvs.policies.policy import Policy, load_policy, save_policy
-from locoenvs.task.robot import Body, Robot
-from locoenvs.task.task import HeightScan, Noise, Observations, Task, Terrain, Timing, hash_of
+from locoenvs.tasks.robot import Body, Robot
+from locoenvs.tasks.task import HeightScan, Noise, Observations, Task, Terrain, Timing, hash_of
 
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")

@@ -11,7 +11,7 @@ import torch
 from array_api_compat import numpy as xp
 
 from locoenvs.mdp.actuators import LSTM
-from locoenvs.task import drive
+from locoenvs.tasks import drive
 from locoenvs.tools.drive_fit import fit, from_torchscript, response
 from locoenvs.tools.excitation import Log, excite, read_log
 

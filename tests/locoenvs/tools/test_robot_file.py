@@ -14,14 +14,14 @@ import pytest
 
 from locoenvs.cli import robot as cli_robot
 from locoenvs.cli.main import main
-from locoenvs.task.robot import Robot
-from locoenvs.task.robots import ROBOTS
-from locoenvs.task.suite import SuiteRobot
+from locoenvs.tasks.robot import Robot
+from locoenvs.tasks.robots import ROBOTS
+from locoenvs.tasks.suite import SuiteRobot
 from locoenvs.tools import robot_check, robot_file
 from locoenvs.tools.robot_check import check_robot
 from locoenvs.tools.robot_file import Description, read_robot, write_data_file
 
-FILE = """from locoenvs.task.robot import Body, Joint, Robot, Sphere
+FILE = """from locoenvs.tasks.robot import Body, Joint, Robot, Sphere
 
 BASE = Body("base", None, (0, 0, 0), 5.0, (0, 0, 0), (0.1, 0.1, 0.1, 0, 0, 0))
 LEG = Body(
@@ -52,7 +52,7 @@ def test_a_data_file_is_read_with_or_without_a_suite(tmp_path: Path) -> None:
     assert plain.robot.name == "toy" and plain.suite.weights == {}
     more = (
         FILE
-        + 'from locoenvs.task.suite import SuiteRobot\nSUITE = SuiteRobot("Toy", ROBOT, weights={"collisions": -2})\n'
+        + 'from locoenvs.tasks.suite import SuiteRobot\nSUITE = SuiteRobot("Toy", ROBOT, weights={"collisions": -2})\n'
     )
     (tmp_path / "toy.py").write_text(more)
     assert read_robot(tmp_path / "toy.py").suite.weights == {"collisions": -2}

@@ -9,7 +9,7 @@ from typing import IO
 
 import pytest
 
-from locoenvs.task.documents import write_atomically
+from locoenvs.tasks.documents import write_atomically
 from locoenvs.training.run import Run
 
 

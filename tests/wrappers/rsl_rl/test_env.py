@@ -19,7 +19,7 @@ from tensordict import TensorDict
 import locoenvs  # noqa: F401
 from locoenvs.envs.registration import task
 from locoenvs.envs.vector import LocoVectorEnv
-from locoenvs.task.task import Task, Timing
+from locoenvs.tasks.task import Task, Timing
 from locoenvs.wrappers.ppo import PPOConfig
 from locoenvs.wrappers.rsl_rl import RslRlVecEnv, rsl_rl_config
 

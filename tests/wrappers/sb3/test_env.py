@@ -17,7 +17,7 @@ from stable_baselines3 import SAC
 from circle import Circle
 from locoenvs.envs.registration import task
 from locoenvs.envs.vector import LocoVectorEnv
-from locoenvs.task.task import Timing
+from locoenvs.tasks.task import Timing
 from locoenvs.wrappers.sb3 import Sb3VecEnv
 
 FLAT = "Loco/AnymalC-Flat-v0"

@@ -1,5 +1,5 @@
 """The robots of the suite. Each is one module of this package, or of another one that names it as an entry point of the
-group ``locoenvs.task.robots``, whose ``SUITE`` is a :class:`locoenvs.task.suite.SuiteRobot`."""
+group ``locoenvs.tasks.robots``, whose ``SUITE`` is a :class:`locoenvs.tasks.suite.SuiteRobot`."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import warnings
 from importlib.metadata import EntryPoint
 
 from locoenvs.install import plugins
-from locoenvs.task.robot import Robot
-from locoenvs.task.suite import SuiteRobot
+from locoenvs.tasks.robot import Robot
+from locoenvs.tasks.suite import SuiteRobot
 
 GROUP = "locoenvs.robots"
 

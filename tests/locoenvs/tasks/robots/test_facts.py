@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from kinematics import default_frames, frames, matrix
-from locoenvs.task.robots import ROBOTS
-from locoenvs.task.robots.anymal_c import ANYMAL_C
-from locoenvs.task.robots.anymal_c_arm import ANYMAL_C_ARM
+from locoenvs.tasks.robots import ROBOTS
+from locoenvs.tasks.robots.anymal_c import ANYMAL_C
+from locoenvs.tasks.robots.anymal_c_arm import ANYMAL_C_ARM
 
 Numbers = tuple[float, ...]
 
@@ -263,7 +263,7 @@ def test_the_arm_adds_a_fifth_to_anymal_c_and_nothing_else() -> None:
 
 def test_the_arm_is_the_sum_of_its_links() -> None:
     """Mass, center and inertia against 200 slices of each link's solid cylinder."""
-    from locoenvs.task.robots.anymal_c_arm import _LINKS
+    from locoenvs.tasks.robots.anymal_c_arm import _LINKS
 
     points, masses, own = [], [], np.zeros((3, 3))
     for mass, start, end, radius in _LINKS:

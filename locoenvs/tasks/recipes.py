@@ -7,10 +7,10 @@ import difflib
 from collections.abc import Callable
 from typing import Literal, get_args
 
-from locoenvs.task import drive
-from locoenvs.task.robot import Robot
-from locoenvs.task.robots import suite_of
-from locoenvs.task.task import (
+from locoenvs.tasks import drive
+from locoenvs.tasks.robot import Robot
+from locoenvs.tasks.robots import suite_of
+from locoenvs.tasks.task import (
     Commands,
     Curriculum,
     HeightScan,

@@ -19,9 +19,9 @@ import numpy as np
 import pydantic.dataclasses
 from pydantic import JsonValue, TypeAdapter
 
-from locoenvs.task import documents
-from locoenvs.task.documents import write_atomically
-from locoenvs.task.robot import CONFIG
+from locoenvs.tasks import documents
+from locoenvs.tasks.documents import write_atomically
+from locoenvs.tasks.robot import CONFIG
 
 FORMAT, FORMAT_VERSION = "locoenvs.drive", 1
 
@@ -192,7 +192,7 @@ _FILE: TypeAdapter[_File] = TypeAdapter(_File)
 @cache
 def load(name: str) -> Network:
     """The network of that name in the suite, or in the file of that path. Raises ValueError if there is none."""
-    shipped = resources.files("locoenvs.task") / "drives" / f"{name}.json"
+    shipped = resources.files("locoenvs.tasks") / "drives" / f"{name}.json"
     if "/" not in name and shipped.is_file():
         return Network.from_json(shipped.read_bytes())
     path = Path(name)
@@ -203,7 +203,7 @@ def load(name: str) -> Network:
 
 def names() -> list[str]:
     """The networks of the suite."""
-    folder = resources.files("locoenvs.task") / "drives"
+    folder = resources.files("locoenvs.tasks") / "drives"
     files = folder.iterdir() if folder.is_dir() else iter(())
     return sorted(file.name.removesuffix(".json") for file in files if file.name.endswith(".json"))
 

@@ -12,9 +12,9 @@ from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from fake import BIPED
-from locoenvs.task import documents
-from locoenvs.task.robot import CONFIG
-from locoenvs.task.task import Task
+from locoenvs.tasks import documents
+from locoenvs.tasks.robot import CONFIG
+from locoenvs.tasks.task import Task
 
 
 @dataclass(frozen=True, config=CONFIG)

@@ -7,7 +7,7 @@ import pytest
 
 import kinematics
 from kinematics import Frames, matrix
-from locoenvs.task.robots.anymal_c import ANYMAL_C, LEGS
+from locoenvs.tasks.robots.anymal_c import ANYMAL_C, LEGS
 
 BODIES = {body.name: body for body in ANYMAL_C.bodies}
 

@@ -20,7 +20,7 @@ from locoenvs.envs.registration import IDS
 from locoenvs.envs.registration import task as task_of
 from locoenvs.envs.vector import LocoVectorEnv
 from locoenvs.mdp.terrain import build, map_of
-from locoenvs.task.task import (
+from locoenvs.tasks.task import (
     Commands,
     Curriculum,
     Pushes,

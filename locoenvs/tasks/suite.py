@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from locoenvs.task.robot import Robot
-from locoenvs.task.task import Range, Rewards, RewardWeights
+from locoenvs.tasks.robot import Robot
+from locoenvs.tasks.task import Range, Rewards, RewardWeights
 
 
 @dataclass(frozen=True)
@@ -14,8 +14,8 @@ class SuiteRobot:
     """A robot with its tasks ``Loco/<id>-Flat-v0`` and ``Loco/<id>-Rough-v0``.
 
     ``weights`` are the reward weights that differ from the paper's, on either ground; ``rewards`` the other fields of
-    :class:`locoenvs.task.task.Rewards` that do. ``payload`` kg is the range that the recipe legged_gym adds to the base.
-    ``drive`` is the network of its drives that ``actuator="lstm"`` means, see :mod:`locoenvs.task.drive`; None: it has none.
+    :class:`locoenvs.tasks.task.Rewards` that do. ``payload`` kg is the range that the recipe legged_gym adds to the base.
+    ``drive`` is the network of its drives that ``actuator="lstm"`` means, see :mod:`locoenvs.tasks.drive`; None: it has none.
     """
 
     id: str

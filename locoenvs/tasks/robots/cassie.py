@@ -17,8 +17,8 @@ x is forward, y left, z up; at joint angle zero every frame is parallel to the p
 
 from __future__ import annotations
 
-from locoenvs.task.robot import ALONG_X, ALONG_Y, Body, Color, Joint, Robot, Sphere, Vector3, Visual
-from locoenvs.task.suite import SuiteRobot
+from locoenvs.tasks.robot import ALONG_X, ALONG_Y, Body, Color, Joint, Robot, Sphere, Vector3, Visual
+from locoenvs.tasks.suite import SuiteRobot
 
 SIDES = ("left", "right")
 

@@ -8,8 +8,8 @@ below 1 % of the moments and not mirrored there, are left out.
 
 from __future__ import annotations
 
-from locoenvs.task.robot import ALONG_X, ALONG_Y, Body, Color, Joint, Robot, Sphere, Vector3, Visual
-from locoenvs.task.suite import SuiteRobot
+from locoenvs.tasks.robot import ALONG_X, ALONG_Y, Body, Color, Joint, Robot, Sphere, Vector3, Visual
+from locoenvs.tasks.suite import SuiteRobot
 
 LEGS = ("LF", "LH", "RF", "RH")
 """Left and right, front and hind."""

@@ -5,8 +5,8 @@ x is forward, y left, z up; at joint angle zero every frame is parallel to the b
 
 from __future__ import annotations
 
-from locoenvs.task.robot import ALONG_X, ALONG_Y, Body, Color, Joint, Robot, Sphere, Vector3, Visual
-from locoenvs.task.suite import SuiteRobot
+from locoenvs.tasks.robot import ALONG_X, ALONG_Y, Body, Color, Joint, Robot, Sphere, Vector3, Visual
+from locoenvs.tasks.suite import SuiteRobot
 
 LEGS = ("FL", "FR", "RL", "RR")
 """Front and rear, left and right."""

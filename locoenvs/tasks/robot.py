@@ -1,6 +1,6 @@
 """What a robot is: bodies, joints, contact spheres and visuals, as data.
 
-A robot is one file under :mod:`locoenvs.task.robots` that builds a :class:`Robot`. Every backend compiles its own model
+A robot is one file under :mod:`locoenvs.tasks.robots` that builds a :class:`Robot`. Every backend compiles its own model
 from it, so the same numbers reach every engine. All quantities are SI; quaternions are wxyz.
 """
 

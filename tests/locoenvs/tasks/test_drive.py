@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from locoenvs.task import drive
-from locoenvs.task.drive import Network
+from locoenvs.tasks import drive
+from locoenvs.tasks.drive import Network
 
-ANYDRIVE = (resources.files("locoenvs.task") / "drives" / "anydrive.json").read_text()
+ANYDRIVE = (resources.files("locoenvs.tasks") / "drives" / "anydrive.json").read_text()
 
 
 def changed(path: str, value: object) -> str:

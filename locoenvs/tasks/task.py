@@ -2,7 +2,7 @@
 
 A :class:`Task` says what a robot must do and nothing about how physics is computed or who learns. It survives a round
 trip through JSON and has a content hash, which every recipe, ledger, panel and policy carries. Two recipes of the
-values are built in, :func:`locoenvs.task.recipes.paper` and :func:`locoenvs.task.recipes.legged_gym`.
+values are built in, :func:`locoenvs.tasks.recipes.paper` and :func:`locoenvs.tasks.recipes.legged_gym`.
 
 "The paper" is Rudin et al., *Learning to Walk in Minutes Using Massively Parallel Deep Reinforcement Learning*, CoRL
 2021; section numbers refer to it.
@@ -19,8 +19,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
-from locoenvs.task import documents
-from locoenvs.task.robot import CONFIG, Angle, Name, NonNegative, Number, Place, Positive, Robot
+from locoenvs.tasks import documents
+from locoenvs.tasks.robot import CONFIG, Angle, Name, NonNegative, Number, Place, Positive, Robot
 
 Range = tuple[Number, Number]
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -351,7 +351,7 @@ class PDActuator:
 
 @dataclass(frozen=True, config=CONFIG)
 class LSTMActuator:
-    """The drives' own dynamics, learned: a network of :mod:`locoenvs.task.drive` at every physics step, clipped at each
+    """The drives' own dynamics, learned: a network of :mod:`locoenvs.tasks.drive` at every physics step, clipped at each
     joint's limit. ``network`` is its name in the suite or its file, ``hash`` that of its numbers. Gains play no part."""
 
     network: Annotated[str, Field(max_length=1000)]

@@ -6,8 +6,8 @@ The four legs are one leg, mirrored: the published legs differ from it by less t
 
 from __future__ import annotations
 
-from locoenvs.task.robot import ALONG_X, ALONG_Y, Body, Color, Joint, Robot, Sphere, Vector3, Visual
-from locoenvs.task.suite import SuiteRobot
+from locoenvs.tasks.robot import ALONG_X, ALONG_Y, Body, Color, Joint, Robot, Sphere, Vector3, Visual
+from locoenvs.tasks.suite import SuiteRobot
 
 LEGS = ("LF", "LH", "RF", "RH")
 """Left and right, front and hind."""

@@ -9,9 +9,9 @@ from __future__ import annotations
 import dataclasses
 import math
 
-from locoenvs.task.robot import Body, Color, Robot, Sphere, Vector3, Visual
-from locoenvs.task.robots.anymal_c import ANYMAL_C
-from locoenvs.task.suite import SuiteRobot
+from locoenvs.tasks.robot import Body, Color, Robot, Sphere, Vector3, Visual
+from locoenvs.tasks.robots.anymal_c import ANYMAL_C
+from locoenvs.tasks.suite import SuiteRobot
 
 _LIGHT: Color = (0.72, 0.73, 0.75, 1.0)
 _DARK: Color = (0.13, 0.13, 0.15, 1.0)
