@@ -11,7 +11,7 @@ from typing import Annotated
 import tyro
 from rich.progress import Progress
 
-from locoenvs.cli import terminal
+from locoenvs import terminal
 from locoenvs.machine import versions
 from locoenvs.tasks import drive
 from locoenvs.tasks.drive import Network

@@ -20,9 +20,9 @@ from rich.table import Table
 from rich.text import Text
 
 import locoenvs
+from locoenvs import terminal
 from locoenvs.cli import actuator as cli_actuator
 from locoenvs.cli import robot as cli_robot
-from locoenvs.cli import terminal
 from locoenvs.envs import engines
 from locoenvs.envs.registration import IDS
 from locoenvs.envs.registration import task as task_of

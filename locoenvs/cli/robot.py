@@ -13,8 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from locoenvs import install
-from locoenvs.cli import terminal
+from locoenvs import install, terminal
 from locoenvs.tools.robot_check import check_robot
 from locoenvs.tools.robot_file import read_robot, write_data_file
 

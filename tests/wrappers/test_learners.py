@@ -32,6 +32,7 @@ from locoenvs.training import learners
 from locoenvs.training.run import Run
 from locoenvs.wrappers import training
 from locoenvs.wrappers.ppo import PPOConfig
+from locoenvs.wrappers.recipe import ppo_of
 from runs import MEASURED, same
 
 FLAT = "Loco/AnymalC-Flat-v0"
@@ -206,7 +207,7 @@ def test_the_exported_policy_is_the_learners_own_network_and_symmetric(run: Run,
     recipe = run.recipe()
     own: Task = Task.from_json(json.dumps(recipe["task"]))
     kind = getattr(importlib.import_module(f"locoenvs.wrappers.{module}"), name)
-    trained = training.Training(kind, run, own, training._ppo(recipe["ppo"]), recipe, resume=True).learner
+    trained = training.Training(kind, run, own, ppo_of(recipe["ppo"]), recipe, resume=True).learner
     observation = torch.randn(16, 48, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         expected = np.asarray(MEANS[learner](trained, observation))

@@ -31,6 +31,7 @@ from locoenvs.policies.policy import load_policy, save_policy
 from locoenvs.training.run import Run
 from locoenvs.training.settings import TrainSettings
 from locoenvs.wrappers import training
+from locoenvs.wrappers.recipe import START_STD
 from locoenvs.wrappers.rsl_rl import train
 from runs import MEASURED, same
 
@@ -375,7 +376,7 @@ def test_a_run_can_start_from_a_policy_of_other_ground(tmp_path: Path, monkeypat
     rough = trained(tmp_path / "rough", 1, ROUGH, start_from=str(flat.policy))
     recipe = rough.recipe()
     assert recipe["start_from"]["sha256"] == policy.sha256 and recipe["start_from"]["environment"] == FLAT
-    assert recipe["ppo"]["initial_std"] == training.START_STD
+    assert recipe["ppo"]["initial_std"] == START_STD
     begun = load_policy(rough.policy)
     seen = torch.randn(4, begun.document["observation"]["size"], generator=torch.Generator().manual_seed(0)).numpy()
     assert abs(begun(seen) - policy(seen[:, : policy.document["observation"]["size"]])).max() < 1e-4

@@ -28,6 +28,7 @@ from locoenvs.wrappers import training
 from locoenvs.wrappers.brax.env import BraxEnv
 from locoenvs.wrappers.brax.ppo import brax_config, timeout_loss
 from locoenvs.wrappers.flax_networks import from_layers, from_tensors, layers, sides, to_tensors
+from locoenvs.wrappers.learner import Update
 from locoenvs.wrappers.metered import MeteredEnv
 from locoenvs.wrappers.ppo import PPOConfig
 
@@ -56,7 +57,7 @@ class BraxLearner:
             env.state = self.state.pipeline_state
         self._rollout, self._learn = jax.jit(self._rollout_of), jax.jit(self._learned)
 
-    def update(self) -> training.Update:
+    def update(self) -> Update:
         self.key, rollout, learning = jax.random.split(self.key, 3)
         begun = time.perf_counter()
         self.state, data = jax.block_until_ready(self._rollout(self.parameters, self.state, rollout))
@@ -72,7 +73,7 @@ class BraxLearner:
         losses = {name: float(metrics[theirs]) for name, theirs in parts.items()}
         if self.ppo.entropy:
             losses["entropy"] = -float(metrics["entropy_loss"]) / self.ppo.entropy
-        return training.Update(
+        return Update(
             learning_seconds=spent,
             losses=losses,
             learning_rate=float(self.optimizing[-1].hyperparams["learning_rate"]),

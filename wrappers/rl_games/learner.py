@@ -20,6 +20,7 @@ from locoenvs.policies.policy import Layer
 from locoenvs.tasks.task import Task
 from locoenvs.training.settings import TrainSettings
 from locoenvs.wrappers import training
+from locoenvs.wrappers.learner import Update
 from locoenvs.wrappers.networks import layers, set_layers
 from locoenvs.wrappers.ppo import PPOConfig
 from locoenvs.wrappers.rl_games.env import RlGamesVecEnv
@@ -37,7 +38,7 @@ class RlGamesLearner:
         self.env = RlGamesVecEnv(env, seed)
         self.agent = built(self.env, rl_games_config(ppo, "given", mirror, str(self.env.device), seed)["params"])
 
-    def update(self) -> training.Update:
+    def update(self) -> Update:
         agent = self.agent
         agent.update_epoch()
         _, _, seconds, _, surrogate, value, _, entropy, kl, rate, _ = agent.train_epoch()
@@ -45,7 +46,7 @@ class RlGamesLearner:
         agent.frame += agent.curr_frames
         value = [agent.central_loss] if agent.has_central_value else value
         parts = {"surrogate": surrogate, "value": value, "entropy": entropy, "kl": kl}
-        return training.Update(
+        return Update(
             learning_seconds=seconds,
             losses={name: sum(float(part) for part in values) / len(values) for name, values in parts.items()},
             learning_rate=float(rate),

@@ -17,6 +17,7 @@ from locoenvs.policies.policy import Layer
 from locoenvs.tasks.task import Task
 from locoenvs.training.settings import TrainSettings
 from locoenvs.wrappers import training
+from locoenvs.wrappers.learner import Update
 from locoenvs.wrappers.networks import layers, set_layers
 from locoenvs.wrappers.ppo import PPOConfig
 from locoenvs.wrappers.rsl_rl.env import RslRlVecEnv
@@ -40,7 +41,7 @@ class RslRlLearner:
         self.algorithm = made
         self.algorithm.train_mode()
 
-    def update(self) -> training.Update:
+    def update(self) -> Update:
         observation = self.env.get_observations()
         with torch.inference_mode():
             for _ in range(self.ppo.horizon):
@@ -49,7 +50,7 @@ class RslRlLearner:
             begun = time.perf_counter()
             self.algorithm.compute_returns(observation)
         losses = self.algorithm.update()
-        return training.Update(
+        return Update(
             learning_seconds=time.perf_counter() - begun,
             losses={name: float(value) for name, value in losses.items()},
             learning_rate=self.algorithm.learning_rate,

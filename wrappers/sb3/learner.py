@@ -15,6 +15,7 @@ from locoenvs.policies.policy import Layer
 from locoenvs.tasks.task import Task
 from locoenvs.training.settings import TrainSettings
 from locoenvs.wrappers import training
+from locoenvs.wrappers.learner import Update
 from locoenvs.wrappers.networks import layers, set_layers
 from locoenvs.wrappers.ppo import PPOConfig
 from locoenvs.wrappers.sb3.env import Sb3VecEnv
@@ -34,14 +35,14 @@ class Sb3Learner:
         self.model = TimeoutPPO(env=adapter, device=env.device or "cpu", **sb3_config(ppo, mirror))
         _, self.callback = self.model._setup_learn(ppo.samples_per_update * ppo.updates)  # resets the environment
 
-    def update(self) -> training.Update:
+    def update(self) -> Update:
         model = self.model
         model.collect_rollouts(model.env, self.callback, model.rollout_buffer, n_rollout_steps=self.ppo.horizon)
         begun = time.perf_counter()
         model.train()
         spent = time.perf_counter() - begun
         seen = model.logger.name_to_value
-        return training.Update(
+        return Update(
             learning_seconds=spent,
             losses={
                 "value": float(seen["train/value_loss"]),

@@ -16,6 +16,7 @@ from locoenvs.policies.policy import Layer
 from locoenvs.tasks.task import Task
 from locoenvs.training.settings import TrainSettings
 from locoenvs.wrappers import training
+from locoenvs.wrappers.learner import Update
 from locoenvs.wrappers.networks import layers, set_layers
 from locoenvs.wrappers.ppo import PPOConfig
 from locoenvs.wrappers.skrl.env import SkrlEnv
@@ -44,11 +45,11 @@ class SkrlLearner:
         self.agent.init()
         self.agent.enable_training_mode(True)
 
-    def update(self) -> training.Update:
+    def update(self) -> Update:
         rollout(self.env, self.agent, self.ppo.horizon - 1)
         begun = rollout(self.env, self.agent, 1)
         spent = time.perf_counter() - begun
-        return training.Update(
+        return Update(
             learning_seconds=spent,
             losses=losses(self.agent),
             learning_rate=self.agent.optimizer.param_groups[0]["lr"],

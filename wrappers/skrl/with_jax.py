@@ -34,6 +34,7 @@ from locoenvs.training.settings import TrainSettings
 from locoenvs.wrappers import training
 from locoenvs.wrappers.adapter import bare
 from locoenvs.wrappers.flax_networks import MLP, Side, from_layers, from_tensors, layers, sides, to_tensors
+from locoenvs.wrappers.learner import Update
 from locoenvs.wrappers.ppo import PPOConfig
 from locoenvs.wrappers.skrl.face import Face, spaces
 from locoenvs.wrappers.skrl.learner import losses, rollout
@@ -189,13 +190,13 @@ class SkrlJaxLearner:
         self.agent.init()
         self.agent.enable_training_mode(True)
 
-    def update(self) -> training.Update:
+    def update(self) -> Update:
         self.agent.policy._g_i = self.acted  # SKRL's count of draws, which a compilation raises too
         rollout(self.env, self.agent, self.ppo.horizon - 1)
         begun = rollout(self.env, self.agent, 1)
         spent = time.perf_counter() - begun
         self.acted += self.ppo.horizon
-        return training.Update(
+        return Update(
             learning_seconds=spent,
             losses=losses(self.agent),
             learning_rate=float(self.agent.policy_learning_rate),

@@ -1,0 +1,43 @@
+"""What a training writes beside its ledger: TensorBoard and Weights & Biases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from locoenvs import install
+from locoenvs.training.run import Run
+
+
+def tensorboard(run: Run, update: int) -> Any:
+    """A writer after ``update``: what an earlier one wrote beyond it is dropped."""
+    from torch.utils.tensorboard import SummaryWriter
+
+    return SummaryWriter(str(run.folder / "tensorboard"), purge_step=update + 1)
+
+
+def importwandb_run() -> Any:
+    try:
+        import wandb
+    except ImportError as error:
+        raise ImportError(f"--wandb needs wandb: {install.line('wandb')}") from error
+    return wandb
+
+
+def wandb_run(run: Run, recipe: dict[str, Any]) -> Any:
+    """A Weights & Biases run in the group of the run's name. WANDB_MODE=offline works without an account."""
+    wandb = importwandb_run()
+    name = run.folder.resolve().name
+    try:
+        return wandb.init(project="locoenvs", group=name, name=name, dir=str(run.folder), config=recipe)
+    except wandb.Error as error:
+        raise ValueError(f"Weights & Biases: {error}. Log in by `wandb login`, or set WANDB_MODE=offline") from error
+
+
+def scalars(line: dict[str, Any]) -> Iterator[tuple[str, float]]:
+    """The numbers of a ledger line with slash-separated names."""
+    for name, value in line.items():
+        if isinstance(value, dict):
+            yield from ((f"{name}/{key}", number) for key, number in value.items())
+        else:
+            yield name, value

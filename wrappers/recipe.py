@@ -1,0 +1,143 @@
+"""The recipe of a run: what it was asked for, what may change when it goes on, and how it is told."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+from rich.console import Console
+
+from locoenvs.machine import versions
+from locoenvs.mdp.symmetry import mirror
+from locoenvs.policies.policy import Layer, Policy
+from locoenvs.policies.transfer import layers_for
+from locoenvs.tasks.task import Task, hash_of
+from locoenvs.training.run import Run
+from locoenvs.training.settings import TrainSettings
+from locoenvs.wrappers.learner import Learner
+from locoenvs.wrappers.networks import check_symmetric
+from locoenvs.wrappers.ppo import PPOConfig, config
+from locoenvs.wrappers.validation import plan
+
+START_STD = 0.4
+"""Standard deviation of the actions of a run that starts from a policy."""
+
+
+def first_layers(start: Policy, task: Task, ppo: PPOConfig) -> tuple[list[Layer], PPOConfig]:
+    """The layers to begin with, and settings for networks of that shape that explore around what they can do."""
+    network = start.document["network"]
+    shape = {"hidden": tuple(network["hidden"]), "activation": network["activation"], "initial_std": START_STD}
+    layers = layers_for(start, task)
+    if ppo.mirror:
+        check_symmetric(layers, mirror(task))
+    return layers, dataclasses.replace(ppo, **shape)
+
+
+def versions_of(kind: type[Learner]) -> dict[str, str]:
+    return versions("locoenvs", "mujoco", "mujoco-mjx", "jax", "warp-lang", "torch", *kind.packages, "numpy")
+
+
+def check_same(recipe: dict[str, Any], env_id: str, task: Task | None, ppo: PPOConfig | None) -> None:
+    """Raise ValueError if the run to resume is of another environment, task or settings than those that are given."""
+    pairs: dict[str, tuple[Any, Any]] = {"environment": (env_id or recipe["environment"], recipe["environment"])}
+    if task is not None:
+        what = "robot {} on task {}"
+        made = what.format(recipe["task"]["robot"]["name"], recipe["task_hash"])
+        pairs["task"] = (what.format(task.robot.name, task.hash), made)
+    if ppo is not None:
+        free = {"updates"} | ({"hidden", "activation", "initial_std"} if recipe["start_from"] else set())
+        theirs = dataclasses.asdict(ppo_of(recipe["ppo"]))
+        own = dataclasses.asdict(ppo)
+        pairs |= {f"ppo.{name}": (own[name], theirs[name]) for name in own if name not in free}
+    for name, (asked, given) in pairs.items():
+        if asked != given:
+            raise ValueError(f"{name} {asked!r}: the run to resume has {given!r}. Start a new run, or resume another")
+
+
+def resumed_recipe(recipe: dict[str, Any], kind: type[Learner], settings: TrainSettings) -> dict[str, Any]:
+    """The recipe of a run to go on with. Only how long it trains may change, and that counts from the run's start."""
+    options = options_of(recipe)
+    fixed = {
+        "learner": (kind.name, recipe["learner"]),
+        "num_envs": (settings.num_envs, recipe["ppo"]["num_envs"]),
+        "recipe": (settings.recipe, recipe["task"]["recipe"]),
+        "actuator": (settings.actuator, recipe["task"]["actuator"]["kind"]),
+        "backend": (None if settings.backend == "auto" else settings.backend, recipe["backend"]),
+        "options": ({**options, **settings.options} if settings.options else None, options),
+        "seed": (settings.seed, recipe["seed"]),
+    }
+    for name, (asked, given) in fixed.items():
+        if asked not in (None, given):
+            raise ValueError(f"{name}={asked!r}: the run to resume has {given!r}. Leave it out, or start a new run")
+    recipe = dict(recipe)
+    if settings.updates is not None:
+        recipe["ppo"] = {**recipe["ppo"], "updates": settings.updates}
+    if settings.minutes is not None:
+        recipe["minutes"] = settings.minutes
+    if settings.validate_every is not None:
+        recipe["validation"] = plan(settings)
+    return recipe
+
+
+_OPTIONS_BEFORE: dict[str, dict[str, object]] = {
+    "mujoco": {"contact": "mujoco", "cone": "pyramidal"},
+    "mjx": {"cone": "pyramidal"},
+}
+"""What version 0.1.0, whose recipes do not tell, ran backends with where it differs from their options of today."""
+
+
+def options_of(recipe: dict[str, Any]) -> dict[str, Any]:
+    """The options of a run's backend."""
+    return dict(recipe["options"] if "options" in recipe else _OPTIONS_BEFORE.get(recipe["backend"], {}))
+
+
+def task_of_run(run: Run, recipe: dict[str, Any]) -> Task:
+    """The task of a run to go on with: what its recipe stores, which must be what the run began with."""
+    file = run.folder / "recipe.json"
+    if (found := hash_of(recipe["task"])) != recipe["task_hash"]:
+        raise ValueError(
+            f"{file} was changed: its task's hash is {found}, the run began with {recipe['task_hash']}. "
+            "Restore it, or start a new run"
+        )
+    return Task.from_json(json.dumps(recipe["task"]), str(file))
+
+
+def ppo_of(saved: dict[str, Any]) -> PPOConfig:
+    return PPOConfig(**{**saved, "hidden": tuple(saved["hidden"])})
+
+
+def print_recipe(console: Console, run: Run, recipe: dict[str, Any]) -> None:
+    ppo, shown, machine = recipe["ppo"], recipe["geometry"], recipe["hardware"]
+    network = "-".join(map(str, ppo["hidden"]))
+    lines = [
+        f"{recipe['environment']}: recipe {recipe['task']['recipe']}, task {recipe['task_hash']}, seed {recipe['seed']}",
+        f"{ppo['updates']} updates of {ppo['num_envs']} robots x {ppo['horizon']} steps: {shown['samples'] / 1e6:.1f} M samples, "
+        f"{shown['robot_seconds'] / 3600:.0f} robot-hours",
+        f"{recipe['learner']}: networks {network}, {ppo['epochs']} epochs of {ppo['minibatches']} minibatches",
+        f"backend {recipe['backend']} on {machine['cores']} cores of {machine['processor']}",
+        f"run folder {run.folder}, where recipe.json says the rest",
+    ]
+    console.print("\n".join(lines))
+
+
+def duration(line: dict[str, Any], ppo: PPOConfig, task: Task, recipe: dict[str, Any], left: float) -> str:
+    """How long all of it will take, once an update tells how fast this machine is. ``left`` s is what the recipe allows."""
+    rate = line["samples_per_second"]
+    needed = (ppo.updates - line["update"]) * ppo.samples_per_update / rate
+    said = f"about {time_in_words(min(needed, left))} from here"
+    if left < needed:
+        done = line["update"] + left * rate / ppo.samples_per_update
+        said += f", {done:.0f} of {ppo.updates} updates"
+    walk = config(dataclasses.replace(task, recipe="walk"))
+    shorter = walk.samples_per_update * walk.updates / rate
+    if task.recipe != "walk" and needed > 2 * shorter and recipe["backend"] == "mujoco":
+        said += f"; --recipe walk, made for a CPU, would take about {time_in_words(shorter)}"
+    return said
+
+
+def time_in_words(seconds: float) -> str:
+    """A duration in words."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
