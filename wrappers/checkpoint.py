@@ -41,6 +41,6 @@ def numpy_rng() -> dict[str, Any]:
     return {"keys": numbers, "position": int(position), "has_gauss": int(has_gauss), "gauss": float(gauss)}
 
 
-def setnumpy_rng(saved: dict[str, Any]) -> None:
+def set_numpy_rng(saved: dict[str, Any]) -> None:
     keys = saved["keys"].numpy().astype(np.uint32)
     np.random.set_state(("MT19937", keys, saved["position"], saved["has_gauss"], saved["gauss"]))

@@ -16,7 +16,7 @@ def tensorboard(run: Run, update: int) -> Any:
     return SummaryWriter(str(run.folder / "tensorboard"), purge_step=update + 1)
 
 
-def importwandb_run() -> Any:
+def import_wandb() -> Any:
     try:
         import wandb
     except ImportError as error:
@@ -26,7 +26,7 @@ def importwandb_run() -> Any:
 
 def wandb_run(run: Run, recipe: dict[str, Any]) -> Any:
     """A Weights & Biases run in the group of the run's name. WANDB_MODE=offline works without an account."""
-    wandb = importwandb_run()
+    wandb = import_wandb()
     name = run.folder.resolve().name
     try:
         return wandb.init(project="locoenvs", group=name, name=name, dir=str(run.folder), config=recipe)
