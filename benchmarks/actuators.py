@@ -17,10 +17,9 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from locoenvs.cli.main import POLICIES
 from locoenvs.envs.registration import make_vector
 from locoenvs.machine import measured_by
-from locoenvs.policies.policy import load_policy
+from locoenvs.policies.policy import POLICIES, load_policy
 from locoenvs.tasks.documents import write_atomically
 from locoenvs.tasks.recipes import ACTUATORS
 

@@ -46,7 +46,6 @@ from rich.console import Console
 from rich.table import Table
 
 from locoenvs.benchmarks import parity
-from locoenvs.cli.main import POLICIES
 from locoenvs.envs.registration import make_vector
 from locoenvs.envs.registration import task as task_of
 from locoenvs.envs.vector import LocoVectorEnv
@@ -55,7 +54,7 @@ from locoenvs.evidence.panel import load_panel
 from locoenvs.machine import hardware
 from locoenvs.numerics.arrays import convert
 from locoenvs.numerics.rows import named_arrays
-from locoenvs.policies.policy import Layer, load_policy
+from locoenvs.policies.policy import POLICIES, Layer, load_policy
 from locoenvs.tasks.documents import write_atomically
 from locoenvs.tasks.recipes import ActuatorKind
 from locoenvs.tasks.task import Task

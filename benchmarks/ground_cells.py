@@ -26,13 +26,12 @@ from rich.table import Table
 
 from locoenvs.backends.mujoco.model import compile_model
 from locoenvs.benchmarks.ground_contact import Case, ratio, with_cell
-from locoenvs.cli.main import POLICIES
 from locoenvs.envs.registration import task as task_of
 from locoenvs.evidence.evaluate import Estimate, Result, evaluate
 from locoenvs.evidence.panel import load_panel
 from locoenvs.machine import measured_by
 from locoenvs.mdp.terrain import map_of
-from locoenvs.policies.policy import load_policy
+from locoenvs.policies.policy import POLICIES, load_policy
 from locoenvs.tasks.documents import write_atomically
 from locoenvs.tasks.task import Task
 

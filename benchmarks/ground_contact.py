@@ -24,11 +24,10 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from locoenvs.cli.main import POLICIES
 from locoenvs.envs.registration import task as task_of
 from locoenvs.envs.vector import LocoVectorEnv
 from locoenvs.machine import measured_by
-from locoenvs.policies.policy import Policy, load_policy
+from locoenvs.policies.policy import POLICIES, Policy, load_policy
 from locoenvs.tasks.documents import write_atomically
 from locoenvs.tasks.task import Task
 

@@ -407,7 +407,7 @@ def main(
         native: The policy's result on native MuJoCo; evaluation.json beside it by default.
         out: File for the results, as JSON; a part that passed in it is not done again.
     """
-    from locoenvs.cli.main import POLICIES
+    from locoenvs.policies.policy import POLICIES
 
     console = Console()
     found = requirements.find()

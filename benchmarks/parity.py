@@ -31,7 +31,6 @@ from rich.console import Console
 from rich.table import Table
 
 from locoenvs import machine
-from locoenvs.cli.main import POLICIES
 from locoenvs.envs import engines
 from locoenvs.envs.registration import task as task_of
 from locoenvs.evidence.evaluate import evaluate
@@ -41,7 +40,7 @@ from locoenvs.mdp.mdp import prepare
 from locoenvs.mdp.state import Readout
 from locoenvs.mdp.terrain import ground_height, map_of
 from locoenvs.numerics.arrays import convert
-from locoenvs.policies.policy import load_policy
+from locoenvs.policies.policy import POLICIES, load_policy
 from locoenvs.tasks.documents import write_atomically
 from locoenvs.tasks.task import Task, Terrain, TileShare
 

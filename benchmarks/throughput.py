@@ -39,11 +39,10 @@ from rich.console import Console
 from rich.table import Table
 
 from locoenvs.backends.mujoco.simulator import MujocoSimulator
-from locoenvs.cli.main import POLICIES
 from locoenvs.envs.registration import make_vector
 from locoenvs.envs.registration import task as task_of
 from locoenvs.machine import cores, measured_by
-from locoenvs.policies.policy import load_policy
+from locoenvs.policies.policy import POLICIES, load_policy
 from locoenvs.tasks.documents import write_atomically
 from locoenvs.tasks.recipes import ActuatorKind
 

@@ -1,5 +1,5 @@
 """``python -m locoenvs``: the command ``locoenvs``, also where its script is not installed."""
 
-from locoenvs.cli.main import main
+from locoenvs.cli.app import main
 
 main()

@@ -26,7 +26,7 @@ def locoenvs(folder: Path, line: str) -> subprocess.CompletedProcess[str]:
     """Run a line of the page."""
     program, *arguments = line.partition("#")[0].split()
     assert program == "locoenvs"
-    return run(folder, "-m", "locoenvs.cli", *arguments)
+    return run(folder, "-m", "locoenvs", *arguments)
 
 
 @pytest.fixture(scope="module")

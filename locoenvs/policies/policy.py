@@ -31,12 +31,15 @@ from locoenvs.tasks.documents import write_atomically
 from locoenvs.tasks.robot import CONFIG
 from locoenvs.tasks.task import Task, hash_of
 
-__all__ = ["FILES", "FORMAT", "FORMAT_VERSION", "Layer", "Policy", "load_policy", "save_policy"]
+__all__ = ["FILES", "FORMAT", "FORMAT_VERSION", "POLICIES", "Layer", "Policy", "load_policy", "save_policy"]
 
 FORMAT, FORMAT_VERSION = "locoenvs.policy", 2
 """Version 1 had no frames, axes, heights, commands and drives in its description; it is read as if it did."""
 
 FILES = ("policy.onnx", "policy.json")
+
+POLICIES = Path(__file__).parent / "shipped"
+"""The policies that come with the package, in folders <robot>_<ground>; one more of the same adds what is its own."""
 
 
 @dataclass(frozen=True, config=CONFIG)

@@ -23,7 +23,7 @@ pytest.importorskip("onnxruntime")
 import torch
 
 from locoenvs import install
-from locoenvs.cli import main as cli
+from locoenvs.cli import app as cli
 from locoenvs.envs.registration import task
 from locoenvs.mdp.symmetry import mirror
 from locoenvs.policies.policy import load_policy

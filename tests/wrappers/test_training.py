@@ -25,7 +25,7 @@ pytest.importorskip("onnxruntime")
 
 import torch
 
-from locoenvs.cli import main as cli
+from locoenvs.cli import app as cli
 from locoenvs.envs.registration import task as task_of
 from locoenvs.policies.policy import load_policy, save_policy
 from locoenvs.training.run import Run

@@ -24,10 +24,10 @@ import pytest
 from locoenvs.backends.mujoco import contact as module
 from locoenvs.backends.mujoco.contact import Contact, install, mark
 from locoenvs.backends.mujoco.simulator import MujocoSimulator
-from locoenvs.cli.main import POLICIES
 from locoenvs.envs.registration import task as task_of
 from locoenvs.envs.vector import LocoVectorEnv
 from locoenvs.mdp.terrain import build, ground_height
+from locoenvs.policies.policy import POLICIES
 from locoenvs.tasks.task import Task, TileShare
 
 PLANE = task_of("Loco/AnymalC-Flat-v0", actuator="pd")

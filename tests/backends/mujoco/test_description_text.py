@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from locoenvs.backends.mujoco.description import read
-from locoenvs.cli.main import main
+from locoenvs.cli.app import main
 
 BODY = '<body name="b"><freejoint/>{}<geom size=".1"/><body name="c"><joint name="j"/><geom size=".1"/></body></body>'
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from locoenvs.cli import actuator as cli_actuator
-from locoenvs.cli.main import main
+from locoenvs.cli.app import main
 from locoenvs.tasks import drive
 from locoenvs.tasks.drive import Network
 from locoenvs.tools.drive_fit import Fit

@@ -102,7 +102,7 @@ def edit(folder: Path, **changes: object) -> None:
 def test_foreign_files_are_refused(tmp_path: Path) -> None:
     saved(tmp_path)
     edit(tmp_path, format="other")
-    with pytest.raises(ValueError, match="its format is 'other', not 'locoenvs.policies.policy'"):
+    with pytest.raises(ValueError, match="its format is 'other', not 'locoenvs.policy'"):
         load_policy(tmp_path)
     edit(tmp_path, format="locoenvs.policy", format_version=99)
     with pytest.raises(ValueError, match="format version 99"):

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from locoenvs.cli import robot as cli_robot
-from locoenvs.cli.main import main
+from locoenvs.cli.app import main
 from locoenvs.tasks.robot import Robot
 from locoenvs.tasks.robots import ROBOTS
 from locoenvs.tasks.suite import SuiteRobot

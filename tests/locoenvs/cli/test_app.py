@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import locoenvs
-from locoenvs.cli import main as cli
+from locoenvs.cli import app as cli
 from locoenvs.envs.registration import task
 from locoenvs.evidence import panel as panels
 from locoenvs.evidence.panel import load_panel

@@ -32,7 +32,7 @@ from locoenvs.evidence.panel import Panel, panel_of
 from locoenvs.evidence.pictures import terrain_picture
 from locoenvs.evidence.plots import learning_picture, success_picture
 from locoenvs.evidence.video import contact_sheet, record
-from locoenvs.policies.policy import FILES, Policy, load_policy
+from locoenvs.policies.policy import FILES, POLICIES, Policy, load_policy
 from locoenvs.tasks.documents import write_atomically
 from locoenvs.tasks.recipes import ActuatorKind
 from locoenvs.tasks.task import Curriculum, Task, Terrain, TileKind, TileShare
@@ -42,9 +42,6 @@ from locoenvs.training.settings import TrainSettings
 
 RUNS = Path("runs")
 """Where a run goes whose name is not a path."""
-
-POLICIES = Path(__file__).parents[1] / "policies" / "shipped"
-"""The policies that come with the package, in folders <robot>_<ground>; one more of the same adds what is its own."""
 
 WALK = "Loco/AnymalC-Flat-v0"
 
