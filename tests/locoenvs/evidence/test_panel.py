@@ -68,7 +68,7 @@ def test_a_panel_survives_json_and_refuses_edits() -> None:
         ({"panel": 3}, "panel: Input should be"),
         (
             {"format": ["locoenvs.panel"]},
-            "is not a panel's manifest: its format is .'locoenvs.evidence.panel'., not 'locoenvs.evidence.panel'",
+            "is not a panel's manifest: its format is .'locoenvs.panel'., not 'locoenvs.panel'",
         ),
         ({"more": 1}, "more: Unexpected keyword argument, got 1"),
     ],
