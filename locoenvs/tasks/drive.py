@@ -7,7 +7,6 @@ for legged robots*, Science Robotics 2019, and Rudin et al. 2021. Loading reads 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -94,8 +93,7 @@ class Network:
     @cached_property
     def hash(self) -> str:
         """Twelve hex digits that change when any number of the network does."""
-        canonical = json.dumps(self._numbers(), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+        return documents.digest(self._numbers())
 
     def to_json(self) -> str:
         """The network as JSON."""
