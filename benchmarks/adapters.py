@@ -65,7 +65,7 @@ class Instant(LocoVectorEnv):
             "episodes",
             "episode_seconds",
             "level",
-            *(f"reward/{name}" for name in self.task.rewards.weights.active),
+            *(f"reward/{name}" for name, term in self.task.rewards.terms.items() if term.weight),
         )
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:

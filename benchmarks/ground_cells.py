@@ -104,9 +104,10 @@ def _map(task: Task) -> dict[str, Any]:
     height_map = map_of(task)
     built = time.process_time()
     compile_model(task, height_map, contact="triangles")
+    stairs: Any = next(share.parameters for share in task.terrain.shares if share.kind == "stairs_up")
     return {
-        "riser_degrees": round(math.degrees(math.atan(task.terrain.stairs_riser[1] / task.terrain.cell)), 1),
-        "flat_tread_m": round(task.terrain.stairs_tread - task.terrain.cell, 3),
+        "riser_degrees": round(math.degrees(math.atan(stairs["riser"][1] / task.terrain.cell)), 1),
+        "flat_tread_m": round(stairs["tread"] - task.terrain.cell, 3),
         "heights_million": round(height_map.heights.size / 1e6, 2),
         "build_seconds": round(built - begin, 2),
         "compile_seconds": round(time.process_time() - built, 2),

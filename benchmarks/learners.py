@@ -32,7 +32,7 @@ from locoenvs.evidence.evaluate import evaluate
 from locoenvs.evidence.panel import load_panel
 from locoenvs.policies.policy import load_policy
 from locoenvs.tasks.documents import write_atomically
-from locoenvs.tasks.recipes import nearest
+from locoenvs.tasks.names import nearest
 from locoenvs.training import learners as known
 from locoenvs.training.run import Run
 from locoenvs.wrappers.ppo import config

@@ -29,7 +29,7 @@ from locoenvs.evidence.panel import load_panel
 from locoenvs.machine import hardware, versions
 from locoenvs.policies.policy import load_policy
 from locoenvs.tasks.documents import write_atomically
-from locoenvs.tasks.recipes import nearest
+from locoenvs.tasks.names import nearest
 from locoenvs.tasks.task import Task
 from locoenvs.training.settings import TrainSettings
 from locoenvs.wrappers.ppo import PPOConfig, config

@@ -42,7 +42,8 @@ from locoenvs.mdp.terrain import ground_height, map_of
 from locoenvs.numerics.arrays import convert
 from locoenvs.policies.policy import POLICIES, load_policy
 from locoenvs.tasks.documents import write_atomically
-from locoenvs.tasks.task import Task, Terrain, TileShare
+from locoenvs.tasks.entries import TileShare
+from locoenvs.tasks.task import Task, Terrain
 
 Name = Literal["mujoco", "mjx-jax", "mjx-warp", "isaaclab-newton", "isaaclab-ovphysx"]
 Part = Literal["air", "plane", "standing", "stairs", "panel"]

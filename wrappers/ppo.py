@@ -53,7 +53,7 @@ class PPOConfig:
 def config(task: Task) -> PPOConfig:
     """The settings for a task's recipe: the paper's, or those that learn on a laptop."""
     flat = task.terrain.kind == "plane"
-    if task.recipe == "walk":
+    if task.base_recipe == "walk":
         return WALK_FLAT if flat else WALK_ROUGH
     return PPOConfig(hidden=(128, 64, 32), updates=300) if flat else PPOConfig()
 

@@ -131,7 +131,7 @@ def duration(line: dict[str, Any], ppo: PPOConfig, task: Task, recipe: dict[str,
         said += f", {done:.0f} of {ppo.updates} updates"
     walk = config(dataclasses.replace(task, recipe="walk"))
     shorter = walk.samples_per_update * walk.updates / rate
-    if task.recipe != "walk" and needed > 2 * shorter and recipe["backend"] == "mujoco":
+    if task.base_recipe != "walk" and needed > 2 * shorter and recipe["backend"] == "mujoco":
         said += f"; --recipe walk, made for a CPU, would take about {time_in_words(shorter)}"
     return said
 

@@ -7,10 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from locoenvs.mdp.terrain import HeightMap
-from locoenvs.tasks.task import TileKind
-
-UPRIGHT: tuple[TileKind, ...] = ("obstacles", "stairs_up", "stairs_down")
-"""The kinds of tiles that are flat but for the faces of steps, which a height grid spreads over a cell."""
+from locoenvs.tasks.vocabulary import TILE_KINDS
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,9 +79,9 @@ def _slanted(heights: np.ndarray) -> np.ndarray:
 
 
 def _is_upright(height_map: HeightMap, y: np.ndarray) -> np.ndarray:
-    """Which points lie in the columns of tiles of a kind of :data:`UPRIGHT`."""
+    """Which points lie in the columns of tiles of an upright kind."""
     column = np.abs(y[..., None] - height_map.tile_centers[0, :, 1]).argmin(axis=-1)
-    return np.isin(np.array(height_map.kinds), UPRIGHT)[column]
+    return np.array([TILE_KINDS[kind].upright for kind in height_map.kinds])[column]
 
 
 def _lowered(grid: np.ndarray, lowered: np.ndarray) -> np.ndarray:

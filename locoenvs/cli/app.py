@@ -34,8 +34,10 @@ from locoenvs.evidence.plots import learning_picture, success_picture
 from locoenvs.evidence.video import contact_sheet, record
 from locoenvs.policies.policy import FILES, POLICIES, Policy, load_policy
 from locoenvs.tasks.documents import write_atomically
+from locoenvs.tasks.entries import TileShare
 from locoenvs.tasks.recipes import ActuatorKind
-from locoenvs.tasks.task import Curriculum, Task, Terrain, TileKind, TileShare
+from locoenvs.tasks.task import Curriculum, Task, Terrain
+from locoenvs.tasks.vocabulary import TILE_KINDS
 from locoenvs.training import learners
 from locoenvs.training.run import Run
 from locoenvs.training.settings import TrainSettings
@@ -192,7 +194,7 @@ def play(
     policy: Word,
     out: Path = Path("video.mp4"),
     seconds: OptionalFloat = None,
-    terrain: Annotated[TileKind | None, _optional("KIND")] = None,
+    terrain: Annotated[str | None, _optional("KIND")] = None,
     level: int = 0,
     backend: str = "auto",
 ) -> None:
@@ -442,10 +444,12 @@ def _print_findings(console: Console, findings: Sequence[Finding]) -> None:
         console.print(mark, f"{finding.name}: {finding.message}")
 
 
-def _one_column(task: Task, kind: TileKind) -> Task:
-    """The task on a narrow map of one column of that kind of tile, where robot i stands on level i."""
+def _one_column(task: Task, kind: str) -> Task:
+    """The task on a narrow map of one column of that kind of tile, as hard as its own, where robot i stands on level i."""
+    own = [share.parameters for share in task.terrain.shares if share.kind == kind]
+    share = TileShare(TILE_KINDS[kind].name, 1.0, parameters=own[0] if own else {})
     ground: Terrain = dataclasses.replace(
-        task.terrain, kind="tiles", columns=1, shares=(TileShare(kind, 1.0),), border=min(task.terrain.border, 8.0)
+        task.terrain, kind="tiles", columns=1, shares=(share,), border=min(task.terrain.border, 8.0)
     )
     return dataclasses.replace(task, terrain=ground, curriculum=Curriculum(enabled=False))
 

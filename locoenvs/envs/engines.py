@@ -18,7 +18,7 @@ from pathlib import Path
 from locoenvs import install
 from locoenvs.mdp.state import Simulator
 from locoenvs.mdp.terrain import HeightMap
-from locoenvs.tasks.recipes import nearest
+from locoenvs.tasks.names import nearest
 from locoenvs.tasks.task import Task
 
 GROUP = "locoenvs.backends"

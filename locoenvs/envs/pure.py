@@ -16,7 +16,8 @@ from locoenvs.mdp.step import initial, step
 from locoenvs.mdp.terrain import map_of
 from locoenvs.numerics import rng
 from locoenvs.numerics.arrays import Array, is_traced, library
-from locoenvs.tasks.recipes import ActuatorKind, nearest
+from locoenvs.tasks.names import nearest
+from locoenvs.tasks.recipes import ActuatorKind
 from locoenvs.tasks.task import Task
 
 

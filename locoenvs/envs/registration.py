@@ -11,7 +11,8 @@ import gymnasium
 
 from locoenvs.envs.single import LocoEnv
 from locoenvs.envs.vector import LocoVectorEnv
-from locoenvs.tasks.recipes import ActuatorKind, Ground, nearest
+from locoenvs.tasks.names import nearest
+from locoenvs.tasks.recipes import ActuatorKind, Ground
 from locoenvs.tasks.recipes import task as recipe_task
 from locoenvs.tasks.robots import ROBOTS
 from locoenvs.tasks.task import Task

@@ -17,12 +17,12 @@ from locoenvs.envs import engines
 from locoenvs.mdp.layout import Slot
 from locoenvs.mdp.mdp import Mdp, prepare
 from locoenvs.mdp.observations import observe
-from locoenvs.mdp.state import RESET_REASONS, EnvState, Episodes, Observation, Simulator, Transition
+from locoenvs.mdp.state import EnvState, Episodes, Observation, Simulator, Transition
 from locoenvs.mdp.step import advance, initial, reset, step
 from locoenvs.mdp.terrain import map_of
 from locoenvs.numerics import rng, rows
 from locoenvs.numerics.arrays import KINDS, Array, Kind, convert, is_traced, kind_of, library, on_cpu
-from locoenvs.tasks.recipes import nearest
+from locoenvs.tasks.names import nearest
 from locoenvs.tasks.task import Task
 
 Autoreset = Literal["same_step", "next_step", "disabled"]
@@ -63,7 +63,6 @@ class LocoVectorEnv(VectorEnv, gymnasium.Env):  # type: ignore[misc]
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array", "human"], "autoreset_mode": AutoresetMode.SAME_STEP}
-    reset_reasons = RESET_REASONS
 
     def __init__(
         self,
@@ -252,6 +251,11 @@ class LocoVectorEnv(VectorEnv, gymnasium.Env):  # type: ignore[misc]
         if not self._compiled:
             return None
         return self.mdp.xp.zeros(self.num_envs, dtype=bool, device=self.simulator.device)
+
+    @property
+    def reset_reasons(self) -> tuple[str, ...]:
+        """What ``info["reset_reason"]`` counts in."""
+        return self.mdp.reset_reasons
 
     @property
     def observation_layout(self) -> tuple[Slot, ...]:

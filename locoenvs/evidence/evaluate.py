@@ -24,7 +24,6 @@ from locoenvs.envs import engines
 from locoenvs.envs.vector import LocoVectorEnv
 from locoenvs.evidence.panel import Panel, Stratum
 from locoenvs.machine import versions
-from locoenvs.mdp.state import RESET_REASONS
 from locoenvs.mdp.terrain import ground_height
 from locoenvs.numerics import rng
 from locoenvs.numerics.arrays import convert
@@ -175,7 +174,7 @@ def evaluate(
         }
         for stratum in panel.strata
     }
-    reasons = np.bincount(record.reset_reason, minlength=len(RESET_REASONS))
+    reasons = np.bincount(record.reset_reason, minlength=len(env.reset_reasons))
     return Result(
         panel=panel.name,
         panel_hash=panel.hash,
@@ -185,7 +184,7 @@ def evaluate(
         num_robots=panel.num_robots,
         episode_seconds=float(record.alive.sum(axis=0).mean() * record.dt),
         metrics=_metrics(record, np.ones_like(record.alive), True),
-        reset_reasons={name: int(count) for name, count in zip(RESET_REASONS[1:], reasons[1:])},
+        reset_reasons={name: int(count) for name, count in zip(env.reset_reasons[1:], reasons[1:])},
         strata={name: {label: found for label, found in group.items() if found} for name, group in groups.items()},
         versions=_versions(),
         wall_seconds=round(time.perf_counter() - begun, 2),

@@ -12,17 +12,19 @@ import json
 import sys
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from locoenvs.envs.registration import IDS
 from locoenvs.envs.registration import task as task_of
-from locoenvs.tasks import documents
-from locoenvs.tasks.recipes import ActuatorKind, nearest
+from locoenvs.tasks import documents, formats
+from locoenvs.tasks.entries import TileShare
+from locoenvs.tasks.names import nearest
+from locoenvs.tasks.recipes import ActuatorKind
 from locoenvs.tasks.robot import CONFIG
-from locoenvs.tasks.task import Commands, Curriculum, Task, TileKind, TileShare
+from locoenvs.tasks.task import Commands, Curriculum, Task
 
 FORMAT = "locoenvs.panel"
 
@@ -73,7 +75,7 @@ class Panel:
     @property
     def hash(self) -> str:
         """Twelve hex digits that change when anything of the panel does."""
-        return documents.digest(documents.stored(self))
+        return _hash_of(documents.stored(self))
 
     def to_json(self) -> str:
         """The panel's manifest."""
@@ -84,14 +86,25 @@ class Panel:
         """The panel of a manifest; errors call it ``name``. Raises ValueError for one that was changed since it was written."""
         document = documents.parsed(text, name)
         documents.check_format(document, "a panel's manifest", FORMAT, name=name)
-        manifest = documents.valid(_MANIFEST, document, name)
+        manifest = documents.valid(_MANIFEST, {**document, "panel": _of_today(document.get("panel"), name)}, name)
         panel = manifest.panel
-        if (found := documents.digest(document["panel"])) != manifest.hash:
+        if (found := _hash_of(document["panel"])) != manifest.hash:
             raise ValueError(
                 f"panel {panel.name!r} was changed: its hash is {found}, its manifest says {manifest.hash}. "
                 "A panel is never edited: make another one under another name"
             )
         return panel
+
+
+def _of_today(panel: Any, name: str) -> Any:
+    """A panel's document with its task in today's format."""
+    task = panel.get("task") if isinstance(panel, dict) else None
+    return {**panel, "task": formats.upgraded(task, name)} if isinstance(task, dict) else panel
+
+
+def _hash_of(panel: dict[str, Any]) -> str:
+    """The hash of a panel's document: whatever its format, that of the oldest that says the same."""
+    return documents.digest({**panel, "task": formats.oldest(panel["task"])})
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -210,7 +223,7 @@ def _rough(robot: str, task: Task) -> Panel:
 
 def _crossing(robot: str, task: Task) -> Panel:
     """Figure 5 of the paper: success against the height of stairs and obstacles and against the slope, up and down."""
-    kinds: tuple[TileKind, ...] = ("slope_up", "slope_down", "obstacles", "stairs_up", "stairs_down")
+    kinds = ("slope_up", "slope_down", "obstacles", "stairs_up", "stairs_down")
     shares = tuple(TileShare(kind, 1 / len(kinds)) for kind in kinds)
     terrain = dataclasses.replace(task.terrain, seed=1001, border=20.0, shares=shares)
     return Panel(

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 from locoenvs import install
 from locoenvs.evidence.audit import BAR
 from locoenvs.evidence.evaluate import UNITS, Result
-from locoenvs.tasks.task import Terrain, TileKind
+from locoenvs.tasks.task import Terrain
 
 if TYPE_CHECKING:
     from cycler import Cycler
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_CROSSED: dict[str, tuple[TileKind, ...]] = {
+_CROSSED: dict[str, tuple[str, ...]] = {
     "height of a step, m": ("stairs_up", "stairs_down"),
     "height of obstacles, m": ("obstacles",),
     "slope, degrees": ("slope_up", "slope_down"),
@@ -100,12 +100,10 @@ def success_picture(result: Result, terrain: Terrain, path: Path) -> None:
     _save(figure, path)
 
 
-def _difficulty(terrain: Terrain, kind: TileKind, level: int) -> float:
+def _difficulty(terrain: Terrain, kind: str, level: int) -> float:
     """What a tile of that kind and level has: height of its steps or obstacles, m, or its slope, degrees."""
-    if kind.startswith("stairs"):
-        easiest, hardest = terrain.stairs_riser
-    else:
-        easiest, hardest = terrain.obstacle_height if kind == "obstacles" else terrain.slope
+    measure = "riser" if kind.startswith("stairs") else "height" if kind == "obstacles" else "slope"
+    easiest, hardest = next(share.parameters[measure] for share in terrain.shares if share.kind == kind)
     value = easiest + (hardest - easiest) * level / max(terrain.levels - 1, 1)
     return math.degrees(math.atan(value)) if kind.startswith("slope") else value
 

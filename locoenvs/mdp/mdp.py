@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from types import ModuleType
@@ -10,8 +11,10 @@ import numpy as np
 
 from locoenvs.mdp import kinematics
 from locoenvs.mdp.layout import Slot, layout, scan_lines
+from locoenvs.mdp.state import RESET_REASONS
 from locoenvs.mdp.terrain import HeightMap
-from locoenvs.numerics.arrays import Array
+from locoenvs.numerics.arrays import Array, device_of
+from locoenvs.tasks.entries import Term
 from locoenvs.tasks.task import Task
 
 
@@ -25,8 +28,7 @@ class Mdp:
     ground: Array  # (rows, columns) m
     tile_centers: Array  # (levels, columns, 3) m
     default_pose: Array  # (J,) rad
-    soft_lower: Array  # (J,) rad
-    soft_upper: Array  # (J,) rad
+    joint_limits: np.ndarray  # (2, J) float64, rad
     feet: Array  # (F,) indices into the contact bodies
     penalized: Array  # (P,) indices into the contact bodies
     terminating: Array  # (T,) indices into the contact bodies
@@ -57,13 +59,31 @@ class Mdp:
         return kinematics.tree(self.task.robot)
 
     @cached_property
-    def reward_names(self) -> tuple[str, ...]:
-        """The reward terms with a weight, in the order of ``EnvState.sums``."""
-        return self.task.rewards.weights.active
+    def reward_terms(self) -> Mapping[str, Term]:
+        """The reward terms with a weight, in the order of ``Episodes.sums``."""
+        return {name: term for name, term in self.task.rewards.terms.items() if term.weight}
+
+    @cached_property
+    def reset_reasons(self) -> tuple[str, ...]:
+        """What ``reset_reason`` counts in: those of every task, then the terminations that this one has besides."""
+        return (*RESET_REASONS, *(name for name in self.task.terminations if name not in RESET_REASONS))
+
+    def soft_limits(self, share: float) -> tuple[Array, Array]:
+        """The lower and upper ends, (J,) rad each, of a ``share`` of the joints' ranges about their middles."""
+        lower, upper = self.joint_limits
+        middle, half = (lower + upper) / 2, (upper - lower) / 2 * share
+        device = device_of(self.default_pose)
+        ends = (self.xp.asarray(end.astype(np.float32), device=device) for end in (middle - half, middle + half))
+        return next(ends), next(ends)
 
 
 def prepare(task: Task, height_map: HeightMap, xp: ModuleType, device: object = None) -> Mdp:
-    """The task's arrays in namespace ``xp`` (one of :mod:`array_api_compat`) on ``device``."""
+    """The task's arrays in namespace ``xp`` (one of :mod:`array_api_compat`) on ``device``.
+
+    Raises ValueError for a task that names what nobody registered here.
+    """
+    if said := task.missing():
+        raise ValueError("; ".join(said))
 
     def array(values: object, dtype: type = np.float32) -> Array:
         return xp.asarray(np.asarray(values, dtype=dtype), device=device)
@@ -74,8 +94,6 @@ def prepare(task: Task, height_map: HeightMap, xp: ModuleType, device: object = 
         name: array([contact.index(body) for body in getattr(robot, name)], np.int32)
         for name in ("feet", "penalized", "terminating")
     }
-    lower, upper = (np.array([getattr(joint, end) for joint in robot.joints]) for end in ("lower", "upper"))
-    middle, half = (lower + upper) / 2, (upper - lower) / 2 * task.rewards.soft_limit
     scan = task.observations.heights
     points = np.zeros((0, 2))
     if scan is not None:
@@ -87,8 +105,7 @@ def prepare(task: Task, height_map: HeightMap, xp: ModuleType, device: object = 
         ground=array(height_map.heights),
         tile_centers=array(height_map.tile_centers),
         default_pose=array([joint.default for joint in robot.joints]),
-        soft_lower=array(middle - half),
-        soft_upper=array(middle + half),
+        joint_limits=np.array([[getattr(joint, end) for joint in robot.joints] for end in ("lower", "upper")]),
         scan_points=array(points),
         scale=array([slot.scale for slot in layout(task) for _ in range(slot.start, slot.stop)]),
         noise=array([slot.noise * slot.scale for slot in layout(task) for _ in range(slot.start, slot.stop)]),

@@ -9,7 +9,8 @@ from locoenvs.mdp.state import Episodes, Observation
 from locoenvs.mdp.terrain import ground_height
 from locoenvs.numerics import compiled, rng
 from locoenvs.numerics.arrays import Array
-from locoenvs.numerics.rotation import heading, projected_gravity
+from locoenvs.numerics.rotation import heading
+from locoenvs.tasks.vocabulary import OBSERVATION_SLOTS
 
 
 def observe(mdp: Mdp, episodes: Episodes) -> Observation:
@@ -17,22 +18,13 @@ def observe(mdp: Mdp, episodes: Episodes) -> Observation:
 
     The noise of a robot is a draw at its (episode, step), so observing twice gives the same numbers.
     """
-    xp, task, readout = mdp.xp, mdp.task, episodes.readout
-    values = {
-        "base_linear_velocity": readout.base_linear_velocity,
-        "base_angular_velocity": readout.base_angular_velocity,
-        "projected_gravity": projected_gravity(readout.base_quaternion),
-        "command_linear_velocity": episodes.command[:, :2],
-        "command_yaw_rate": episodes.command[:, 2:3],
-        "joint_position": readout.joint_position - mdp.default_pose,
-        "joint_velocity": readout.joint_velocity,
-        "last_action": episodes.last_action,
-    }
-    if task.observations.heights is not None:
-        values["heights"] = height_samples(mdp, readout.base_position, readout.base_quaternion)
+    xp, task = mdp.xp, mdp.task
+    values = [
+        OBSERVATION_SLOTS[slot.name].function(mdp, episodes, **slot.parameters) for slot in task.observations.slots
+    ]
     clip = task.observations.clip
-    measured = xp.concat([values[slot.name] for slot in mdp.layout], axis=-1)
-    if task.observations.noise is None:
+    measured = xp.concat(values, axis=-1)
+    if all(slot.noise is None for slot in task.observations.slots):
         clean = (measured * mdp.scale).clip(-clip, clip)
         return Observation(clean, clean)
     counter = episodes.key, episodes.number, episodes.step

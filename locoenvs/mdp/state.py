@@ -79,13 +79,13 @@ class Transition:
     reward: Array  # (N,)
     terminated: Array  # (N,) bool
     truncated: Array  # (N,) bool
-    reset_reason: Array  # (N,) int32, index into RESET_REASONS
+    reset_reason: Array  # (N,) int32, index into Mdp.reset_reasons
     reward_terms: Mapping[str, Array]  # name -> (N,), weighted, summing to the reward before any clip at zero
     log: Mapping[str, Array]  # name -> (), means over the episodes that ended, and their number
 
 
 RESET_REASONS = ("running", "time_limit", "base_contact", "broken_physics", "map_edge")
-"""What ``reset_reason`` counts in. The time limit and the edge of the map are no failures: they truncate."""
+"""What ``reset_reason`` counts in, before the terminations that only some tasks have. The time limit and the edge of the map are no failures: they truncate."""
 
 
 class Simulator(Protocol):

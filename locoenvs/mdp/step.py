@@ -19,18 +19,21 @@ push, the observation that the next action is chosen from sees it after.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
+import operator
 
 from locoenvs.mdp import commands, curriculum
 from locoenvs.mdp.kinematics import sphere_centers
 from locoenvs.mdp.mdp import Mdp
 from locoenvs.mdp.observations import observe
 from locoenvs.mdp.rewards import Step, disturbance_factor, reward_terms, squared_norm
-from locoenvs.mdp.state import RESET_REASONS, EnvState, Episodes, Readout, Simulator, Transition
+from locoenvs.mdp.state import EnvState, Episodes, Readout, Simulator, Transition
 from locoenvs.mdp.terrain import EDGE, ground_height
 from locoenvs.numerics import rng, rows
 from locoenvs.numerics.arrays import Array, device_of
 from locoenvs.numerics.rotation import from_heading, rotate, rotate_inverse
+from locoenvs.tasks.vocabulary import REWARD_TERMS, TERMINATIONS
 
 
 def step(mdp: Mdp, simulator: Simulator, state: EnvState, action: Array) -> tuple[EnvState, Transition]:
@@ -64,30 +67,29 @@ def advance(
     command = commands.steered(mdp, command, readout.base_quaternion)
     physics, pushed = _pushed(mdp, simulator, physics, before, count, readout, disturbance)
 
-    base_force = squared_norm(readout.contact_force[:, mdp.terminating])
-    base_contact = xp.any(base_force > task.terminations.contact_force**2, axis=-1)
-    terminated = base_contact | readout.broken
-    late = count >= task.timing.max_episode_steps
-    truncated = (late | _at_the_edge(mdp, readout)) & ~terminated
-
     foot_contact = readout.contact_force[:, mdp.feet, 2] > task.rewards.foot_contact_force
     touching = foot_contact | before.contact
     air_time = before.air_time + task.timing.control_dt
-    terms = reward_terms(
-        Step(
-            mdp=mdp,
-            readout=readout,
-            command=command,
-            action=action,
-            last_action=before.last_action,
-            last_joint_velocity=before.joint_velocity,
-            air_time=air_time,
-            first_contact=touching & (before.air_time > 0),
-            foot_contact=foot_contact,
-            terminated=terminated,
-        ),
-        state.clock,
+    moment = Step(
+        mdp=mdp,
+        readout=readout,
+        command=command,
+        action=action,
+        last_action=before.last_action,
+        last_joint_velocity=before.joint_velocity,
+        air_time=air_time,
+        first_contact=touching & (before.air_time > 0),
+        foot_contact=foot_contact,
+        terminated=readout.broken,
     )
+    failures = {
+        name: TERMINATIONS[name].function(moment, **entry.parameters) for name, entry in task.terminations.items()
+    }
+    terminated = functools.reduce(operator.or_, failures.values(), readout.broken)
+    late = count >= task.timing.max_episode_steps
+    truncated = (late | _at_the_edge(mdp, readout)) & ~terminated
+
+    terms = reward_terms(dataclasses.replace(moment, terminated=terminated), state.clock)
     speed = xp.sqrt(squared_norm(command[:, :2]))
     after = Episodes(
         robot=before.robot,
@@ -117,7 +119,7 @@ def advance(
         reward=_total(mdp, terms),
         terminated=terminated,
         truncated=truncated,
-        reset_reason=_reason(mdp, count, late, truncated, readout.broken, terminated),
+        reset_reason=_reason(mdp, count, late, truncated, readout.broken, terminated, failures),
         reward_terms=terms,
         log=_log(mdp, after, terminated | truncated),
     )
@@ -204,7 +206,7 @@ def _begin(mdp: Mdp, robot: Array, key: Array, number: Array, level: Array, colu
         contact=zeros(feet) > 0,
         start_position=xy,
         commanded_distance=still,
-        sums=zeros(len(mdp.reward_names)),
+        sums=zeros(len(mdp.reward_terms)),
         readout=readout,
     )
 
@@ -236,16 +238,18 @@ def _at_the_edge(mdp: Mdp, readout: Readout) -> Array:
     return (x > -mdp.height_map.origin[0] - EDGE) | (y > -mdp.height_map.origin[1] - EDGE)
 
 
-def _reason(mdp: Mdp, count: Array, late: Array, truncated: Array, broken: Array, terminated: Array) -> Array:
-    """Why each robot is reset, if it is, (num_envs,) int32 like the ``count`` of steps."""
+def _reason(
+    mdp: Mdp, count: Array, late: Array, truncated: Array, broken: Array, terminated: Array, failures: dict[str, Array]
+) -> Array:
+    """Why each robot is reset, if it is, (num_envs,) int32 like the ``count`` of steps. Of several failures the first is told."""
     xp = mdp.xp
     if rows.nobody(truncated | terminated):
         return xp.zeros_like(count)
-    running, time_limit, base_contact, broken_physics, map_edge = (
-        xp.full_like(count, index) for index in range(len(RESET_REASONS))
-    )
-    reason = xp.where(truncated, xp.where(late, time_limit, map_edge), running)
-    return xp.where(terminated, xp.where(broken, broken_physics, base_contact), reason)
+    code = {name: xp.full_like(count, index) for index, name in enumerate(mdp.reset_reasons)}
+    reason = xp.where(truncated, xp.where(late, code["time_limit"], code["map_edge"]), code["running"])
+    for name, failure in reversed({"broken_physics": broken, **failures}.items()):
+        reason = xp.where(failure & terminated, code[name], reason)
+    return reason
 
 
 def _pushed(
@@ -276,17 +280,18 @@ def _pushed(
 
 
 def _total(mdp: Mdp, terms: dict[str, Array]) -> Array:
-    """The reward: the sum of the terms, clipped at zero before any termination term is added."""
-    total = sum(value for name, value in terms.items() if name != "termination")
+    """The reward: the sum of the terms, clipped at zero before those are added that are to survive it."""
+    after = [name for name in terms if REWARD_TERMS[name].after_clip]
+    total = sum(value for name, value in terms.items() if name not in after)
     if mdp.task.rewards.clip_at_zero:
-        total = total.clip(0.0, None)
-    return total + terms["termination"] if "termination" in terms else total
+        total = total.clip(0.0, None) if len(after) < len(terms) else 0.0
+    return functools.reduce(operator.add, (terms[name] for name in after), total)
 
 
 def _log(mdp: Mdp, episodes: Episodes, done: Array) -> dict[str, Array]:
     """Means over the episodes that ended in this step, zero if none did, and how many they were."""
     xp = mdp.xp
-    names = ("episodes", "episode_seconds", "level", *(f"reward/{name}" for name in mdp.reward_names))
+    names = ("episodes", "episode_seconds", "level", *(f"reward/{name}" for name in mdp.reward_terms))
     if rows.nobody(done):
         return {name: xp.zeros((), dtype=xp.float32, device=device_of(done)) for name in names}
     weight = xp.astype(done, xp.float32)

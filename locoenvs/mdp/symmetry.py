@@ -9,18 +9,7 @@ import numpy as np
 
 from locoenvs.mdp.layout import layout
 from locoenvs.tasks.task import Task
-
-_SIGNS = {
-    "base_linear_velocity": (1, -1, 1),
-    "base_angular_velocity": (-1, 1, -1),
-    "projected_gravity": (1, -1, 1),
-    "command_linear_velocity": (1, -1),
-    "command_yaw_rate": (-1,),
-}
-"""How mirroring at the plane y = 0 changes vectors (velocity, gravity) and pseudo-vectors (rotation)."""
-
-_JOINT_SLOTS = ("joint_position", "joint_velocity", "last_action")
-"""One number a joint, which changes places and sign as the joint does."""
+from locoenvs.tasks.vocabulary import OBSERVATION_SLOTS
 
 Image = tuple[np.ndarray, np.ndarray]
 """A mirror image of a vector as (index, sign): image = sign * vector[index]; its own inverse."""
@@ -45,22 +34,18 @@ def mirror(task: Task) -> Mirror:
     joint_index = np.array([names.index(name) for name, _ in robot.mirror])
     joint_sign = np.array([sign for _, sign in robot.mirror], dtype=np.float32)
     index, sign = [], []
-    for slot in layout(task):
+    for slot, spec in zip(layout(task), task.observations.slots, strict=True):
         size = slot.stop - slot.start
-        if slot.name in _SIGNS:
-            part_index, part_sign = np.arange(size), np.array(_SIGNS[slot.name], dtype=np.float32)
-        elif slot.name == "heights":
-            scan = task.observations.heights
-            assert scan is not None
-            grid = np.arange(size).reshape(scan.rows, scan.columns)
-            part_index, part_sign = grid[:, ::-1].ravel(), np.ones(size, dtype=np.float32)
-        elif slot.name in _JOINT_SLOTS:
-            part_index, part_sign = joint_index, joint_sign
-        else:
+        word = OBSERVATION_SLOTS[slot.name]
+        if word.mirror is None:
             raise ValueError(
-                f"observation {slot.name!r} has no mirror image: say in locoenvs/mdp/symmetry.py how it changes from left to "
-                "right, or train with mirror=False"
+                f"observation {slot.name!r} has no mirror image: say by its mirror= how it changes from left to right, or "
+                "train with mirror=False"
             )
+        if callable(word.mirror):
+            part_index, part_sign = word.mirror(robot, **spec.parameters)
+        else:
+            part_index, part_sign = np.arange(size), np.array(word.mirror, dtype=np.float32)
         if len(part_index) != size or len(part_sign) != size:
             raise ValueError(
                 f"observation {slot.name!r} has {size} values, but a mirror image of {len(part_sign)} for robot "

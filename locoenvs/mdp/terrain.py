@@ -12,21 +12,17 @@ as wide as a robot can walk in an episode; one that gets to the map's edge all t
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from array_api_compat import array_namespace, is_numpy_array
 
+from locoenvs.mdp.tiles import Tile, obstacle_count
 from locoenvs.numerics import compiled
 from locoenvs.numerics.arrays import Array
-from locoenvs.tasks.task import Range, Task, Terrain, TileKind
-
-ROUGHNESS_SPACING = 0.2
-"""Distance of the random heights of rough ground, m; it is linear in between, whatever the size of a cell."""
-
-OBSTACLE_SIDE = (1.0, 2.0)
-"""Sides of the boxes of an obstacle tile, m."""
+from locoenvs.tasks.entries import TileShare
+from locoenvs.tasks.task import Task, Terrain
+from locoenvs.tasks.vocabulary import TILE_KINDS
 
 EDGE = 1.0
 """A robot whose base is nearer than this to the edge of the map is cut: all of it is still on ground, m."""
@@ -40,9 +36,6 @@ MOST_OBSTACLES = 200_000
 _BYTES = 16
 """What a height takes while an engine compiles its own copy of the map."""
 
-OBSTACLE_AREA = 3.2
-"""An obstacle tile has one box for so many square meters: 20 boxes on 8 m x 8 m. Later boxes replace earlier ones."""
-
 
 @dataclass(frozen=True, eq=False)
 class HeightMap:
@@ -55,7 +48,7 @@ class HeightMap:
     origin: tuple[float, float]  # x, y of heights[0, 0], m
     cell: float  # distance of neighboring heights, m
     tile_centers: np.ndarray  # (levels, columns, 3) float32, world m; z is the ground's height
-    kinds: tuple[TileKind, ...]  # of each column
+    kinds: tuple[str, ...]  # of each column
 
 
 def least_border(task: Task) -> float:
@@ -86,8 +79,7 @@ def build(terrain: Terrain, border: float | None = None) -> HeightMap:
     centers[..., 1] = (np.arange(columns) - (columns - 1) / 2) * terrain.tile
     if terrain.kind == "plane":
         half = max(levels, columns) * terrain.tile / 2 + terrain.border
-        flat: TileKind = "flat"
-        return HeightMap(np.zeros((2, 2), np.float32), (-half, -half), 2 * half, centers, (flat,) * columns)
+        return HeightMap(np.zeros((2, 2), np.float32), (-half, -half), 2 * half, centers, ("flat",) * columns)
 
     border = terrain.border if border is None else border
     cells, edge = round(terrain.tile / terrain.cell), math.ceil(round(border / terrain.cell, 6))
@@ -98,18 +90,19 @@ def build(terrain: Terrain, border: float | None = None) -> HeightMap:
             f"at most {LARGEST / 1e6:.0f} million: use larger cells than {terrain.cell:g} m, a smaller border than "
             f"{border:.1f} m (slower commands or shorter episodes), or fewer tiles than {levels} x {columns}"
         )
-    kinds, square = column_kinds(terrain), _Square.of(terrain)
-    obstacles = kinds.count("obstacles") * levels * _obstacle_count(terrain)
+    shares = column_shares(terrain)
+    kinds = tuple(share.kind for share in shares)
+    obstacles = kinds.count("obstacles") * levels * obstacle_count(terrain.tile)
     if obstacles > MOST_OBSTACLES:
         raise ValueError(
             f"the map would have {obstacles} obstacles; at most {MOST_OBSTACLES}: use smaller or fewer tiles than "
             f"{levels} x {columns} of {terrain.tile:g} m, or fewer of obstacles"
         )
     heights = np.zeros(shape, np.float32)
-    for column, kind in enumerate(kinds):
+    for column, share in enumerate(shares):
         for level in range(levels):
-            rng = np.random.Generator(np.random.Philox(np.random.SeedSequence((terrain.seed, level, column))))
-            tile = _TILES[kind](terrain, square, level / max(levels - 1, 1), rng)
+            random = np.random.Generator(np.random.Philox(np.random.SeedSequence((terrain.seed, level, column))))
+            tile = _shaped(share, Tile.of(terrain, level / max(levels - 1, 1), random))
             row, col = edge + column * cells, edge + level * cells
             heights[row : row + cells + 1, col : col + cells + 1] = tile
             centers[level, column, 2] = tile[cells // 2, cells // 2]
@@ -117,7 +110,22 @@ def build(terrain: Terrain, border: float | None = None) -> HeightMap:
     return HeightMap(heights, origin, terrain.cell, centers, kinds)
 
 
-def column_kinds(terrain: Terrain) -> tuple[TileKind, ...]:
+def _shaped(share: TileShare, tile: Tile) -> np.ndarray:
+    """The heights of a tile. Raises ValueError naming the kind that gives no tile."""
+    try:
+        heights = np.asarray(TILE_KINDS[share.kind].function(tile, **share.parameters))
+    except ValueError as error:
+        raise ValueError(f"terrain.shares.{share.kind}: {error}") from None
+    if heights.shape != tile.edge.shape or heights.dtype.kind not in "fi" or not np.isfinite(heights).all():
+        raise ValueError(
+            f"kind of tile {share.kind!r} must return {tile.edge.shape} finite heights, m, got {heights.dtype} of {heights.shape}"
+        )
+    if heights[tile.edge == 0].any():
+        raise ValueError(f"kind of tile {share.kind!r}: heights along the edge must be 0, so that tiles join")
+    return heights
+
+
+def column_shares(terrain: Terrain) -> tuple[TileShare, ...]:
     """The kind of tile of each column, in the order of the shares.
 
     Each column goes to the kind that is farthest behind its share; kinds without a column come first.
@@ -126,113 +134,7 @@ def column_kinds(terrain: Terrain) -> tuple[TileKind, ...]:
     for _ in range(terrain.columns):
         behind = [(count == 0, round(s.share * terrain.columns - count, 9)) for s, count in zip(terrain.shares, counts)]
         counts[behind.index(max(behind))] += 1
-    return tuple(share.kind for share, count in zip(terrain.shares, counts) for _ in range(count))
-
-
-@dataclass(frozen=True)
-class _Square:
-    """The vertices of a tile: ``edge`` (cells + 1, cells + 1) counts the cells to the tile's edge."""
-
-    cells: int
-    edge: np.ndarray
-    platform: int  # value of edge from which on a tile is flat: the platform's side, rounded up to whole cells
-
-    @staticmethod
-    def of(terrain: Terrain) -> _Square:
-        cells = round(terrain.tile / terrain.cell)
-        platform = math.floor(cells / 2 - terrain.platform / terrain.cell / 2 + 1e-6)
-        if platform < 2:
-            raise ValueError(
-                f"terrain.platform {terrain.platform} m must leave two cells of {terrain.cell} m on each side "
-                f"of a tile of {terrain.tile} m: use at most {terrain.tile - 4 * terrain.cell:g} m"
-            )
-        side = np.minimum(np.arange(cells + 1), np.arange(cells, -1, -1))
-        return _Square(cells, np.minimum(side[:, None], side), platform)
-
-
-def _flat(terrain: Terrain, square: _Square, difficulty: float, rng: np.random.Generator) -> np.ndarray:
-    return np.zeros(square.edge.shape)
-
-
-def _slope(terrain: Terrain, square: _Square, difficulty: float, rng: np.random.Generator) -> np.ndarray:
-    """A pyramid, its center high."""
-    return _at(terrain.slope, difficulty) * terrain.cell * np.minimum(square.edge, square.platform)
-
-
-def _rough(terrain: Terrain, square: _Square, difficulty: float, rng: np.random.Generator) -> np.ndarray:
-    """Uniform random heights every ROUGHNESS_SPACING m, linear in between; 0 on the platform and along the edge."""
-    stride = max(1, round(ROUGHNESS_SPACING / terrain.cell))
-    knots = math.ceil(square.cells / stride) + 1
-    amplitude = _at(terrain.roughness, difficulty)
-    heights = amplitude * (2 * rng.random((knots, knots)) - 1)
-    index, fraction = np.divmod(np.arange(square.cells + 1), stride)
-    after, weight = np.minimum(index + 1, knots - 1), fraction / stride
-    heights = heights[index] * (1 - weight)[:, None] + heights[after] * weight[:, None]
-    heights = heights[:, index] * (1 - weight) + heights[:, after] * weight
-    return np.where((square.edge > 0) & (square.edge < square.platform), heights, 0.0)
-
-
-def _rough_slope(terrain: Terrain, square: _Square, difficulty: float, rng: np.random.Generator) -> np.ndarray:
-    return _slope(terrain, square, difficulty, rng) + _rough(terrain, square, difficulty, rng)
-
-
-def _obstacles(terrain: Terrain, square: _Square, difficulty: float, rng: np.random.Generator) -> np.ndarray:
-    """Boxes of heights -h, -h/2, h/2 and h at random places; 0 on the platform, along the edge and in between."""
-    height = _at(terrain.obstacle_height, difficulty)
-    heights = np.zeros(square.edge.shape)
-    smallest, largest = (min(round(side / terrain.cell), square.cells - 2) for side in OBSTACLE_SIDE)
-    for draws in rng.random((_obstacle_count(terrain), 5)):
-        width, depth = (smallest + (draws[:2] * (largest - smallest + 1))).astype(int)
-        col = 1 + int(draws[2] * (square.cells - 1 - width))
-        row = 1 + int(draws[3] * (square.cells - 1 - depth))
-        heights[row : row + depth + 1, col : col + width + 1] = height * (-1, -0.5, 0.5, 1)[int(draws[4] * 4)]
-    return np.where(square.edge < square.platform, heights, 0.0)
-
-
-def _obstacle_count(terrain: Terrain) -> int:
-    """Boxes on a tile of obstacles."""
-    return round(terrain.tile**2 / OBSTACLE_AREA)
-
-
-def _stairs(terrain: Terrain, square: _Square, difficulty: float, rng: np.random.Generator) -> np.ndarray:
-    """Square rings, the center high. A riser is one cell wide; the next one begins a tread after it began.
-
-    The first riser begins at the platform. There are as many as have a whole tread before the edge, but at least one.
-    """
-    tread = round(terrain.stairs_tread / terrain.cell)
-    if tread < 2:
-        raise ValueError(
-            f"terrain.stairs_tread {terrain.stairs_tread} m must be at least two cells of {terrain.cell} m: "
-            "a riser takes one of them; use smaller cells"
-        )
-    steps = max(square.platform // tread, 1)
-    descended = np.maximum(square.platform - square.edge + tread - 1, 0) // tread
-    return _at(terrain.stairs_riser, difficulty) * (steps - np.minimum(descended, steps))
-
-
-_Tile = Callable[[Terrain, _Square, float, np.random.Generator], np.ndarray]
-
-
-def _upside_down(tile: _Tile) -> _Tile:
-    return lambda terrain, square, difficulty, rng: -tile(terrain, square, difficulty, rng)
-
-
-_TILES: dict[TileKind, _Tile] = {
-    "flat": _flat,
-    "slope_up": _upside_down(_slope),
-    "slope_down": _slope,
-    "rough": _rough,
-    "rough_slope_up": _upside_down(_rough_slope),
-    "rough_slope_down": _rough_slope,
-    "obstacles": _obstacles,
-    "stairs_up": _upside_down(_stairs),
-    "stairs_down": _stairs,
-}
-
-
-def _at(values: Range, difficulty: float) -> float:
-    """The value at a difficulty from 0 (easiest) to 1 (hardest)."""
-    return values[0] + (values[1] - values[0]) * difficulty
+    return tuple(share for share, count in zip(terrain.shares, counts) for _ in range(count))
 
 
 def ground_height(heights: Array, origin: tuple[float, float], cell: float, x: Array, y: Array) -> Array:

@@ -14,7 +14,7 @@ import numpy as np
 
 from locoenvs import install
 from locoenvs.tasks.documents import differences
-from locoenvs.tasks.recipes import nearest
+from locoenvs.tasks.names import nearest
 
 if TYPE_CHECKING:
     from onnx import ModelProto

@@ -81,10 +81,10 @@ def valid(adapter: TypeAdapter[T], values: Mapping[str, Any], name: str) -> T:
         return adapter.validate_json(json.dumps(values), strict=True)
     except ValidationError as error:
         first, *others = error.errors(include_url=False)
-        field = ".".join(map(_label, first["loc"])) or "it"
+        field = ".".join(map(_label, first["loc"]))
         given = "" if first["type"] in ("missing", "value_error") else f", got {shown(first['input'])}"
         rest = f" (and {len(others)} more)" if others else ""
-        text = f"{field}: {' '.join(first['msg'].removeprefix('Value error, ').split())}"
+        text = f"{field + ': ' if field else ''}{' '.join(first['msg'].removeprefix('Value error, ').split())}"
         raise ValueError(f"{name}: {text if len(text) < 300 else text[:300] + '...'}{given}{rest}") from None
     except ArithmeticError as error:
         raise ValueError(f"{name} has numbers beyond all measure: {error}") from None
@@ -95,18 +95,38 @@ def later(neutral: Any) -> Any:
     return dataclasses.field(default=neutral, metadata={"later": True})
 
 
-def stored(value: Any) -> Any:
-    """What a document holds of a value: dataclasses as objects, without the fields of :func:`later` that are neutral."""
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Entries(dict[K, V]):
+    """A mapping that stays what it is, so that what holds it is a value: it can be hashed and shared."""
+
+    def _refuse(self, *arguments: Any, **named: Any) -> Any:
+        raise TypeError("a task does not change: make another one by its with_()")
+
+    __setitem__ = __delitem__ = __ior__ = clear = pop = popitem = setdefault = update = _refuse  # type: ignore[assignment]
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(tuple(self.items()))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (dict(self),)
+
+
+def stored(value: Any, whole: bool = False) -> Any:
+    """What a document holds of a value: dataclasses as objects, without the fields of :func:`later` that are neutral unless ``whole``."""
     if dataclasses.is_dataclass(value):
-        given = {field: getattr(value, field.name) for field in dataclasses.fields(value)}
+        in_order = sorted(dataclasses.fields(value), key=lambda field: field.kw_only is True)
+        given = {field: getattr(value, field.name) for field in in_order}
         return {
-            field.name: stored(own)
+            field.name: stored(own, whole)
             for field, own in given.items()
-            if not (field.metadata.get("later") and own == field.default)
+            if whole or not (field.metadata.get("later") and own == field.default)
         }
     if isinstance(value, Mapping):
-        return {name: stored(own) for name, own in value.items()}
-    return [stored(own) for own in value] if isinstance(value, (tuple, list)) else value
+        return {name: stored(own, whole) for name, own in value.items()}
+    return [stored(own, whole) for own in value] if isinstance(value, (tuple, list)) else value
 
 
 def digest(values: Mapping[str, Any]) -> str:

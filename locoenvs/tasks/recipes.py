@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
-from collections.abc import Callable
-from typing import Literal, get_args
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, get_args
 
 from locoenvs.tasks import drive
+from locoenvs.tasks.entries import TileShare
+from locoenvs.tasks.names import nearest
 from locoenvs.tasks.robot import Robot
 from locoenvs.tasks.robots import suite_of
 from locoenvs.tasks.task import (
     Commands,
     Curriculum,
-    HeightScan,
     LSTMActuator,
     Observations,
     PDActuator,
     PenaltySchedule,
     Pushes,
     Randomization,
-    Rewards,
-    RewardWeights,
     Start,
     Task,
     Terrain,
-    TileShare,
 )
 
 Ground = Literal["flat", "rough"]
@@ -41,26 +38,24 @@ _FLAT_WEIGHTS = {"joint_torques": -2.5e-5, "feet_air_time": 2.0, "orientation": 
 """What flat ground changes of the reward weights, for a robot that does not say otherwise."""
 
 
-def _rewards(robot: Robot, ground: Ground) -> Rewards:
-    """The rewards of the paper's table for a robot: the ground's own weights, then the robot's."""
-    suite = suite_of(robot)
-    weights = {**(_FLAT_WEIGHTS if ground == "flat" else {}), **suite.weights}
-    return Rewards(weights=RewardWeights(**weights), **suite.rewards)
+def _with_weights(task: Task, weights: Mapping[str, float]) -> Task:
+    return task.with_({f"rewards.terms.{name}.weight": weight for name, weight in weights.items()}, task.recipe)
 
 
 def paper(robot: Robot, ground: Ground) -> Task:
     """The task of the paper's main text (sections 3 and 4), with the reward weights that its authors released."""
-    rewards = _rewards(robot, ground)
-    if ground == "rough":
-        return Task(robot=robot, recipe="paper", rewards=rewards)
-    return Task(
-        robot=robot,
-        recipe="paper",
-        terrain=Terrain(kind="plane"),
-        curriculum=Curriculum(enabled=False),
-        observations=Observations(heights=None),
-        rewards=rewards,
-    )
+    suite = suite_of(robot)
+    task = Task(robot=robot, recipe="paper")
+    if ground == "flat":
+        task = Task(
+            robot=robot,
+            recipe="paper",
+            terrain=Terrain(kind="plane"),
+            curriculum=Curriculum(enabled=False),
+            observations=Observations.paper(heights=None),
+        )
+        task = _with_weights(task, _FLAT_WEIGHTS)
+    return _with_weights(task, suite.weights).with_(suite.changes, "paper")
 
 
 def legged_gym(robot: Robot, ground: Ground) -> Task:
@@ -76,29 +71,26 @@ def legged_gym(robot: Robot, ground: Ground) -> Task:
     if ground == "flat":
         commands = Commands(mode="yaw_rate", yaw_rate=(-1.5, 1.5), resample_every=4.0)
         return dataclasses.replace(task, recipe="legged_gym", commands=commands, randomization=randomization)
+    slope, roughness, stairs = {"slope": (0.0, 0.36)}, {"roughness": (0.05, 0.05)}, {"riser": (0.05, 0.212)}
+    shares: tuple[tuple[str, float, dict[str, Any]], ...] = (
+        ("slope_up", 0.05, slope),
+        ("slope_down", 0.05, slope),
+        ("rough_slope_up", 0.05, slope | roughness),
+        ("rough_slope_down", 0.05, slope | roughness),
+        ("stairs_up", 0.35, stairs),
+        ("stairs_down", 0.25, stairs),
+        ("obstacles", 0.2, {"height": (0.05, 0.23)}),
+    )
     return dataclasses.replace(
-        task,
+        task.with_({"observations.slots.heights.parameters": {"rows": 17, "columns": 11}}),
         recipe="legged_gym",
         commands=commands,
         randomization=randomization,
         curriculum=Curriculum(initial_level=5, promote="radius", demote="last_command"),
-        observations=Observations(heights=HeightScan(rows=17, columns=11)),
         terrain=Terrain(
             border=25.0,
             platform=3.0,
-            shares=(
-                TileShare("slope_up", 0.05),
-                TileShare("slope_down", 0.05),
-                TileShare("rough_slope_up", 0.05),
-                TileShare("rough_slope_down", 0.05),
-                TileShare("stairs_up", 0.35),
-                TileShare("stairs_down", 0.25),
-                TileShare("obstacles", 0.2),
-            ),
-            slope=(0.0, 0.36),
-            roughness=(0.05, 0.05),
-            obstacle_height=(0.05, 0.23),
-            stairs_riser=(0.05, 0.212),
+            shares=tuple(TileShare(kind, share, parameters=parameters) for kind, share, parameters in shares),
         ),
     )
 
@@ -111,35 +103,25 @@ def walk(robot: Robot, ground: Ground) -> Task:
     of the times, and all of it grows with the penalties. Rough ground is for a policy that walks on flat ground already.
     """
     task, flat = paper(robot, ground), ground == "flat"
-    own = task.rewards
-    weights = dataclasses.replace(own.weights, joint_limits=min(own.weights.joint_limits, -2.0), termination=-200.0)
-    soft_limit = min(own.soft_limit, 0.9)
-    schedule = (
-        PenaltySchedule(start=0.05, control_steps=4800, disturbances=True, termination_last=True)
-        if flat
-        else PenaltySchedule(start=0.3, control_steps=4800, termination_last=True)
-    )
-    rewards = dataclasses.replace(own, weights=weights, soft_limit=soft_limit, penalty_schedule=schedule)
-    task = dataclasses.replace(task, recipe="walk", rewards=rewards)
-    if not flat:
-        return task
-    return dataclasses.replace(
-        task,
-        commands=dataclasses.replace(task.commands, resample_every=1.25, resample_chance=0.5),
-        randomization=dataclasses.replace(task.randomization, pushes=Pushes(interval=2.5, velocity=1.5)),
-    )
+    limits = task.rewards.terms["joint_limits"]
+    changes: dict[str, Any] = {
+        "rewards.terms.joint_limits.weight": min(limits.weight, -2.0),
+        "rewards.terms.joint_limits.parameters.soft_limit": min(limits.parameters["soft_limit"], 0.9),
+        "rewards.terms.termination.weight": -200.0,
+        "rewards.penalty_schedule": PenaltySchedule(
+            start=0.05 if flat else 0.3, control_steps=4800, disturbances=flat, termination_last=True
+        ),
+    }
+    if flat:
+        changes |= {
+            "commands.resample_every": 1.25,
+            "commands.resample_chance": 0.5,
+            "randomization.pushes": Pushes(interval=2.5, velocity=1.5),
+        }
+    return task.with_(changes, "walk")
 
 
 RECIPES: dict[str, Callable[[Robot, Ground], Task]] = {"paper": paper, "legged_gym": legged_gym, "walk": walk}
-
-
-def nearest(kind: str, name: str, names: list[str]) -> str:
-    """The message for an unknown name: what it was, what comes nearest, what there is."""
-    if not names:
-        return f"unknown {kind} {name!r}: there are none"
-    close = difflib.get_close_matches(name, names, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else "."
-    return f"unknown {kind} {name!r}{hint} There are: {', '.join(sorted(names))}"
 
 
 def task(robot: Robot, ground: Ground, recipe: str = "paper", actuator: ActuatorKind | None = None) -> Task:

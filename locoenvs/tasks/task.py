@@ -16,11 +16,15 @@ import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import AfterValidator, Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
-from locoenvs.tasks import documents
+from locoenvs.tasks import documents, formats
+from locoenvs.tasks.changes import apply, base_of, renamed
+from locoenvs.tasks.documents import Entries
+from locoenvs.tasks.entries import E, Entry, SlotSpec, Term, TileShare, W, completed, missing
 from locoenvs.tasks.robot import CONFIG, Angle, Name, NonNegative, Number, Place, Positive, Robot
+from locoenvs.tasks.vocabulary import OBSERVATION_SLOTS, REWARD_TERMS, TERMINATIONS, TILE_KINDS, Vocabulary
 
 Range = tuple[Number, Number]
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -63,36 +67,12 @@ class Timing:
         return math.ceil(round(self.episode_length / self.control_dt, 6))
 
 
-TileKind = Literal[
-    "flat",
-    "slope_up",
-    "slope_down",
-    "rough",
-    "rough_slope_up",
-    "rough_slope_down",
-    "obstacles",
-    "stairs_up",
-    "stairs_down",
-]
-"""A kind of tile, named after what a robot meets that walks from the tile's center outwards."""
-
-
-@dataclass(frozen=True, config=CONFIG)
-class TileShare:
-    """The share of the map's columns that one kind of tile takes."""
-
-    kind: TileKind
-    share: Annotated[float, Field(gt=0, le=1)]
-
-
 @dataclass(frozen=True, config=CONFIG)
 class Terrain:
     """A plane, or a grid of ``levels`` x ``columns`` square tiles inside a flat border (section 3.1, figures 2 and 3).
 
-    A column holds one kind of tile, a row one level of difficulty. Lengths in m, slopes in m/m (rise over run),
-    ``(easiest, hardest)`` are the values at the first and the last level, interpolated linearly. ``stairs_riser`` is the
-    height of a step, ``stairs_tread`` its depth; ``roughness`` is the amplitude of uniform noise; ``obstacle_height`` the
-    amplitude of box heights. ``platform`` is the side of the flat square at a tile's center, where robots start.
+    A column holds one kind of tile, a row one level of difficulty. Lengths in m. ``shares`` are the kinds of tile with their
+    parameters, see :mod:`locoenvs.mdp.tiles`. ``platform`` is the side of the flat square at a tile's center, where robots start.
     ``border`` is the least width of the border: a map is wider where an episode's commands lead farther. ``cell`` is the
     distance of the ground's heights, and so the depth of the face of a step: the smaller, the steeper.
     """
@@ -113,18 +93,13 @@ class Terrain:
         TileShare("stairs_up", 0.1),
         TileShare("stairs_down", 0.1),
     )
-    slope: Heights = (0.0, math.tan(math.radians(25)))
-    roughness: Heights = (0.0, 0.1)
-    obstacle_height: Heights = (0.05, 0.2)
-    stairs_riser: Heights = (0.05, 0.2)
-    stairs_tread: Length = 0.3
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
 
     def __post_init__(self) -> None:
         total = sum(share.share for share in self.shares)
         if self.kind == "tiles" and abs(total - 1) > 1e-6:
             raise ValueError(f"terrain.shares must sum to 1, got {total:g}")
-        for name, length in (("tile", self.tile), ("border", self.border), ("stairs_tread", self.stairs_tread)):
+        for name, length in (("tile", self.tile), ("border", self.border)):
             if abs(length / self.cell - round(length / self.cell)) > 1e-6:
                 raise ValueError(f"terrain.{name} {length} m must be a whole number of cells of {self.cell} m")
         if self.levels * self.columns > 2000:
@@ -201,58 +176,68 @@ class HeightScan:
         return self.rows * self.columns
 
 
-@dataclass(frozen=True, config=CONFIG)
-class Noise:
-    """Uniform observation noise, half width: m/s, rad/s, 1, rad, rad/s, m (table of the paper's appendix)."""
-
-    linear_velocity: NonNegative = 0.1
-    angular_velocity: NonNegative = 0.2
-    gravity: NonNegative = 0.05
-    joint_position: NonNegative = 0.01
-    joint_velocity: NonNegative = 1.5
-    height: NonNegative = 0.1
+PAPER_SLOTS = (
+    SlotSpec("base_linear_velocity", 2.0, 0.1),
+    SlotSpec("base_angular_velocity", 0.25, 0.2),
+    SlotSpec("projected_gravity", 1.0, 0.05),
+    SlotSpec("command_linear_velocity", 2.0),
+    SlotSpec("command_yaw_rate", 0.25),
+    SlotSpec("joint_position", 1.0, 0.01),
+    SlotSpec("joint_velocity", 0.05, 1.5),
+    SlotSpec("last_action"),
+    SlotSpec("heights", 5.0, 0.1),
+)
+"""The observation of the paper, with the noise of its appendix."""
 
 
 @dataclass(frozen=True, config=CONFIG)
 class Observations:
-    """What the policy sees. Scales multiply SI values; ``noise`` None is a perfect sensor; ``heights`` None is blind."""
+    """What the policy sees: ``slots``, one after another, clipped at ``clip``. See :mod:`locoenvs.mdp.slots`."""
 
-    heights: HeightScan | None = HeightScan()
-    noise: Noise | None = Noise()
-    linear_velocity_scale: Positive = 2.0
-    angular_velocity_scale: Positive = 0.25
-    joint_position_scale: Positive = 1.0
-    joint_velocity_scale: Positive = 0.05
-    height_scale: Positive = 5.0
+    slots: Annotated[tuple[SlotSpec, ...], Field(min_length=1, max_length=100)] = PAPER_SLOTS
     clip: Positive = 100.0
 
-
-@dataclass(frozen=True, config=CONFIG)
-class RewardWeights:
-    """Weights of the reward terms, per second. A term is the function of the same name in :mod:`locoenvs.mdp.rewards`."""
-
-    linear_velocity_tracking: Number = 1.0
-    angular_velocity_tracking: Number = 0.5
-    linear_velocity_penalty: Number = -2.0
-    angular_velocity_penalty: Number = -0.05
-    joint_motion: Number = -2.5e-7
-    joint_torques: Number = -1e-5
-    action_rate: Number = -0.01
-    collisions: Number = -1.0
-    feet_air_time: Number = 1.0
-    orientation: Number = 0.0
-    joint_limits: Number = 0.0
-    termination: Number = 0.0
-    single_foot: Number = 0.0
-
     def __post_init__(self) -> None:
-        if not any(vars(self).values()):
-            raise ValueError("rewards.weights: at least one weight must not be zero")
+        names = [slot.name for slot in self.slots]
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise ValueError(f"observations.slots names {sorted(twice)} twice")
+
+    @staticmethod
+    def paper(heights: HeightScan | None = HeightScan(), noise: bool = True) -> Observations:
+        """What the paper's policies see: with another scan or none, and with sensors that are perfect unless ``noise``."""
+        slots = [slot for slot in PAPER_SLOTS if slot.name != "heights"]
+        if heights is not None:
+            slots.append(dataclasses.replace(PAPER_SLOTS[-1], parameters=vars(heights)))
+        seen = Observations(tuple(slots))
+        return seen if noise else seen.perfect()
+
+    def perfect(self) -> Observations:
+        """The same without noise."""
+        return dataclasses.replace(self, slots=tuple(dataclasses.replace(slot, noise=None) for slot in self.slots))
 
     @property
-    def active(self) -> tuple[str, ...]:
-        """Names of the terms whose weight is not zero, in the table's order."""
-        return tuple(field.name for field in dataclasses.fields(self) if getattr(self, field.name) != 0)
+    def heights(self) -> HeightScan | None:
+        """The height scan; None is blind."""
+        found = [slot for slot in self.slots if slot.name == "heights"]
+        return HeightScan(**found[0].parameters) if found else None
+
+
+PAPER_TERMS: Mapping[str, Term] = Entries(
+    linear_velocity_tracking=Term(1.0),
+    angular_velocity_tracking=Term(0.5),
+    linear_velocity_penalty=Term(-2.0),
+    angular_velocity_penalty=Term(-0.05),
+    joint_motion=Term(-2.5e-7),
+    joint_torques=Term(-1e-5),
+    action_rate=Term(-0.01),
+    collisions=Term(-1.0),
+    feet_air_time=Term(1.0),
+    orientation=Term(0.0),
+    joint_limits=Term(0.0),
+    termination=Term(0.0),
+    single_foot=Term(0.0),
+)
+"""The reward of the paper's table, and terms that are at hand with a weight of zero."""
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -275,29 +260,18 @@ class PenaltySchedule:
 class Rewards:
     """The reward: weighted terms, multiplied by the control step, summed, and clipped at zero from below if asked.
 
-    ``tracking_width`` (m^2/s^2, rad^2/s^2) divides the squared tracking errors; ``air_time_target`` s is what a step
-    must last to pay; ``soft_limit`` is the share of a joint's range beyond which it costs; a penalized body touches when
-    its contact force exceeds ``collision_force`` N; a foot stumbles when its horizontal force exceeds
-    ``stumble_ratio`` times its vertical force.
+    ``terms`` are functions of :mod:`locoenvs.mdp.rewards`, or of whoever registered one; a term with weight zero is not
+    computed. A foot is on the ground when its vertical contact force exceeds ``foot_contact_force`` N.
     """
 
-    weights: RewardWeights = RewardWeights()
+    terms: Annotated[Mapping[Name, Term], Field(max_length=100), AfterValidator(Entries)] = PAPER_TERMS
     clip_at_zero: bool = True
-    tracking_width: Annotated[float, Field(ge=1e-6, le=1e6)] = 0.25
-    air_time_target: NonNegative = 0.5
-    air_time_minimum_command: NonNegative = 0.1
-    soft_limit: Fraction = 1.0
-    collision_force: Positive = 0.1
-    stumble_ratio: Positive = 5.0
     foot_contact_force: Positive = 1.0
     penalty_schedule: PenaltySchedule | None = None
 
-
-@dataclass(frozen=True, config=CONFIG)
-class Terminations:
-    """An episode fails when a terminating body's contact force exceeds ``contact_force`` N, or physics breaks."""
-
-    contact_force: Positive = 1.0
+    def __post_init__(self) -> None:
+        if not any(term.weight for term in self.terms.values()):
+            raise ValueError("rewards.terms: at least one weight must not be zero")
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -361,7 +335,11 @@ class LSTMActuator:
 
 @dataclass(frozen=True, config=CONFIG)
 class Task:
-    """The whole MDP. ``recipe`` names where the values come from; ``seed_families`` is F of :mod:`locoenvs.numerics.rng`."""
+    """The whole MDP. ``recipe`` names where the values come from; ``seed_families`` is F of :mod:`locoenvs.numerics.rng`.
+
+    ``terminations`` say who fails, see :mod:`locoenvs.mdp.terminations`; broken physics always does. All names that the task holds
+    have all their parameters, and stand in the order in which they were registered.
+    """
 
     robot: Robot
     recipe: Name = "paper"
@@ -371,13 +349,17 @@ class Task:
     commands: Commands = Commands()
     observations: Observations = Observations()
     rewards: Rewards = Rewards()
-    terminations: Terminations = Terminations()
+    terminations: Annotated[Mapping[Name, Entry], Field(max_length=100), AfterValidator(Entries)] = Entries(
+        base_contact=Entry()
+    )
     randomization: Randomization = Randomization()
     actuator: Annotated[PDActuator | LSTMActuator, Field(discriminator="kind")] = PDActuator()
     action_clip: Positive = 100.0
     seed_families: Annotated[int, Field(ge=1, le=2**20)] = 128
+    format_version: Literal[2] = 2
 
     def __post_init__(self) -> None:
+        self._complete()
         if self.curriculum.initial_level >= self.terrain.levels:
             raise ValueError(
                 f"curriculum.initial_level {self.curriculum.initial_level} must be below terrain.levels {self.terrain.levels}"
@@ -401,6 +383,51 @@ class Task:
                     f"randomization.payload {self.randomization.payload} kg would leave {base.name!r} ({base.mass} kg) no mass"
                 )
 
+    def _complete(self) -> None:
+        """Give all names their parameters, in the order of their vocabulary."""
+        terms = _completed(self.rewards.terms, REWARD_TERMS, "rewards.terms")
+        slots = [
+            completed(slot, slot.name, OBSERVATION_SLOTS, f"observations.slots.{slot.name}")
+            for slot in self.observations.slots
+        ]
+        shares = [
+            completed(share, share.kind, TILE_KINDS, f"terrain.shares.{share.kind}") for share in self.terrain.shares
+        ]
+        for name, whole in (
+            ("rewards", dataclasses.replace(self.rewards, terms=terms)),
+            ("observations", dataclasses.replace(self.observations, slots=tuple(slots))),
+            ("terrain", dataclasses.replace(self.terrain, shares=tuple(shares))),
+            ("terminations", Entries(_completed(self.terminations, TERMINATIONS, "terminations"))),
+        ):
+            object.__setattr__(self, name, whole)
+
+    def missing(self) -> list[str]:
+        """What is said of each name whose package is not here; empty for a task that can be made."""
+        named: list[tuple[str, Entry, Vocabulary[Any]]]
+        named = [(name, term, REWARD_TERMS) for name, term in self.rewards.terms.items() if term.weight]
+        named += [(slot.name, slot, OBSERVATION_SLOTS) for slot in self.observations.slots]
+        named += [(share.kind, share, TILE_KINDS) for share in self.terrain.shares if self.terrain.kind == "tiles"]
+        named += [(name, entry, TERMINATIONS) for name, entry in self.terminations.items()]
+        return [said for name, entry, words in named if (said := missing(entry, name, words))]
+
+    def with_(self, changes: Mapping[str, Any], recipe: str | None = None) -> Task:
+        """The task with other values in the fields of these names, such as ``{"rewards.terms.action_rate.weight": -0.05}``.
+
+        An entry that is not there is put in, one that is set to None is taken out. The recipe's name tells how many changes there
+        are, unless another is given. Raises ValueError, with the nearest name, for a field that does not exist, and for a value
+        that it cannot have.
+        """
+        document = documents.stored(self, whole=True)
+        for path, value in changes.items():
+            apply(document, path, value)
+        document["recipe"] = recipe or (renamed(self.recipe, len(changes)) if changes else self.recipe)
+        return documents.valid(_ADAPTER, document, "the task")
+
+    @property
+    def base_recipe(self) -> str:
+        """The recipe without what was changed."""
+        return base_of(self.recipe)
+
     def to_json(self) -> str:
         """The task as JSON, one field a line."""
         return json.dumps(documents.stored(self), indent=2)
@@ -409,7 +436,7 @@ class Task:
     def from_json(text: str | bytes, name: str = "the task") -> Task:
         """The task of :meth:`to_json`; errors call it ``name``. Raises ValueError naming the first unknown, missing or
         out-of-range field."""
-        return documents.valid(_ADAPTER, documents.parsed(text, name), name)
+        return documents.valid(_ADAPTER, formats.upgraded(documents.parsed(text, name), name), name)
 
     @property
     def hash(self) -> str:
@@ -420,7 +447,13 @@ class Task:
 def hash_of(values: Mapping[str, Any]) -> str:
     """:attr:`Task.hash` of a task as the dictionary that its JSON holds."""
     robot = {name: value for name, value in values["robot"].items() if name != "visuals"}
-    return documents.digest({**values, "robot": robot})
+    return documents.digest({**formats.oldest(values), "robot": robot})
+
+
+def _completed(entries: Mapping[str, E], words: Vocabulary[W], where: str) -> Mapping[str, E]:
+    order = list(words)
+    names = sorted(entries, key=lambda name: (order.index(name) if name in order else len(order), name))
+    return {name: completed(entries[name], name, words, f"{where}.{name}") for name in names}
 
 
 _ADAPTER: TypeAdapter[Task] = TypeAdapter(Task)

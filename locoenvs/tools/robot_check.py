@@ -189,7 +189,7 @@ def _quiet(robot: Robot) -> Task:
         recipe="check",
         terrain=Terrain(kind="plane"),
         curriculum=Curriculum(enabled=False),
-        observations=Observations(heights=None, noise=None),
+        observations=Observations.paper(heights=None, noise=False),
         rewards=Rewards(),
         timing=Timing(episode_length=60.0),
         randomization=Randomization(friction=(1.0, 1.0), pushes=None, start=still),

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from locoenvs import install
-from locoenvs.tasks.recipes import nearest
+from locoenvs.tasks.names import nearest
 from locoenvs.training.run import Run
 from locoenvs.training.settings import TrainSettings
 

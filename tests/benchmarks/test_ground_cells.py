@@ -11,7 +11,8 @@ import pytest
 from locoenvs.benchmarks import ground_cells as module
 from locoenvs.benchmarks import ground_contact
 from locoenvs.evidence.panel import Panel, load_panel
-from locoenvs.tasks.task import Task, TileShare
+from locoenvs.tasks.entries import TileShare
+from locoenvs.tasks.task import Task
 
 
 def small(task: Task) -> Task:

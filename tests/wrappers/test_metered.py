@@ -11,6 +11,7 @@ import pytest
 
 from fake import BIPED, FakeSimulator
 from locoenvs.envs import engines
+from locoenvs.tasks.entries import TileShare
 from locoenvs.tasks.task import (
     Curriculum,
     Observations,
@@ -20,7 +21,6 @@ from locoenvs.tasks.task import (
     Start,
     Task,
     Terrain,
-    TileShare,
     Timing,
 )
 from locoenvs.wrappers.metered import MeteredEnv
@@ -33,7 +33,7 @@ TASK = Task(
     timing=Timing(episode_length=0.06),
     terrain=Terrain(levels=3, columns=3, shares=(TileShare("flat", 0.35), TileShare("rough", 0.65))),
     curriculum=Curriculum(enabled=False),
-    observations=Observations(heights=None, noise=None),
+    observations=Observations.paper(heights=None, noise=False),
     rewards=Rewards(weights=WEIGHTS, clip_at_zero=True),
     randomization=Randomization(pushes=None, start=Start(velocity=0.0)),
     action_clip=3.0,

@@ -128,7 +128,7 @@ class BraxEnv(Env):
             "count": jnp.zeros((), jnp.int32),
         }
         if self.pure is not None:
-            info["reward_terms"] = {name: zero for name in self.env.mdp.reward_names}
+            info["reward_terms"] = {name: zero for name in self.env.mdp.reward_terms}
             info["reset_reason"] = zero.astype(jnp.int32)
         return State(physics, observation, zero, zero, {}, info)
 

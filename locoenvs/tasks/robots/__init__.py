@@ -1,5 +1,5 @@
 """The robots of the suite. Each is one module of this package, or of another one that names it as an entry point of the
-group ``locoenvs.tasks.robots``, whose ``SUITE`` is a :class:`locoenvs.tasks.suite.SuiteRobot`."""
+group ``locoenvs.robots``, whose ``SUITE`` is a :class:`locoenvs.tasks.suite.SuiteRobot`."""
 
 from __future__ import annotations
 

@@ -139,5 +139,5 @@ SUITE = SuiteRobot(
     "A1",
     A1,
     weights={"joint_torques": -2e-4, "joint_limits": -10.0},
-    rewards={"soft_limit": 0.9},
+    changes={"rewards.terms.joint_limits.parameters.soft_limit": 0.9},
 )

@@ -184,5 +184,5 @@ SUITE = SuiteRobot(
         "termination": -200.0,
         "single_foot": 0.25,
     },
-    rewards={"soft_limit": 0.95, "clip_at_zero": False},
+    changes={"rewards.terms.joint_limits.parameters.soft_limit": 0.95, "rewards.clip_at_zero": False},
 )

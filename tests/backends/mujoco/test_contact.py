@@ -28,7 +28,8 @@ from locoenvs.envs.registration import task as task_of
 from locoenvs.envs.vector import LocoVectorEnv
 from locoenvs.mdp.terrain import build, ground_height
 from locoenvs.policies.policy import POLICIES
-from locoenvs.tasks.task import Task, TileShare
+from locoenvs.tasks.entries import TileShare
+from locoenvs.tasks.task import Task
 
 PLANE = task_of("Loco/AnymalC-Flat-v0", actuator="pd")
 GRID = dataclasses.replace(

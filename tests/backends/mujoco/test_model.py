@@ -11,9 +11,10 @@ import pytest
 
 from locoenvs.backends.mujoco.model import CONTACT_GROUP, Cone, compile_model
 from locoenvs.mdp.terrain import build, ground_height
+from locoenvs.tasks.entries import TileShare
 from locoenvs.tasks.robots import ROBOTS
 from locoenvs.tasks.robots.anymal_c import ANYMAL_C
-from locoenvs.tasks.task import Task, Terrain, TileShare, Timing
+from locoenvs.tasks.task import Task, Terrain, Timing
 
 DEFAULTS = np.array([joint.default for joint in ANYMAL_C.joints])
 WEIGHT = 9.81 * ANYMAL_C.mass

@@ -11,8 +11,9 @@ from locoenvs.backends.mujoco.model import compile_model
 from locoenvs.backends.mujoco.near_ground import NearGround
 from locoenvs.backends.mujoco.render import Renderer
 from locoenvs.mdp.terrain import build
+from locoenvs.tasks.entries import TileShare
 from locoenvs.tasks.robots.anymal_c import ANYMAL_C
-from locoenvs.tasks.task import Task, Terrain, TileShare
+from locoenvs.tasks.task import Task, Terrain
 
 SHARES = (TileShare("stairs_up", 0.5), TileShare("rough", 0.5))
 TASK = Task(robot=ANYMAL_C, terrain=Terrain(levels=2, columns=2, border=2.0, shares=SHARES))

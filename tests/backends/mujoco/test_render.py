@@ -9,8 +9,9 @@ import pytest
 from locoenvs.backends.mujoco.model import compile_model
 from locoenvs.backends.mujoco.render import Renderer
 from locoenvs.mdp.terrain import build
+from locoenvs.tasks.entries import TileShare
 from locoenvs.tasks.robots.anymal_c import ANYMAL_C
-from locoenvs.tasks.task import Task, Terrain, TileShare
+from locoenvs.tasks.task import Task, Terrain
 
 PLANE = Task(robot=ANYMAL_C, terrain=Terrain(kind="plane"))
 STAIRS = Task(

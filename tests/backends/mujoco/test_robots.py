@@ -24,7 +24,7 @@ def quiet(name: str, **randomization: object) -> Task:
     return dataclasses.replace(
         task,
         commands=dataclasses.replace(task.commands, forward=(0, 0), sideways=(0, 0), mode="yaw_rate", yaw_rate=(0, 0)),
-        observations=dataclasses.replace(task.observations, noise=None),
+        observations=task.observations.perfect(),
         randomization=Randomization(**{"friction": (1.0, 1.0), "pushes": None, "start": start} | randomization),
         timing=Timing(episode_length=60.0),
     )

@@ -125,7 +125,7 @@ def test_a_push_sets_the_horizontal_velocity_in_the_world_frame(quaternion: tupl
 def test_pushes_of_the_task_change_the_world_velocity_of_a_yawed_robot() -> None:
     """After the step with the push, the observation's velocity is the engine's, and only horizontally changed."""
     quiet = dataclasses.replace(
-        FLAT, randomization=Randomization(pushes=None), observations=dataclasses.replace(FLAT.observations, noise=None)
+        FLAT, randomization=Randomization(pushes=None), observations=FLAT.observations.perfect()
     )
     pushing = dataclasses.replace(quiet, randomization=Randomization(pushes=Pushes(interval=0.04, velocity=1.0)))
     envs = [LocoVectorEnv(task, 16, stagger=False) for task in (quiet, pushing)]

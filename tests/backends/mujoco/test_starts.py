@@ -12,7 +12,8 @@ from locoenvs.envs.registration import IDS
 from locoenvs.envs.registration import task as task_of
 from locoenvs.envs.vector import LocoVectorEnv
 from locoenvs.mdp.terrain import _TILES, ground_height
-from locoenvs.tasks.task import Curriculum, TileKind, TileShare
+from locoenvs.tasks.entries import TileShare
+from locoenvs.tasks.task import Curriculum
 
 KINDS: tuple[TileKind, ...] = tuple(_TILES)
 

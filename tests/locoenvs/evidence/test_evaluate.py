@@ -21,17 +21,16 @@ from locoenvs.mdp.state import Readout
 from locoenvs.mdp.step import initial
 from locoenvs.mdp.terrain import build
 from locoenvs.numerics import rng
+from locoenvs.tasks.entries import TileShare
 from locoenvs.tasks.task import (
     Commands,
     Curriculum,
-    Noise,
     Observations,
     Pushes,
     Randomization,
     Start,
     Task,
     Terrain,
-    TileShare,
     Timing,
 )
 
@@ -49,7 +48,7 @@ def task(**changes: object) -> Task:
         timing=Timing(episode_length=6.0),
         curriculum=Curriculum(enabled=False),
         commands=FORWARD,
-        observations=Observations(heights=None, noise=Noise()),
+        observations=Observations.paper(heights=None),
         randomization=Randomization(pushes=None, start=STILL),
         **changes,  # type: ignore[arg-type]
     )
@@ -282,7 +281,7 @@ def test_a_panel_is_judged_on_held_out_streams(monkeypatch: pytest.MonkeyPatch) 
         task(terrain=Terrain(kind="plane")),
         commands=anywhere,
         randomization=randomization,
-        observations=Observations(heights=None, noise=None),
+        observations=Observations.paper(heights=None, noise=False),
     )
     seen: list[np.ndarray] = []
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from locoenvs.evidence.pictures import terrain_picture
-from locoenvs.tasks.task import Terrain, TileShare
+from locoenvs.tasks.entries import TileShare
+from locoenvs.tasks.task import Terrain
 
 image = pytest.importorskip("matplotlib.image", reason="matplotlib is not installed")
 

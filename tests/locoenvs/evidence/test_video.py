@@ -16,7 +16,7 @@ from locoenvs.tasks.task import Observations, Task, Terrain
 pytest.importorskip("imageio_ffmpeg")
 pytest.importorskip("PIL")
 
-TASK = Task(BIPED, terrain=Terrain(kind="plane"), observations=Observations(heights=None, noise=None))
+TASK = Task(BIPED, terrain=Terrain(kind="plane"), observations=Observations.paper(heights=None, noise=False))
 
 
 class Painted(FakeSimulator):

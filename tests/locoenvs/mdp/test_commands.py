@@ -23,7 +23,7 @@ ZERO = np.zeros(400, np.int32)
 
 
 def mdp(config: Commands) -> Mdp:
-    task = Task(BIPED, terrain=Terrain(kind="plane"), observations=Observations(heights=None), commands=config)
+    task = Task(BIPED, terrain=Terrain(kind="plane"), observations=Observations.paper(heights=None), commands=config)
     return prepare(task, build(task.terrain), xp)
 
 

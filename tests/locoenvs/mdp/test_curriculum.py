@@ -15,13 +15,14 @@ from locoenvs.mdp.state import Episodes
 from locoenvs.mdp.step import initial, reset
 from locoenvs.mdp.terrain import build
 from locoenvs.numerics import rng
-from locoenvs.tasks.task import Curriculum, Observations, Task, Terrain, TileShare
+from locoenvs.tasks.entries import TileShare
+from locoenvs.tasks.task import Curriculum, Observations, Task, Terrain
 
 GROUND = Terrain(levels=4, columns=2, border=2.0, shares=(TileShare("flat", 1.0),))
 
 
 def mdp(config: Curriculum) -> Mdp:
-    task = Task(BIPED, terrain=GROUND, curriculum=config, observations=Observations(heights=None))
+    task = Task(BIPED, terrain=GROUND, curriculum=config, observations=Observations.paper(heights=None))
     return prepare(task, build(GROUND), xp)
 
 

@@ -17,7 +17,8 @@ from locoenvs.mdp.step import initial
 from locoenvs.mdp.terrain import build
 from locoenvs.numerics import rng
 from locoenvs.numerics.rotation import from_heading
-from locoenvs.tasks.task import HeightScan, Noise, Observations, Task, Terrain, TileShare
+from locoenvs.tasks.entries import TileShare
+from locoenvs.tasks.task import HeightScan, Noise, Observations, Task, Terrain
 
 WIDTHS = Noise(
     linear_velocity=0.1, angular_velocity=0.2, gravity=0.05, joint_position=0.01, joint_velocity=1.5, height=0.07
@@ -61,7 +62,7 @@ def episodes(made: Mdp, robots: int = 1) -> Episodes:
 
 
 def test_every_slot_is_its_scale_times_its_value() -> None:
-    made = prepared(dataclasses.replace(SEEN, noise=None))
+    made = prepared(SEEN.perfect())
     expected = {
         "base_linear_velocity": [2, 4, 6],
         "base_angular_velocity": [1, 1.25, 1.5],
@@ -100,7 +101,7 @@ def test_each_slots_noise_is_uniform_of_its_width_and_another_in_every_step_and_
         seen = observe(made, dataclasses.replace(now, number=n, step=count))
         draws = rng.uniform(now.key, n, count, rng.Purpose.OBSERVATION_NOISE, made.observation_size)
         np.testing.assert_allclose(seen.policy - seen.critic, (2 * draws - 1) * scaled, atol=2e-6)
-        np.testing.assert_array_equal(seen.critic, observe(prepared(dataclasses.replace(SEEN, noise=None)), now).critic)
+        np.testing.assert_array_equal(seen.critic, observe(prepared(SEEN.perfect()), now).critic)
         noises.append((seen.policy - seen.critic)[:, scaled > 0] / scaled[scaled > 0])
     for index, noise in enumerate(noises):
         assert noise.min() < -0.9 and noise.max() > 0.9 and np.abs(noise).max() <= 1.001

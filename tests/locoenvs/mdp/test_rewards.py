@@ -21,7 +21,7 @@ DT = 0.02
 
 
 def mdp(config: Rewards = Rewards()) -> Mdp:
-    task = Task(BIPED, terrain=Terrain(kind="plane"), observations=Observations(heights=None), rewards=config)
+    task = Task(BIPED, terrain=Terrain(kind="plane"), observations=Observations.paper(heights=None), rewards=config)
     return prepare(task, build(task.terrain), xp)
 
 

@@ -19,6 +19,7 @@ from locoenvs.mdp.terrain import build, ground_height, map_of
 from locoenvs.numerics import rng, rows
 from locoenvs.numerics.arrays import convert
 from locoenvs.numerics.rotation import rotate
+from locoenvs.tasks.entries import TileShare
 from locoenvs.tasks.robot import Body, Sphere
 from locoenvs.tasks.task import (
     Curriculum,
@@ -29,7 +30,6 @@ from locoenvs.tasks.task import (
     Randomization,
     Task,
     Terrain,
-    TileShare,
     Timing,
 )
 
@@ -41,7 +41,7 @@ TASK = Task(
     LOW,
     terrain=GROUND,
     timing=Timing(episode_length=0.2),
-    observations=Observations(heights=HeightScan(rows=3, columns=2)),
+    observations=Observations.paper(heights=HeightScan(rows=3, columns=2)),
     randomization=Randomization(pushes=Pushes(interval=0.06)),
 )
 
@@ -242,7 +242,7 @@ def test_terms_sum_to_the_reward_and_to_the_episode_sums() -> None:
     task = dataclasses.replace(TASK, rewards=dataclasses.replace(TASK.rewards, clip_at_zero=False))
     made, simulator, state = ready(task)
     simulator.forces[:, 1, 2] = 3.0
-    total = np.zeros((5, len(made.reward_names)), dtype=np.float32)
+    total = np.zeros((5, len(made.reward_terms)), dtype=np.float32)
     for when in range(4):
         state, transition = step(made, simulator, state, act(numpy_xp, 5, when))
         np.testing.assert_allclose(sum(transition.reward_terms.values()), transition.reward, rtol=1e-6)

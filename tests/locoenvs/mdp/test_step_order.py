@@ -17,6 +17,7 @@ from locoenvs.mdp.terrain import build
 from locoenvs.numerics import rng
 from locoenvs.numerics.arrays import Array
 from locoenvs.numerics.rotation import from_heading, heading
+from locoenvs.tasks.entries import TileShare
 from locoenvs.tasks.task import (
     Commands,
     Curriculum,
@@ -29,7 +30,6 @@ from locoenvs.tasks.task import (
     Start,
     Task,
     Terrain,
-    TileShare,
     Timing,
 )
 
@@ -39,7 +39,7 @@ TASK = Task(
     terrain=Terrain(levels=3, columns=2, border=2.0, shares=(TileShare("flat", 1.0),)),
     curriculum=Curriculum(enabled=False),
     commands=Commands(minimum_speed=0.0),
-    observations=Observations(heights=None, noise=None),
+    observations=Observations.paper(heights=None, noise=False),
     randomization=Randomization(pushes=None),
 )
 
@@ -337,7 +337,7 @@ def test_without_a_curriculum_a_robot_that_leaves_its_tile_begins_on_it_again() 
 def test_the_log_tells_of_the_episodes_that_ended_only() -> None:
     """Their levels, their seconds, and their terms per second of a full episode, so that a short one counts less."""
     made, simulator, state = begun(robots=6)
-    sums = np.zeros((6, len(made.reward_names)))
+    sums = np.zeros((6, len(made.reward_terms)))
     for count in range(3):
         simulator.forces[[1, 2], 0, 2] = 5.0 * (count == 2)
         state, transition = step(made, simulator, state, np.full((6, 2), count % 2, np.float32))
@@ -345,5 +345,5 @@ def test_the_log_tells_of_the_episodes_that_ended_only() -> None:
         assert transition.log["episodes"] == (2 if count == 2 else 0)
     log = transition.log
     assert log["level"] == 0.5 and log["episode_seconds"] == pytest.approx(0.06)  # of levels 0 and 1
-    for index, name in enumerate(made.reward_names):
+    for index, name in enumerate(made.reward_terms):
         assert log[f"reward/{name}"] == pytest.approx(sums[[1, 2], index].mean() / 0.2, rel=1e-4)

@@ -104,7 +104,7 @@ def same_chances(task: Task) -> Task:
         task,
         curriculum=Curriculum(enabled=False),
         commands=Commands(mode="yaw_rate"),
-        observations=dataclasses.replace(task.observations, noise=None),
+        observations=task.observations.perfect(),
         randomization=Randomization(friction=(1.0, 1.0), pushes=None, start=Start(position=0.0)),
     )
 

@@ -20,7 +20,8 @@ from locoenvs.mdp.terrain import (
     least_border,
     map_of,
 )
-from locoenvs.tasks.task import Terrain, TileKind, TileShare
+from locoenvs.tasks.entries import TileShare
+from locoenvs.tasks.task import Terrain
 
 LEVELS = range(10)
 KINDS: tuple[TileKind, ...] = (
@@ -132,7 +133,7 @@ def test_stairs_have_the_same_steps_whatever_the_size_of_a_cell(kind: TileKind, 
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_finer_cells_have_the_same_ground(kind: TileKind) -> None:
+def test_finer_cells_have_the_same_ground(kind: str) -> None:
     """Exactly at the vertices that they share, but for boxes: they are rounded to cells, so their sides are about a cell elsewhere."""
     coarse = Terrain(levels=1, columns=1, border=1.0, platform=2.6, shares=(TileShare(kind, 1),), slope=(0.4, 0.4))
     coarse = dataclasses.replace(coarse, roughness=(0.1, 0.1), seed=3)
@@ -164,7 +165,7 @@ def test_rough_ground_fills_its_amplitude_and_never_leaves_it(ground: HeightMap)
 
 
 @pytest.mark.parametrize("smooth, rough", [("slope_up", "rough_slope_up"), ("slope_down", "rough_slope_down")])
-def test_rough_slopes_are_slopes_plus_roughness(ground: HeightMap, smooth: TileKind, rough: TileKind) -> None:
+def test_rough_slopes_are_slopes_plus_roughness(ground: HeightMap, smooth: TileKind, rough: str) -> None:
     for level in LEVELS:
         amplitude = interpolated(EVERY_KIND.roughness, level)
         noise = tile(ground, rough, level) - tile(ground, smooth, level)

@@ -26,7 +26,7 @@ from locoenvs.tasks.task import HeightScan, Noise, Observations, Task, Terrain, 
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
-TASK = Task(BIPED, terrain=Terrain(kind="plane"), observations=Observations(heights=None))
+TASK = Task(BIPED, terrain=Terrain(kind="plane"), observations=Observations.paper(heights=None))
 SIZE = 12 + 3 * 2  # base 9, command 3, and three numbers a joint
 
 
@@ -166,7 +166,7 @@ def test_the_place_of_the_height_samples_is_part_of_the_layout(tmp_path: Path) -
     policy = load_policy(tmp_path)
     policy.check(task)
     with pytest.raises(ValueError, match="height samples: .*1.6.*1.7"):
-        policy.check(dataclasses.replace(task, observations=Observations(heights=HeightScan(length=1.7))))
+        policy.check(dataclasses.replace(task, observations=Observations.paper(heights=HeightScan(length=1.7))))
 
 
 @pytest.mark.parametrize(

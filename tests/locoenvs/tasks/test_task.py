@@ -20,6 +20,7 @@ from locoenvs.envs.registration import IDS
 from locoenvs.envs.registration import task as task_of
 from locoenvs.envs.vector import LocoVectorEnv
 from locoenvs.mdp.terrain import build, map_of
+from locoenvs.tasks.entries import TileShare
 from locoenvs.tasks.task import (
     Commands,
     Curriculum,
@@ -29,7 +30,6 @@ from locoenvs.tasks.task import (
     RewardWeights,
     Task,
     Terrain,
-    TileShare,
     Timing,
 )
 

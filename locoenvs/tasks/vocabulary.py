@@ -1,0 +1,235 @@
+"""The open vocabulary: what a task names, this package's words and those that anyone registers.
+
+A task holds names and numbers, never code. What a name does is a function that somebody registered: this package for its own words,
+a script by a decorator, another package by an entry point of the group ``locoenvs.vocabulary`` that names the module whose
+import registers them. A function's keyword parameters, with their types and defaults, are those that a task may give it::
+
+    @reward_term
+    def foot_clearance(s: Step, target: Positive = 0.08) -> Array: ...
+
+    {"foot_clearance": {"weight": -0.5, "parameters": {"target": 0.1}, "package": "my_terms"}}
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+import typing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, create_model
+
+from locoenvs.install import NAME, plugins
+from locoenvs.tasks import documents
+from locoenvs.tasks.names import nearest
+
+GROUP = "locoenvs.vocabulary"
+"""The entry points of other packages: name = module."""
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Word:
+    """A name with the function that gives it its meaning.
+
+    ``version`` is raised when the formula changes: a task keeps the version that it was made with, and refuses another.
+    """
+
+    name: str
+    function: Callable[..., Any]
+    version: int = 1
+
+    def __post_init__(self) -> None:
+        if not self.name.isidentifier():
+            raise ValueError(f"{self.name!r} cannot be a name in a task: use letters, digits and underscores")
+        if type(self.version) is not int or self.version < 1:
+            raise ValueError(f"version {self.version!r} of {self.name!r} must be a whole number from 1")
+        if not self.meaning:
+            raise ValueError(f"{self.name!r} has no docstring: say what it is, with its unit")
+
+    @property
+    def meaning(self) -> str:
+        """What it is, in words: the first sentence of the function's docstring."""
+        return " ".join((inspect.getdoc(self.function) or "").split("\n\n")[0].split())
+
+    @property
+    def package(self) -> str:
+        """Who registered it: the name of a package, or of the file of a script."""
+        module = self.function.__module__
+        if module == "__main__":
+            return Path(getattr(sys.modules["__main__"], "__file__", None) or "__main__").stem
+        return module.partition(".")[0]
+
+    @cached_property
+    def _parameters(self) -> type[BaseModel]:
+        """The keyword parameters of the function as a schema."""
+        given = [p for p in inspect.signature(self.function).parameters.values() if p.default is not p.empty]
+        own = {"__annotations__": {p.name: p.annotation for p in given}, "__module__": self.function.__module__}
+        types = typing.get_type_hints(
+            type("Parameters", (), own), {**vars(sys.modules[self.function.__module__])}, include_extras=True
+        )
+        fields: dict[str, Any] = {p.name: (types[p.name], p.default) for p in given}
+        return create_model(self.name, __config__=ConfigDict(extra="forbid", allow_inf_nan=False), **fields)
+
+    def parameters(self, given: Mapping[str, Any], where: str = "") -> dict[str, Any]:
+        """All parameters with ``given`` ones in place of their defaults. Raises ValueError for a name or a value that does not fit."""
+        known = list(self._parameters.model_fields)
+        for name in given:
+            if name not in known:
+                raise ValueError(nearest(f"parameter of {where or self.name}", name, known))
+        made = documents.valid(TypeAdapter(self._parameters), given, where or self.name)
+        return {name: getattr(made, name) for name in known}
+
+
+W = TypeVar("W", bound=Word)
+
+
+class Vocabulary(Generic[W]):
+    """The words of one kind, such as reward terms: this package's, in the order of their module, then the others'."""
+
+    def __init__(self, kind: str, module: str) -> None:
+        self.kind = kind
+        self._module = module
+        self._words: dict[str, W] = {}
+        self._others = False
+
+    def add(self, word: W) -> W:
+        """Register a word. Raises ValueError for a name that another function has; one of the same place replaces it."""
+        if word.package != NAME:
+            self._load()
+        there = self._words.get(word.name)
+        place = lambda w: (w.function.__module__, w.function.__qualname__)  # noqa: E731
+        if there is not None and place(there) != place(word):
+            raise ValueError(
+                f"{self.kind} {word.name!r} of {word.package!r} is taken by {there.package!r}: choose another name"
+            )
+        self._words[word.name] = word
+        return word
+
+    def remove(self, name: str) -> None:
+        """Forget a word."""
+        del self._words[name]
+
+    def words(self) -> Mapping[str, W]:
+        """Name -> word, of all that are registered."""
+        self._load(others=True)
+        return MappingProxyType(self._words)
+
+    def find(self, name: str) -> W | None:
+        """The word of that name, if there is one."""
+        self._load()
+        if name not in self._words:
+            self._load(others=True)
+        return self._words.get(name)
+
+    def __getitem__(self, name: str) -> W:
+        """The word of that name. Raises ValueError, with the nearest, if there is none."""
+        if (word := self.find(name)) is None:
+            raise ValueError(nearest(self.kind, name, list(self.words())))
+        return word
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.words())
+
+    def _load(self, others: bool = False) -> None:
+        importlib.import_module(
+            self._module
+        )  # a task is below the rooms that say what its words do: named, not imported
+        if others and not self._others:
+            self._others = True
+            for point in plugins(GROUP).values():
+                importlib.import_module(point.value)
+
+
+@dataclass(frozen=True)
+class RewardTerm(Word):
+    """``function(step: Step, **parameters) -> (num_envs,)``. ``after_clip`` terms are added after the reward's clip at zero."""
+
+    after_clip: bool = False
+
+
+@dataclass(frozen=True)
+class ObservationSlot(Word):
+    """``function(mdp: Mdp, episodes: Episodes, **parameters) -> (num_envs, size)`` in ``unit``.
+
+    ``size`` is a number or ``size(robot, **parameters)``. ``mirror`` says how the values change from left to right: a sign for each,
+    or ``mirror(robot, **parameters)`` gives ``(index, sign)``, the image being ``sign * values[index]``; None has no image.
+    """
+
+    unit: str = "1"
+    size: int | Callable[..., int] = 1
+    mirror: Sequence[int] | Callable[..., tuple[Any, Any]] | None = None
+
+
+@dataclass(frozen=True)
+class TileKind(Word):
+    """``function(tile: Tile, **parameters) -> (cells + 1, cells + 1)`` heights, m.
+
+    ``upright`` kinds are flat but for the faces of steps, which a height grid spreads over a cell.
+    """
+
+    upright: bool = False
+
+
+@dataclass(frozen=True)
+class Termination(Word):
+    """``function(step: Step, **parameters) -> (num_envs,) bool``: who fails in this step."""
+
+
+REWARD_TERMS: Vocabulary[RewardTerm] = Vocabulary("reward term", "locoenvs.mdp.rewards")
+OBSERVATION_SLOTS: Vocabulary[ObservationSlot] = Vocabulary("observation slot", "locoenvs.mdp.slots")
+TILE_KINDS: Vocabulary[TileKind] = Vocabulary("kind of tile", "locoenvs.mdp.tiles")
+TERMINATIONS: Vocabulary[Termination] = Vocabulary("termination", "locoenvs.mdp.terminations")
+
+
+def reward_term(*, version: int = 1, after_clip: bool = False) -> Callable[[Function], Function]:
+    """Register the decorated function as a reward term of its name."""
+
+    def register(function: Function) -> Function:
+        REWARD_TERMS.add(RewardTerm(function.__name__, function, version, after_clip))
+        return function
+
+    return register
+
+
+def observation_slot(
+    *,
+    unit: str,
+    size: int | Callable[..., int],
+    mirror: Sequence[int] | Callable[..., tuple[Any, Any]] | None = None,
+    version: int = 1,
+) -> Callable[[Function], Function]:
+    """Register the decorated function as an observation slot of its name; see :class:`ObservationSlot`."""
+
+    def register(function: Function) -> Function:
+        OBSERVATION_SLOTS.add(ObservationSlot(function.__name__, function, version, unit, size, mirror))
+        return function
+
+    return register
+
+
+def tile_kind(*, version: int = 1, upright: bool = False) -> Callable[[Function], Function]:
+    """Register the decorated function as a kind of tile of its name."""
+
+    def register(function: Function) -> Function:
+        TILE_KINDS.add(TileKind(function.__name__, function, version, upright))
+        return function
+
+    return register
+
+
+def termination(*, version: int = 1) -> Callable[[Function], Function]:
+    """Register the decorated function as a termination of its name."""
+
+    def register(function: Function) -> Function:
+        TERMINATIONS.add(Termination(function.__name__, function, version))
+        return function
+
+    return register
