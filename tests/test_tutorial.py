@@ -121,7 +121,7 @@ def test_it_is_an_environment_that_trains(folder: Path) -> None:
         "import dataclasses, gymnasium, locoenvs\n"
         "from locoenvs.envs.registration import task\n"
         "big = task('Loco/Puppy-Rough-v0')\n"
-        "assert big.rewards.weights.joint_torques == -2e-4\n"
+        "assert big.rewards.terms['joint_torques'].weight == -2e-4\n"
         "small = dataclasses.replace(big, terrain=dataclasses.replace(big.terrain, levels=2, columns=7, border=2.0))\n"
         f"{make}\n"
         "print(env.reset(seed=0)[0].shape)\n"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import array_api_compat.numpy as xp
@@ -11,13 +10,12 @@ import pytest
 
 from fake import BIPED, FakeSimulator
 from locoenvs.envs import engines
-from locoenvs.tasks.entries import TileShare
+from locoenvs.tasks.entries import Term, TileShare
 from locoenvs.tasks.task import (
     Curriculum,
     Observations,
     Randomization,
     Rewards,
-    RewardWeights,
     Start,
     Task,
     Terrain,
@@ -25,16 +23,13 @@ from locoenvs.tasks.task import (
 )
 from locoenvs.wrappers.metered import MeteredEnv
 
-WEIGHTS = RewardWeights(
-    **{field.name: 0.0 for field in dataclasses.fields(RewardWeights)} | {"action_rate": -2.0, "termination": -5.0}
-)
 TASK = Task(
     BIPED,
     timing=Timing(episode_length=0.06),
     terrain=Terrain(levels=3, columns=3, shares=(TileShare("flat", 0.35), TileShare("rough", 0.65))),
     curriculum=Curriculum(enabled=False),
     observations=Observations.paper(heights=None, noise=False),
-    rewards=Rewards(weights=WEIGHTS, clip_at_zero=True),
+    rewards=Rewards({"action_rate": Term(-2.0), "termination": Term(-5.0)}, clip_at_zero=True),
     randomization=Randomization(pushes=None, start=Start(velocity=0.0)),
     action_clip=3.0,
 )

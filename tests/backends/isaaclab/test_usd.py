@@ -18,10 +18,10 @@ from fake import BIPED  # noqa: E402
 from locoenvs.backends.isaaclab import usd  # noqa: E402
 from locoenvs.backends.isaaclab.mesh import ground_mesh  # noqa: E402
 from locoenvs.mdp.terrain import build  # noqa: E402
-from locoenvs.tasks.entries import TileShare
+from locoenvs.tasks.entries import TileShare  # noqa: E402
 from locoenvs.tasks.robot import Robot, Visual  # noqa: E402
 from locoenvs.tasks.robots import ROBOTS  # noqa: E402
-from locoenvs.tasks.task import Terrain, TileShare  # noqa: E402
+from locoenvs.tasks.task import Terrain  # noqa: E402
 
 ALL = [*ROBOTS.values(), BIPED]
 

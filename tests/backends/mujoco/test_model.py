@@ -153,7 +153,7 @@ def test_the_base_touches_whichever_way_the_robot_falls(model: mujoco.MjModel, s
     for _ in range(200):
         mujoco.mj_step(model, data)
         largest = max(largest, np.linalg.norm(data.sensor("contact/base").data))
-    assert largest > 10 * PLANE.terminations.contact_force
+    assert largest > 10 * PLANE.terminations["base_contact"].parameters["force"]
 
 
 def test_contact_sensors_report_the_force_on_the_body_in_the_world_frame(model: mujoco.MjModel) -> None:

@@ -16,7 +16,9 @@ from locoenvs.tasks.task import Task, Terrain
 PLANE = Task(robot=ANYMAL_C, terrain=Terrain(kind="plane"))
 STAIRS = Task(
     robot=ANYMAL_C,
-    terrain=Terrain(levels=1, columns=1, border=1.0, shares=(TileShare("stairs_up", 1.0),), stairs_riser=(0.2, 0.2)),
+    terrain=Terrain(
+        levels=1, columns=1, border=1.0, shares=(TileShare("stairs_up", 1.0, parameters={"riser": (0.2, 0.2)}),)
+    ),
 )
 
 

@@ -11,11 +11,12 @@ import pytest
 from locoenvs.envs.registration import IDS
 from locoenvs.envs.registration import task as task_of
 from locoenvs.envs.vector import LocoVectorEnv
-from locoenvs.mdp.terrain import _TILES, ground_height
+from locoenvs.mdp.terrain import ground_height
 from locoenvs.tasks.entries import TileShare
 from locoenvs.tasks.task import Curriculum
+from locoenvs.tasks.vocabulary import TILE_KINDS
 
-KINDS: tuple[TileKind, ...] = tuple(_TILES)
+KINDS = tuple(TILE_KINDS)
 
 
 @pytest.mark.parametrize("recipe", ["paper", "legged_gym"])

@@ -28,15 +28,14 @@ from locoenvs.envs.registration import task as task_of
 from locoenvs.envs.vector import LocoVectorEnv
 from locoenvs.mdp.state import Readout
 from locoenvs.numerics import rows
+from locoenvs.tasks.entries import Term
 from locoenvs.tasks.recipes import task as recipe_task
 from locoenvs.tasks.robots import ROBOTS
 from locoenvs.tasks.task import (
     Curriculum,
-    Noise,
     Observations,
     PenaltySchedule,
     Rewards,
-    RewardWeights,
     Task,
     Terrain,
     Timing,
@@ -52,12 +51,7 @@ COUNTING = Task(
     timing=Timing(episode_length=3 * DT),
     curriculum=Curriculum(enabled=False),
     observations=Observations.paper(heights=None, noise=False),
-    rewards=Rewards(
-        weights=RewardWeights(
-            **{field.name: 0.0 for field in dataclasses.fields(RewardWeights)} | {"action_rate": 1.0}
-        ),
-        clip_at_zero=False,
-    ),
+    rewards=Rewards({"action_rate": Term(1.0)}, clip_at_zero=False),
 )
 """With action t in call t, ``last_action`` tells which call an observation is of (0: a new episode), and the reward
 0.02 * 2 joints * (t - previous action)^2 whether the episode went on (1 call later) or began (previous action 0)."""
@@ -587,7 +581,6 @@ def test_the_privileged_critic_sees_no_noise() -> None:
 
 
 def test_the_layout_names_every_number_of_the_observation() -> None:
-    noise = Noise()
     for ground, size in (("flat", 48), ("rough", 48 + 108)):
         task = recipe_task(ROBOTS["AnymalC"], ground)
         env = LocoVectorEnv(dataclasses.replace(task, terrain=Terrain(kind="plane")), 1)
@@ -596,17 +589,17 @@ def test_the_layout_names_every_number_of_the_observation() -> None:
         assert all(a.stop == b.start for a, b in zip(slots, slots[1:]))
         scales = {slot.name: (slot.stop - slot.start, slot.unit, slot.scale, slot.noise) for slot in slots}
         assert scales | {"heights": None} == {
-            "base_linear_velocity": (3, "m/s", 2.0, noise.linear_velocity),
-            "base_angular_velocity": (3, "rad/s", 0.25, noise.angular_velocity),
-            "projected_gravity": (3, "1", 1.0, noise.gravity),
+            "base_linear_velocity": (3, "m/s", 2.0, 0.1),
+            "base_angular_velocity": (3, "rad/s", 0.25, 0.2),
+            "projected_gravity": (3, "1", 1.0, 0.05),
             "command_linear_velocity": (2, "m/s", 2.0, 0.0),
             "command_yaw_rate": (1, "rad/s", 0.25, 0.0),
-            "joint_position": (12, "rad", 1.0, noise.joint_position),
-            "joint_velocity": (12, "rad/s", 0.05, noise.joint_velocity),
+            "joint_position": (12, "rad", 1.0, 0.01),
+            "joint_velocity": (12, "rad/s", 0.05, 1.5),
             "last_action": (12, "1", 1.0, 0.0),
             "heights": None,
         }
-        assert scales.get("heights") == ((108, "m", 5.0, noise.height) if ground == "rough" else None)
+        assert scales.get("heights") == ((108, "m", 5.0, 0.1) if ground == "rough" else None)
 
 
 # Saving
@@ -899,7 +892,7 @@ assert all(np.array_equal(seen, env.step(action)[0]) for seen in received)
 
 
 def test_spaces_and_frame_rate_are_the_tasks(counting: Callable[..., LocoVectorEnv]) -> None:
-    seen = Observations(heights=None, noise=None, clip=7.0)
+    seen = dataclasses.replace(COUNTING.observations, clip=7.0)
     task = dataclasses.replace(COUNTING, action_clip=3.0, observations=seen, timing=Timing(decimation=8))
     env = counting(2, task, privileged=True)
     for name in ("policy", "critic"):
@@ -913,8 +906,7 @@ def test_spaces_and_frame_rate_are_the_tasks(counting: Callable[..., LocoVectorE
 def test_the_clock_of_training_is_saved_and_goes_on(counting: Callable[..., LocoVectorEnv]) -> None:
     """Penalties that grow in training go on from where they were, also when all robots begin new episodes."""
     schedule = PenaltySchedule(start=0.5, control_steps=10)
-    weights = dataclasses.replace(COUNTING.rewards.weights, action_rate=-1.0)
-    rewards = Rewards(weights=weights, clip_at_zero=False, penalty_schedule=schedule)
+    rewards = Rewards({"action_rate": Term(-1.0)}, clip_at_zero=False, penalty_schedule=schedule)
     env = counting(1, dataclasses.replace(COUNTING, rewards=rewards))
     env.reset(seed=0)
     for _ in range(4):

@@ -17,20 +17,22 @@ from locoenvs.mdp.step import initial
 from locoenvs.mdp.terrain import build
 from locoenvs.numerics import rng
 from locoenvs.numerics.rotation import from_heading
-from locoenvs.tasks.entries import TileShare
-from locoenvs.tasks.task import HeightScan, Noise, Observations, Task, Terrain
+from locoenvs.tasks.entries import SlotSpec, TileShare
+from locoenvs.tasks.task import Observations, Task, Terrain
 
-WIDTHS = Noise(
-    linear_velocity=0.1, angular_velocity=0.2, gravity=0.05, joint_position=0.01, joint_velocity=1.5, height=0.07
-)
+SCAN = {"rows": 3, "columns": 2, "length": 0.8, "width": 0.6, "offset": 0.4, "clip": 0.9}
 SEEN = Observations(
-    heights=HeightScan(rows=3, columns=2, length=0.8, width=0.6, offset=0.4, clip=0.9),
-    noise=WIDTHS,
-    linear_velocity_scale=2.0,
-    angular_velocity_scale=0.25,
-    joint_position_scale=1.5,
-    joint_velocity_scale=0.05,
-    height_scale=5.0,
+    (
+        SlotSpec("base_linear_velocity", 2.0, 0.1),
+        SlotSpec("base_angular_velocity", 0.25, 0.2),
+        SlotSpec("projected_gravity", 1.0, 0.05),
+        SlotSpec("command_linear_velocity", 2.0),
+        SlotSpec("command_yaw_rate", 0.25),
+        SlotSpec("joint_position", 1.5, 0.01),
+        SlotSpec("joint_velocity", 0.05, 1.5),
+        SlotSpec("last_action"),
+        SlotSpec("heights", 5.0, 0.07, parameters=SCAN),
+    )
 )
 TASK = Task(
     BIPED,
@@ -109,8 +111,8 @@ def test_each_slots_noise_is_uniform_of_its_width_and_another_in_every_step_and_
 
 
 def test_observations_are_clipped_with_noise_and_without() -> None:
-    for noise in (WIDTHS, None):
-        made = prepared(dataclasses.replace(SEEN, noise=noise, clip=3.0))
+    for seen in (SEEN, SEEN.perfect()):
+        made = prepared(dataclasses.replace(seen, clip=3.0))
         seen = observe(made, episodes(made))
         for group in (seen.policy, seen.critic):
             assert np.abs(group).max() == 3.0 and group[0, 2] == 3.0

@@ -15,7 +15,8 @@ from locoenvs.mdp.mdp import Mdp, prepare
 from locoenvs.mdp.rewards import Step, reward_terms
 from locoenvs.mdp.state import Readout
 from locoenvs.mdp.terrain import build
-from locoenvs.tasks.task import Observations, PenaltySchedule, Rewards, RewardWeights, Task, Terrain
+from locoenvs.tasks.entries import Term
+from locoenvs.tasks.task import PAPER_TERMS, Observations, PenaltySchedule, Rewards, Task, Terrain
 
 DT = 0.02
 
@@ -61,6 +62,10 @@ def step(config: Rewards = Rewards(), **changes: object) -> Step:
     return dataclasses.replace(whole, **{name: value for name, value in changes.items() if name not in fields})
 
 
+def with_weights(**weights: float) -> dict[str, Term]:
+    return {**PAPER_TERMS, **{name: Term(weight) for name, weight in weights.items()}}
+
+
 def forces(**on: tuple[float, float, float]) -> np.ndarray:
     bodies = list(BIPED.contact_bodies)
     made = np.zeros((1, len(bodies), 3), np.float32)
@@ -97,12 +102,13 @@ def test_term(term: str, changes: dict[str, object], expected: float) -> None:
 
 
 def test_soft_limits_begin_before_the_hard_ones() -> None:
-    made = step(Rewards(soft_limit=0.9), joint_position=row(0.95, 0.0))
-    assert rewards.joint_limits(made) == pytest.approx([0.05], rel=1e-4)
+    made = step(joint_position=row(0.95, 0.0))
+    assert rewards.joint_limits(made, soft_limit=0.9) == pytest.approx([0.05], rel=1e-4)
+    assert rewards.joint_limits(made) == 0
 
 
 def test_weights_are_per_second_and_zero_weights_are_left_out() -> None:
-    config = Rewards(weights=RewardWeights(linear_velocity_tracking=2.0, action_rate=-0.5, collisions=0.0))
+    config = Rewards(with_weights(linear_velocity_tracking=2.0, action_rate=-0.5, collisions=0.0))
     terms = reward_terms(step(config, action=row(1, 0)), np.int32(0))
     assert "collisions" not in terms and "orientation" not in terms
     assert terms["linear_velocity_tracking"] == pytest.approx([2.0 * DT])
@@ -120,31 +126,32 @@ def test_penalties_grow_and_rewards_do_not(clock: int, factor: float) -> None:
 @pytest.mark.parametrize(("clock", "counts"), [(0, False), (999, False), (1001, True)])
 def test_the_termination_term_can_wait_until_the_penalties_have_grown(clock: int, counts: bool) -> None:
     schedule = PenaltySchedule(start=0.2, control_steps=1000, termination_last=True)
-    config = Rewards(weights=RewardWeights(termination=-50.0), penalty_schedule=schedule)
+    config = Rewards(with_weights(termination=-50.0), penalty_schedule=schedule)
     made = dataclasses.replace(step(config), terminated=np.array([True]))
     terms = reward_terms(made, np.asarray(clock, dtype=np.int32))
     assert terms["termination"] == pytest.approx([-50.0 * DT * counts])
 
 
 @pytest.mark.parametrize(
-    ("term", "config", "changes", "expected"),
+    ("term", "parameters", "changes", "expected"),
     [
-        ("linear_velocity_tracking", {"tracking_width": 0.5}, {"command": row(0.3, 0.4, 0, 0)}, math.exp(-0.5)),
-        ("angular_velocity_tracking", {"tracking_width": 0.5}, {"command": row(0, 0, 0.5, 0)}, math.exp(-0.5)),
+        ("linear_velocity_tracking", {"width": 0.5}, {"command": row(0.3, 0.4, 0, 0)}, math.exp(-0.5)),
+        ("angular_velocity_tracking", {"width": 0.5}, {"command": row(0, 0, 0.5, 0)}, math.exp(-0.5)),
         ("collisions", {"stumble_ratio": 2.0}, {"contact_force": forces(left_foot=(3, 0, 1), right_foot=(0, 1, 1))}, 1),
-        ("collisions", {"collision_force": 5.0}, {"contact_force": forces(left=(0, 6, 0), right=(0, 0, 4))}, 1),
-        ("feet_air_time", {"air_time_target": 0.2}, {"command": row(0, 1, 0, 0), "air_time": row(0.5, 9), "first_contact": np.array([[True, False]])}, 0.3),
-        ("feet_air_time", {"air_time_minimum_command": 0.6}, {"command": row(0.5, 0, 0, 0), "air_time": row(0.7, 0), "first_contact": np.array([[True, False]])}, 0),
-        ("feet_air_time", {"air_time_minimum_command": 0.6}, {"command": row(0.5, 0.5, 0, 0), "air_time": row(0.7, 0), "first_contact": np.array([[True, False]])}, 0.2),
-        ("feet_air_time", {"air_time_minimum_command": 0.6}, {"command": row(0, 0, 9, 9), "air_time": row(0.7, 0), "first_contact": np.array([[True, False]])}, 0),
+        ("collisions", {"force": 5.0}, {"contact_force": forces(left=(0, 6, 0), right=(0, 0, 4))}, 1),
+        ("feet_air_time", {"target": 0.2}, {"command": row(0, 1, 0, 0), "air_time": row(0.5, 9), "first_contact": np.array([[True, False]])}, 0.3),
+        ("feet_air_time", {"minimum_command": 0.6}, {"command": row(0.5, 0, 0, 0), "air_time": row(0.7, 0), "first_contact": np.array([[True, False]])}, 0),
+        ("feet_air_time", {"minimum_command": 0.6}, {"command": row(0.5, 0.5, 0, 0), "air_time": row(0.7, 0), "first_contact": np.array([[True, False]])}, 0.2),
+        ("feet_air_time", {"minimum_command": 0.6}, {"command": row(0, 0, 9, 9), "air_time": row(0.7, 0), "first_contact": np.array([[True, False]])}, 0),
         ("joint_limits", {"soft_limit": 0.5}, {"joint_position": row(-0.7, 0.6)}, 0.3),
         ("single_foot", {}, {"foot_contact": np.array([[False, False]])}, 0),
     ],
 )  # fmt: skip
 def test_the_numbers_of_a_term_are_the_tasks(
-    term: str, config: dict[str, float], changes: dict[str, object], expected: float
+    term: str, parameters: dict[str, float], changes: dict[str, object], expected: float
 ) -> None:
-    assert getattr(rewards, term)(step(Rewards(**config), **changes)) == pytest.approx([expected], rel=1e-5, abs=1e-7)
+    made = step(Rewards({term: Term(2.0, parameters=parameters)}), **changes)
+    assert reward_terms(made, np.int32(0))[term] == pytest.approx([2.0 * DT * expected], rel=1e-5, abs=1e-7)
 
 
 @pytest.mark.parametrize(("clock", "factor"), [(0, 0.2), (500, 0.6), (2000, 1.0)])

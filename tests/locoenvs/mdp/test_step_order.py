@@ -17,7 +17,7 @@ from locoenvs.mdp.terrain import build
 from locoenvs.numerics import rng
 from locoenvs.numerics.arrays import Array
 from locoenvs.numerics.rotation import from_heading, heading
-from locoenvs.tasks.entries import TileShare
+from locoenvs.tasks.entries import Entry, TileShare
 from locoenvs.tasks.task import (
     Commands,
     Curriculum,
@@ -26,7 +26,6 @@ from locoenvs.tasks.task import (
     Pushes,
     Randomization,
     Rewards,
-    RewardWeights,
     Start,
     Task,
     Terrain,
@@ -196,8 +195,7 @@ def test_a_start_may_be_the_same_every_time() -> None:
 
 def test_a_failure_costs_although_the_total_is_clipped_at_zero() -> None:
     """The total of the other terms is clipped, then the termination is added."""
-    weights = RewardWeights(termination=-200.0)
-    made, simulator, state = begun(dataclasses.replace(TASK, rewards=Rewards(weights=weights)), robots=3)
+    made, simulator, state = begun(TASK.with_({"rewards.terms.termination.weight": -200.0}), robots=3)
     simulator.forces[0, 0, 2] = simulator.forces[2, 0, 2] = 5.0  # the base touches
     simulator.forces[2, 1, 2] = simulator.forces[2, 3, 2] = 5.0  # and both legs
     action = np.float32([[0, 0], [0, 0], [20, 20]])
@@ -254,7 +252,7 @@ def test_any_one_terminating_body_ends_an_episode_and_not_all_of_them_together()
 def test_a_force_that_ends_an_episode_and_one_that_is_a_foot_on_the_ground_are_the_tasks() -> None:
     task = dataclasses.replace(
         TASK,
-        terminations=dataclasses.replace(TASK.terminations, contact_force=3.0),
+        terminations={"base_contact": Entry(parameters={"force": 3.0})},
         rewards=dataclasses.replace(TASK.rewards, foot_contact_force=4.0),
     )
     made, simulator, state = begun(task, robots=3)
@@ -268,8 +266,7 @@ def test_a_force_that_ends_an_episode_and_one_that_is_a_foot_on_the_ground_are_t
 
 def test_one_foot_on_the_ground_is_one_now() -> None:
     """Only the air time takes the step before for contact too."""
-    weights = RewardWeights(single_foot=1.0)
-    made, simulator, state = begun(dataclasses.replace(TASK, rewards=Rewards(weights=weights)), robots=1)
+    made, simulator, state = begun(TASK.with_({"rewards.terms.single_foot.weight": 1.0}), robots=1)
     paid = []
     for left, right in ((2, 2), (2, 0), (0, 0)):
         simulator.forces[0, 2, 2], simulator.forces[0, 4, 2] = left, right

@@ -10,21 +10,14 @@ import torch
 
 from locoenvs.envs.registration import IDS
 from locoenvs.envs.registration import task as task_of
-from locoenvs.mdp.terrain import (
-    EDGE,
-    OBSTACLE_AREA,
-    HeightMap,
-    build,
-    column_kinds,
-    ground_height,
-    least_border,
-    map_of,
-)
+from locoenvs.mdp.terrain import EDGE, HeightMap, build, column_shares, ground_height, least_border, map_of
+from locoenvs.mdp.tiles import OBSTACLE_AREA
 from locoenvs.tasks.entries import TileShare
 from locoenvs.tasks.task import Terrain
+from locoenvs.tasks.vocabulary import TILE_KINDS
 
 LEVELS = range(10)
-KINDS: tuple[TileKind, ...] = (
+KINDS: tuple[str, ...] = (
     "flat",
     "slope_up",
     "slope_down",
@@ -36,6 +29,10 @@ KINDS: tuple[TileKind, ...] = (
     "stairs_down",
 )
 EVERY_KIND = Terrain(columns=9, border=10.0, shares=tuple(TileShare(kind, 1 / 9) for kind in KINDS))
+SLOPE = (0.0, math.tan(math.radians(25)))
+ROUGHNESS = (0.0, 0.1)
+OBSTACLES = RISER = (0.05, 0.2)
+"""What the kinds have on the easiest and on the hardest level where a task says nothing else."""
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +40,7 @@ def ground() -> HeightMap:
     return build(EVERY_KIND)
 
 
-def tile(ground: HeightMap, kind: TileKind, level: int, terrain: Terrain = EVERY_KIND) -> np.ndarray:
+def tile(ground: HeightMap, kind: str, level: int, terrain: Terrain = EVERY_KIND) -> np.ndarray:
     """The vertices of a tile found through its center: ``[x, y]``, with heights above world 0."""
     half = terrain.tile / 2
     x, y, _ = ground.tile_centers[level, ground.kinds.index(kind)]
@@ -51,6 +48,12 @@ def tile(ground: HeightMap, kind: TileKind, level: int, terrain: Terrain = EVERY
     row = round((float(y) - half - ground.origin[1]) / ground.cell)
     cells = round(terrain.tile / terrain.cell)
     return ground.heights[row : row + cells + 1, col : col + cells + 1].T.astype(np.float64)
+
+
+def on_all_levels(kind: str, **values: float) -> dict[str, tuple[float, float]]:
+    """Those of the parameters that the kind has."""
+    known = TILE_KINDS[kind].parameters({})
+    return {name: (value, value) for name, value in values.items() if name in known}
 
 
 def interpolated(values: tuple[float, float], level: int) -> float:
@@ -96,34 +99,35 @@ def test_each_center_is_the_height_of_a_flat_platform(ground: HeightMap) -> None
 
 @pytest.mark.parametrize("kind, sign", [("slope_up", 1), ("slope_down", -1)])
 def test_slopes_have_the_slope_of_their_level_and_the_sign_of_their_name(
-    ground: HeightMap, kind: TileKind, sign: int
+    ground: HeightMap, kind: str, sign: int
 ) -> None:
     for level in LEVELS:
         for profile in outwards(tile(ground, kind, level)):
             rise = np.diff(profile) / EVERY_KIND.cell
             np.testing.assert_allclose(rise[:13], 0, atol=1e-6)
-            np.testing.assert_allclose(rise[13:], sign * interpolated(EVERY_KIND.slope, level), atol=1e-5)
+            np.testing.assert_allclose(rise[13:], sign * interpolated(SLOPE, level), atol=1e-5)
     assert np.degrees(np.arctan(abs(rise[-1]))) == pytest.approx(25, abs=1e-3)
 
 
 @pytest.mark.parametrize("kind, sign", [("stairs_up", 1), ("stairs_down", -1)])
 def test_stairs_have_the_riser_of_their_level_and_the_same_tread_everywhere(
-    ground: HeightMap, kind: TileKind, sign: int
+    ground: HeightMap, kind: str, sign: int
 ) -> None:
     for level in LEVELS:
         for profile in outwards(tile(ground, kind, level)):
             rise = np.diff(profile)
             risers = np.flatnonzero(rise)
             np.testing.assert_array_equal(risers, 13 + 3 * np.arange(9))
-            np.testing.assert_allclose(rise[risers], sign * interpolated(EVERY_KIND.stairs_riser, level), atol=1e-6)
+            np.testing.assert_allclose(rise[risers], sign * interpolated(RISER, level), atol=1e-6)
     assert abs(rise[risers[0]]) == pytest.approx(0.2, abs=1e-6)
 
 
 @pytest.mark.parametrize("cell", [0.1, 0.05, 0.025])
 @pytest.mark.parametrize("kind, sign", [("stairs_up", 1), ("stairs_down", -1)])
-def test_stairs_have_the_same_steps_whatever_the_size_of_a_cell(kind: TileKind, sign: int, cell: float) -> None:
+def test_stairs_have_the_same_steps_whatever_the_size_of_a_cell(kind: str, sign: int, cell: float) -> None:
     """All lengths but a riser's depth, which is a cell's; the platform is rounded up to whole cells."""
-    terrain = Terrain(levels=1, columns=1, border=1.0, cell=cell, shares=(TileShare(kind, 1),), stairs_riser=(0.2, 0.2))
+    share = TileShare(kind, 1, parameters={"riser": (0.2, 0.2)})
+    terrain = Terrain(levels=1, columns=1, border=1.0, cell=cell, shares=(share,))
     for profile in outwards(tile(build(terrain), kind, 0, terrain)):
         risers = np.flatnonzero(np.diff(profile))
         first = 1.3 if cell == 0.1 else 1.25
@@ -135,8 +139,8 @@ def test_stairs_have_the_same_steps_whatever_the_size_of_a_cell(kind: TileKind, 
 @pytest.mark.parametrize("kind", KINDS)
 def test_finer_cells_have_the_same_ground(kind: str) -> None:
     """Exactly at the vertices that they share, but for boxes: they are rounded to cells, so their sides are about a cell elsewhere."""
-    coarse = Terrain(levels=1, columns=1, border=1.0, platform=2.6, shares=(TileShare(kind, 1),), slope=(0.4, 0.4))
-    coarse = dataclasses.replace(coarse, roughness=(0.1, 0.1), seed=3)
+    share = TileShare(kind, 1, parameters=on_all_levels(kind, slope=0.4, roughness=0.1))
+    coarse = Terrain(levels=1, columns=1, border=1.0, platform=2.6, shares=(share,), seed=3)
     fine = dataclasses.replace(coarse, cell=0.05)
     here, there = tile(build(coarse), kind, 0, coarse), tile(build(fine), kind, 0, fine)[::2, ::2]
     if kind == "obstacles":
@@ -154,7 +158,7 @@ def test_stairs_have_at_least_one_step() -> None:
 
 def test_rough_ground_fills_its_amplitude_and_never_leaves_it(ground: HeightMap) -> None:
     for level in LEVELS:
-        amplitude = interpolated(EVERY_KIND.roughness, level)
+        amplitude = interpolated(ROUGHNESS, level)
         heights = tile(ground, "rough", level)
         assert 0.98 * amplitude - 1e-9 <= np.abs(heights).max() <= amplitude + 1e-6
         knots = heights[2:80:2, 2:80:2]
@@ -165,16 +169,16 @@ def test_rough_ground_fills_its_amplitude_and_never_leaves_it(ground: HeightMap)
 
 
 @pytest.mark.parametrize("smooth, rough", [("slope_up", "rough_slope_up"), ("slope_down", "rough_slope_down")])
-def test_rough_slopes_are_slopes_plus_roughness(ground: HeightMap, smooth: TileKind, rough: str) -> None:
+def test_rough_slopes_are_slopes_plus_roughness(ground: HeightMap, smooth: str, rough: str) -> None:
     for level in LEVELS:
-        amplitude = interpolated(EVERY_KIND.roughness, level)
+        amplitude = interpolated(ROUGHNESS, level)
         noise = tile(ground, rough, level) - tile(ground, smooth, level)
         assert 0.98 * amplitude - 1e-6 <= np.abs(noise).max() <= amplitude + 1e-6
 
 
 def test_obstacles_are_boxes_of_the_four_heights_of_their_level(ground: HeightMap) -> None:
     for level in LEVELS:
-        height = interpolated(EVERY_KIND.obstacle_height, level)
+        height = interpolated(OBSTACLES, level)
         heights = tile(ground, "obstacles", level)
         allowed = np.array([-1, -0.5, 0, 0.5, 1]) * height
         assert np.abs(heights[..., None] - allowed).min(axis=-1).max() < 1e-6
@@ -221,9 +225,10 @@ def test_columns_follow_the_shares_and_no_kind_is_left_out() -> None:
     }  # fmt: skip
     assert list(kinds) == sorted(kinds, key=KINDS.index)
     rare = (TileShare("flat", 0.97), TileShare("rough", 0.01), TileShare("obstacles", 0.02))
-    assert column_kinds(Terrain(columns=5, shares=rare)) == ("flat", "flat", "flat", "rough", "obstacles")
-    assert column_kinds(Terrain(columns=2, shares=rare)) == ("flat", "obstacles")
-    assert column_kinds(Terrain(columns=1, shares=rare)) == ("flat",)
+    flat, rough, obstacles = rare
+    assert column_shares(Terrain(columns=5, shares=rare)) == (flat, flat, flat, rough, obstacles)
+    assert column_shares(Terrain(columns=2, shares=rare)) == (flat, obstacles)
+    assert column_shares(Terrain(columns=1, shares=rare)) == (flat,)
 
 
 def test_one_level_is_the_easiest() -> None:
@@ -241,11 +246,18 @@ def test_a_plane_is_at_height_zero_everywhere_and_has_the_same_centers() -> None
 
 
 @pytest.mark.parametrize(
-    "change, words", [({"platform": 7.9}, "at most 7.6 m"), ({"stairs_tread": 0.1}, "at least two cells of 0.1 m")]
+    "change, words",
+    [
+        ({"platform": 7.9}, "at most 7.6 m"),
+        ({"tread": 0.1}, "terrain.shares.stairs_down: .*0.1 m must be at least two cells of 0.1 m"),
+        ({"tread": 0.25}, "terrain.shares.stairs_down: .*0.25 m must be a whole number of cells of 0.1 m"),
+    ],
 )
 def test_terrain_that_does_not_fit_its_cells_is_refused(change: dict[str, float], words: str) -> None:
+    stairs = TileShare("stairs_down", 1, parameters={name: value for name, value in change.items() if name == "tread"})
+    platform = {name: value for name, value in change.items() if name == "platform"}
     with pytest.raises(ValueError, match=words):
-        build(dataclasses.replace(EVERY_KIND, **change))
+        build(Terrain(levels=1, columns=1, border=1.0, shares=(stairs,), **platform))
 
 
 def points(ground: HeightMap, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -292,8 +304,8 @@ def test_heights_are_those_of_mujoco_rays(ground: HeightMap) -> None:
 
 @pytest.mark.parametrize("cell", [0.05, 0.025])
 def test_heights_on_finer_cells_are_those_of_mujoco_rays(cell: float) -> None:
-    shares = (TileShare("stairs_up", 0.5), TileShare("obstacles", 0.5))
-    ground = build(Terrain(levels=1, columns=2, border=1.0, cell=cell, shares=shares, stairs_riser=(0.2, 0.2)))
+    shares = (TileShare("stairs_up", 0.5, parameters={"riser": (0.2, 0.2)}), TileShare("obstacles", 0.5))
+    ground = build(Terrain(levels=1, columns=2, border=1.0, cell=cell, shares=shares))
     x, y = np.random.default_rng(0).uniform(-4.0, 4.0, (2, 1000)).astype(np.float32)
     y[:500] = -4.003  # over the middle of the stairs, much of it over risers; not on an edge, where rays slip through
     found = ground_height(ground.heights, ground.origin, ground.cell, x, y)
@@ -403,7 +415,7 @@ SIZES = {
 
 def test_the_ground_of_a_seed_never_changes() -> None:
     """What a panel measures is on the ground of a seed, and its hash says nothing of the code that makes ground of it."""
-    kinds: tuple[TileKind, ...] = ("rough", "obstacles", "rough_slope_up", "rough_slope_down")
+    kinds: tuple[str, ...] = ("rough", "obstacles", "rough_slope_up", "rough_slope_down")
     assert kinds == tuple(SIZES)
     shares = tuple(TileShare(kind, 0.25) for kind in kinds)
     made = build(Terrain(levels=3, columns=4, border=2.0, seed=7, shares=shares))

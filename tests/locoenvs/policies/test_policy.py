@@ -21,7 +21,7 @@ from locoenvs.mdp.layout import layout
 from locoenvs.policies import mlp
 from locoenvs.policies.policy import Policy, load_policy, save_policy
 from locoenvs.tasks.robot import Body, Robot
-from locoenvs.tasks.task import HeightScan, Noise, Observations, Task, Terrain, Timing, hash_of
+from locoenvs.tasks.task import HeightScan, Observations, Task, Terrain, Timing, hash_of
 
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -142,7 +142,7 @@ def changed_joint(**values: float) -> Robot:
         (dataclasses.replace(TASK, robot=dataclasses.replace(BIPED, name="other")), "has fake, the task other"),
         (dataclasses.replace(TASK, observations=Observations()), "observation: .*height samples: the policy has None"),
         (
-            dataclasses.replace(TASK, observations=Observations(heights=None, joint_velocity_scale=0.1)),
+            TASK.with_({"observations.slots.joint_velocity.scale": 0.1}),
             r"\('joint_velocity', 2, 0.05\).*\('joint_velocity', 2, 0.1\)",
         ),
         (dataclasses.replace(TASK, action_clip=5.0), "action clip: the policy has 100.0, the task 5.0"),
@@ -156,8 +156,8 @@ def test_a_policy_of_another_robot_or_observation_is_refused_naming_both_sides(
 
 
 def test_a_task_that_differs_in_what_the_network_does_not_see_is_fine(tmp_path: Path) -> None:
-    noisy = dataclasses.replace(TASK.observations, noise=Noise(joint_velocity=0.5))
-    load_policy(saved(tmp_path)).check(dataclasses.replace(TASK, observations=noisy, recipe="mine"))
+    noisy = TASK.with_({"observations.slots.joint_velocity.noise": 0.5}, recipe="mine")
+    load_policy(saved(tmp_path)).check(noisy)
 
 
 def test_the_place_of_the_height_samples_is_part_of_the_layout(tmp_path: Path) -> None:

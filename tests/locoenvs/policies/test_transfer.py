@@ -51,7 +51,7 @@ def test_actions_must_mean_the_same(tmp_path: Path) -> None:
 
 
 def test_scales_must_be_the_same(tmp_path: Path) -> None:
-    other = dataclasses.replace(ROUGH, observations=dataclasses.replace(ROUGH.observations, linear_velocity_scale=1.0))
+    other = ROUGH.with_({"observations.slots.base_linear_velocity.scale": 1.0})
     with pytest.raises(
         ValueError, match="'base_linear_velocity': the policy of .* has 3 values times 2.0, the task 3 times 1"
     ):

@@ -20,14 +20,14 @@ from locoenvs.envs.registration import IDS
 from locoenvs.envs.registration import task as task_of
 from locoenvs.envs.vector import LocoVectorEnv
 from locoenvs.mdp.terrain import build, map_of
-from locoenvs.tasks.entries import TileShare
+from locoenvs.tasks.entries import Term, TileShare
 from locoenvs.tasks.task import (
+    PAPER_TERMS,
     Commands,
     Curriculum,
     Pushes,
     Randomization,
     Rewards,
-    RewardWeights,
     Task,
     Terrain,
     Timing,
@@ -177,7 +177,6 @@ def test_no_number_of_a_task_is_without_bounds() -> None:
 
 TASK = task_of("Loco/A1-Flat-v0")
 ROBOT = TASK.robot
-NO_WEIGHTS = {field.name: 0.0 for field in dataclasses.fields(RewardWeights)}
 FINEST = Timing(physics_dt=1e-5, decimation=1)
 
 
@@ -200,8 +199,12 @@ def with_robot(**changes: Any) -> Task:
             lambda: with_robot(bodies=tuple(dataclasses.replace(body, joint=None) for body in ROBOT.bodies), mirror=()),
             "no body has a joint",
         ),
-        (lambda: Rewards(weights=RewardWeights(**NO_WEIGHTS)), "at least one weight must not be zero"),
-        (lambda: Rewards(tracking_width=1e-300), "tracking_width"),
+        (lambda: Rewards({name: Term(0.0) for name in PAPER_TERMS}), "at least one weight must not be zero"),
+        (lambda: Rewards({}), "at least one weight must not be zero"),
+        (
+            lambda: TASK.with_({"rewards.terms.linear_velocity_tracking.parameters.width": 1e-300}),
+            "rewards.terms.linear_velocity_tracking: width",
+        ),
         (lambda: Terrain(kind="plane", tile=1e-9, platform=1e-10), "tile"),
         (
             lambda: dataclasses.replace(TASK, timing=FINEST, commands=Commands(resample_every=1e5)),
@@ -222,7 +225,7 @@ def test_what_no_engine_could_run_is_refused_before_one_is_made(make: Callable[[
 
 def test_obstacles_are_counted_before_they_are_placed() -> None:
     """A map of few heights can have millions of boxes, each a step of a loop."""
-    wide = {"tile": 100.0, "cell": 2.0, "stairs_tread": 4.0, "shares": (TileShare("obstacles", 1.0),)}
+    wide = {"tile": 100.0, "cell": 2.0, "shares": (TileShare("obstacles", 1.0),)}
     build(Terrain(levels=1, columns=2, **wide))  # type: ignore[arg-type]
     with pytest.raises(
         ValueError, match="the map would have 6250000 obstacles; at most 200000: .* smaller or fewer tiles"
@@ -233,6 +236,5 @@ def test_obstacles_are_counted_before_they_are_placed() -> None:
 @pytest.mark.parametrize("part", ["feet", "penalized", "terminating"])
 def test_a_robot_may_have_none_of_these(part: str) -> None:
     """Without feet there is no air time, without penalized bodies no collision, without terminating ones no fall."""
-    weights = dataclasses.replace(TASK.rewards.weights, single_foot=1.0, termination=-1.0)
-    task = dataclasses.replace(with_robot(**{part: ()}), rewards=dataclasses.replace(TASK.rewards, weights=weights))
-    works(task)
+    weights = {"rewards.terms.single_foot.weight": 1.0, "rewards.terms.termination.weight": -1.0}
+    works(with_robot(**{part: ()}).with_(weights))
