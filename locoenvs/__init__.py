@@ -10,11 +10,22 @@ if (_root := checkout()) is not None:
     __path__.append(str(_root))  # backends/, wrappers/ and benchmarks/ lie beside this folder, and belong to it
 
 from locoenvs.envs.pure import functional
-from locoenvs.envs.registration import register
+from locoenvs.envs.registration import register, register_suite, task
 from locoenvs.envs.vector import LocoVectorEnv
 from locoenvs.tasks.task import Task
+from locoenvs.tasks.vocabulary import observation_slot, reward_term, termination, tile_kind
 
 __version__ = "0.2.0.dev0"
-__all__ = ["LocoVectorEnv", "Task", "functional", "register"]
+__all__ = [
+    "LocoVectorEnv",
+    "Task",
+    "functional",
+    "observation_slot",
+    "register",
+    "reward_term",
+    "task",
+    "termination",
+    "tile_kind",
+]
 
-register()
+register_suite()

@@ -40,6 +40,11 @@ class PPOConfig:
         for name, value in whole.items():
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise ValueError(f"{name}={value!r}: must be a whole number of at least 1")
+        for name, least, most in _BOUNDS:
+            if not least <= getattr(self, name) <= most:
+                raise ValueError(f"{name}={getattr(self, name)!r}: must be from {least:g} to {most:g}")
+        if any(width < 1 for width in self.hidden) or not self.hidden:
+            raise ValueError(f"hidden={self.hidden!r}: must be widths of at least 1")
         if self.minibatches > self.samples_per_update:
             raise ValueError(
                 f"minibatches={self.minibatches}: an update of {self.num_envs} robots x {self.horizon} steps has fewer samples"
@@ -48,6 +53,20 @@ class PPOConfig:
     @property
     def samples_per_update(self) -> int:
         return self.num_envs * self.horizon
+
+
+_BOUNDS = (
+    ("clip", 1e-6, 1.0),
+    ("entropy", 0.0, 1e3),
+    ("discount", 0.0, 1.0),
+    ("trace", 0.0, 1.0),
+    ("learning_rate", 1e-12, 1.0),
+    ("max_learning_rate", 1e-12, 1.0),
+    ("desired_kl", 1e-9, 1e3),
+    ("max_gradient_norm", 1e-9, 1e9),
+    ("initial_std", 1e-9, 1e3),
+)
+"""(field, least, most)."""
 
 
 def config(task: Task) -> PPOConfig:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from typing import Any
 
+from pydantic import TypeAdapter
 from rich.console import Console
 
 from locoenvs.machine import versions
 from locoenvs.mdp.symmetry import mirror
 from locoenvs.policies.policy import Layer, Policy
 from locoenvs.policies.transfer import layers_for
+from locoenvs.tasks.changes import renamed
+from locoenvs.tasks.documents import stored, valid
+from locoenvs.tasks.names import nearest
 from locoenvs.tasks.task import Task, hash_of
 from locoenvs.training.run import Run
 from locoenvs.training.settings import TrainSettings
@@ -107,11 +112,30 @@ def ppo_of(saved: dict[str, Any]) -> PPOConfig:
     return PPOConfig(**{**saved, "hidden": tuple(saved["hidden"])})
 
 
+def changed_ppo(ppo: PPOConfig, changes: Mapping[str, Any]) -> PPOConfig:
+    """The settings with those of ``changes`` whose names begin with ``ppo.``. Raises ValueError, with the nearest name, for one that is none."""
+    document = dataclasses.asdict(ppo)
+    for path, value in changes.items():
+        if path.startswith("ppo."):
+            name = path.removeprefix("ppo.")
+            if name not in document:
+                raise ValueError(f"{path}: {nearest('field of ppo', name, list(document))}")
+            document[name] = stored(value)
+    return valid(_PPO, document, "ppo")
+
+
+_PPO: TypeAdapter[PPOConfig] = TypeAdapter(PPOConfig)
+
+
 def print_recipe(console: Console, run: Run, recipe: dict[str, Any]) -> None:
+    changes = recipe.get("changes") or {}
+    named, of_ppo = recipe["task"]["recipe"], sum(name.startswith("ppo.") for name in changes)
+    named = renamed(named, of_ppo) if of_ppo else named
     ppo, shown, machine = recipe["ppo"], recipe["geometry"], recipe["hardware"]
     network = "-".join(map(str, ppo["hidden"]))
     lines = [
-        f"{recipe['environment']}: recipe {recipe['task']['recipe']}, task {recipe['task_hash']}, seed {recipe['seed']}",
+        f"{recipe['environment']}: recipe {named}, task {recipe['task_hash']}, seed {recipe['seed']}",
+        *(f"  {name} = {value}" for name, value in changes.items()),
         f"{ppo['updates']} updates of {ppo['num_envs']} robots x {ppo['horizon']} steps: {shown['samples'] / 1e6:.1f} M samples, "
         f"{shown['robot_seconds'] / 3600:.0f} robot-hours",
         f"{recipe['learner']}: networks {network}, {ppo['epochs']} epochs of {ppo['minibatches']} minibatches",

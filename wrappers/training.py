@@ -30,6 +30,7 @@ from locoenvs.wrappers.metered import MeteredEnv
 from locoenvs.wrappers.ppo import PPOConfig, check_memory, config, geometry
 from locoenvs.wrappers.progress import Progress, Stop
 from locoenvs.wrappers.recipe import (
+    changed_ppo,
     check_same,
     duration,
     first_layers,
@@ -59,6 +60,10 @@ def train(
     if settings.resume is not None:
         if settings.start_from is not None:
             raise ValueError("start_from is for a new run, and resume for going on with one: leave one of them out")
+        if settings.changes:
+            raise ValueError(
+                f"changes ({', '.join(settings.changes)}) are for a new run: a resumed one goes on as it began"
+            )
         if settings.run is not None and Path(settings.run) != Path(settings.resume):
             raise ValueError(
                 f"run {settings.run!r} is for a new run, but {settings.resume!r} is resumed: leave one out"
@@ -72,7 +77,9 @@ def train(
         task, ppo = task_of_run(run, recipe), ppo_of(recipe["ppo"])
     else:
         task = task or task_of(env_id, settings.recipe or "paper", settings.actuator)
-        ppo = ppo or config(task)
+        changes = dict(settings.changes or {})
+        ppo = changed_ppo(ppo or config(task), changes)
+        task = task.with_({name: value for name, value in changes.items() if not name.startswith("ppo.")})
         chosen: dict[str, Any] = {"num_envs": settings.num_envs, "updates": settings.updates}
         ppo = dataclasses.replace(ppo, **{name: value for name, value in chosen.items() if value is not None})
         if settings.start_from is not None:
@@ -91,6 +98,7 @@ def train(
             "minutes": settings.minutes,
             "validation": plan(settings),
             "start_from": None if start is None else {"sha256": start.sha256, **start.provenance},
+            "changes": changes,
             "ppo": dataclasses.asdict(ppo),
             "versions": versions_of(kind),
             "hardware": hardware(),

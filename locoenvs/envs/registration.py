@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -12,15 +13,19 @@ import gymnasium
 from locoenvs.envs.single import LocoEnv
 from locoenvs.envs.vector import LocoVectorEnv
 from locoenvs.tasks.names import nearest
-from locoenvs.tasks.recipes import ActuatorKind, Ground
+from locoenvs.tasks.recipes import ActuatorKind, Ground, actuator_of
 from locoenvs.tasks.recipes import task as recipe_task
 from locoenvs.tasks.robots import ROBOTS
 from locoenvs.tasks.task import Task
+from locoenvs.tasks.vocabulary import load_plugins
 
 IDS: dict[str, tuple[str, Ground]] = {
     f"Loco/{robot}-{ground.capitalize()}-v0": (robot, ground) for robot in ROBOTS for ground in ("flat", "rough")
 }
 """Environment id -> (robot, ground)."""
+
+_OWN: dict[str, Callable[[], Task]] = {}
+"""The ids of :func:`register`, and what makes their tasks."""
 
 OPTIONS = (
     "task",
@@ -40,9 +45,24 @@ BATCH_ONLY = ("array", "autoreset_mode")
 
 
 def task(env_id: str, recipe: str = "paper", actuator: ActuatorKind | None = None) -> Task:
-    """The task of an environment id; ``actuator`` None is the suite's default for its robot. Raises ValueError, with the nearest valid name, for one that is unknown."""
+    """The task of an environment id; ``actuator`` None is the suite's default for its robot.
+
+    Raises ValueError, with the nearest valid name, for one that is unknown. Change it by :meth:`~locoenvs.tasks.task.Task.with_`:
+
+    >>> locoenvs.task("Loco/A1-Flat-v0").with_({"rewards.terms.action_rate.weight": -0.05}).recipe  # doctest: +SKIP
+    'paper, and 1 change'
+    """
     if env_id not in IDS:
-        raise ValueError(nearest("environment", env_id, list(IDS)))
+        load_plugins()
+    if env_id in _OWN:
+        own = _OWN[env_id]()
+        if recipe not in ("paper", own.base_recipe):
+            raise ValueError(
+                f"{env_id} has the one recipe that it was registered with, {own.recipe!r}: leave {recipe!r} out"
+            )
+        return own if actuator is None else own.with_({"actuator": actuator_of(own.robot, actuator)}, own.recipe)
+    if env_id not in IDS:
+        raise ValueError(nearest("environment", env_id, [*IDS, *_OWN]))
     robot, ground = IDS[env_id]
     return recipe_task(ROBOTS[robot], ground, recipe, actuator)
 
@@ -108,15 +128,38 @@ def _task(env_id: str, options: dict[str, Any]) -> Task:
     return given
 
 
-def register() -> None:
-    """Register all ids with Gymnasium, once."""
+def ids() -> list[str]:
+    """All environments: the suite's and those that were registered."""
+    load_plugins()
+    return [*IDS, *_OWN]
+
+
+def register(env_id: str, task: Task | Callable[[], Task]) -> None:
+    """Register an environment of your own: its id, such as "Mine/AnymalC-Stairs-v0", and its task or what makes it.
+
+    It is made, trained, evaluated and played like the suite's. A package does so in a module that it names as an entry point of
+    the group ``locoenvs.plugins``. Raises ValueError for an id that the suite has.
+    """
+    if env_id in IDS:
+        raise ValueError(f"{env_id} is the suite's own: choose another id")
+    _OWN[env_id] = (lambda: task) if isinstance(task, Task) else task
+    gymnasium.registry.pop(env_id, None)
+    _register(env_id)
+
+
+def _register(env_id: str) -> None:
+    gymnasium.register(
+        env_id,
+        entry_point="locoenvs.envs.registration:make",
+        vector_entry_point="locoenvs.envs.registration:make_vector",
+        disable_env_checker=True,
+        order_enforce=False,
+        kwargs={"env_id": env_id},
+    )
+
+
+def register_suite() -> None:
+    """Register the suite's ids with Gymnasium, once."""
     for env_id in IDS:
         if env_id not in gymnasium.registry:
-            gymnasium.register(
-                env_id,
-                entry_point="locoenvs.envs.registration:make",
-                vector_entry_point="locoenvs.envs.registration:make_vector",
-                disable_env_checker=True,
-                order_enforce=False,
-                kwargs={"env_id": env_id},
-            )
+            _register(env_id)

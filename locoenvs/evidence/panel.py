@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -20,6 +21,7 @@ from pydantic.dataclasses import dataclass
 from locoenvs.envs.registration import IDS
 from locoenvs.envs.registration import task as task_of
 from locoenvs.tasks import documents, formats
+from locoenvs.tasks.changes import renamed
 from locoenvs.tasks.entries import TileShare
 from locoenvs.tasks.names import nearest
 from locoenvs.tasks.recipes import ActuatorKind
@@ -86,7 +88,9 @@ class Panel:
         """The panel of a manifest; errors call it ``name``. Raises ValueError for one that was changed since it was written."""
         document = documents.parsed(text, name)
         documents.check_format(document, "a panel's manifest", FORMAT, name=name)
-        manifest = documents.valid(_MANIFEST, {**document, "panel": _of_today(document.get("panel"), name)}, name)
+        panel = document.get("panel")
+        panel = formats.with_task(panel, name) if isinstance(panel, dict) else panel
+        manifest = documents.valid(_MANIFEST, {**document, "panel": panel}, name)
         panel = manifest.panel
         if (found := _hash_of(document["panel"])) != manifest.hash:
             raise ValueError(
@@ -94,12 +98,6 @@ class Panel:
                 "A panel is never edited: make another one under another name"
             )
         return panel
-
-
-def _of_today(panel: Any, name: str) -> Any:
-    """A panel's document with its task in today's format."""
-    task = panel.get("task") if isinstance(panel, dict) else None
-    return {**panel, "task": formats.upgraded(task, name)} if isinstance(task, dict) else panel
 
 
 def _hash_of(panel: dict[str, Any]) -> str:
@@ -146,18 +144,53 @@ def panel_for(env_id: str, actuator: ActuatorKind = "pd", name: str | None = Non
 def panel_of(task: Task, name: str | None = None, actuator: ActuatorKind | None = None) -> Panel:
     """The panel of that name for the robot of a task: by default that of the task's own ground and kind of actuator.
 
+    A task that sees other things than the suite's is given what it sees, with the panel's noise where the panel has the same slot.
     Raises ValueError for an unknown panel, and for a robot that the suite does not have.
     """
     actuator = actuator or task.actuator.kind
     name = name or ("flat" if task.terrain.kind == "plane" else "rough")
     shipped = load_panel(name)
     if shipped.task.robot.name == task.robot.name and shipped.task.actuator.kind == actuator:
-        return shipped
+        return _seen_by(task, shipped)
     others = [env_id for env_id, (_, ground) in IDS.items() if ground == IDS[PANELS[name]][1]]
     fitting = [env_id for env_id in others if task_of(env_id).robot.name == task.robot.name]
     if not fitting:
         raise ValueError(f"no panel {name!r} for robot {task.robot.name!r}: there are panels for {others}")
-    return panel_for(fitting[0], actuator, name)
+    return _seen_by(task, panel_for(fitting[0], actuator, name))
+
+
+def _seen_by(task: Task, panel: Panel) -> Panel:
+    """The panel for robots that see what those of ``task`` do."""
+    own = {(slot.name, slot.parameters): slot for slot in panel.task.observations.slots}
+    slots = tuple(
+        dataclasses.replace(slot, noise=own[key].noise if (key := (slot.name, slot.parameters)) in own else slot.noise)
+        for slot in task.observations.slots
+    )
+    observations = dataclasses.replace(task.observations, slots=slots)
+    if observations == panel.task.observations:
+        return panel
+    return dataclasses.replace(
+        panel, name=f"{panel.name}-own-view", task=dataclasses.replace(panel.task, observations=observations)
+    )
+
+
+def changed(panel: Panel, changes: Mapping[str, Any], task: Task | None = None) -> Panel:
+    """Another panel: with ``task`` in the place of its own if given, without what changes as it runs, and with ``changes`` of it."""
+    if task is not None:
+        task = dataclasses.replace(
+            task,
+            curriculum=dataclasses.replace(task.curriculum, enabled=False),
+            rewards=dataclasses.replace(task.rewards, penalty_schedule=None),
+        )
+        strata = tuple(s for s in panel.strata if task.terrain.kind == "tiles" or s.quantity not in _OF_TILES)
+        panel = dataclasses.replace(panel, name=f"{panel.name}, on another task", task=task, strata=strata)
+    if not changes:
+        return panel
+    task = panel.task.with_(changes)
+    return dataclasses.replace(panel, name=renamed(panel.name, len(changes)), task=task)
+
+
+_OF_TILES = ("terrain", "level", "terrain_and_level")
 
 
 def validation_of(task: Task) -> Panel:

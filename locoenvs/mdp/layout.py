@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from locoenvs.tasks.entries import missing
 from locoenvs.tasks.task import HeightScan, Task
 from locoenvs.tasks.vocabulary import OBSERVATION_SLOTS
 
@@ -30,6 +31,8 @@ def layout(task: Task) -> tuple[Slot, ...]:
     """The slots of the task's observation, in order. Raises ValueError for one that nobody registered here."""
     made, start = list[Slot](), 0
     for spec in task.observations.slots:
+        if said := missing(spec, spec.name, OBSERVATION_SLOTS):
+            raise ValueError(said)
         word = OBSERVATION_SLOTS[spec.name]
         size = word.size(task.robot, **spec.parameters) if callable(word.size) else word.size
         made.append(Slot(spec.name, start, start + size, word.unit, spec.scale, spec.noise or 0.0, word.meaning))

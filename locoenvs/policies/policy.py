@@ -26,7 +26,7 @@ from locoenvs.mdp.layout import layout
 from locoenvs.policies import mlp
 from locoenvs.policies.interface import PROSE, describe, describe_version_1
 from locoenvs.policies.mlp import Layer, Mlp
-from locoenvs.tasks import documents
+from locoenvs.tasks import documents, formats
 from locoenvs.tasks.documents import write_atomically
 from locoenvs.tasks.robot import CONFIG
 from locoenvs.tasks.task import Task, hash_of
@@ -214,7 +214,8 @@ def _checked(folder: Path, text: str | bytes, content: bytes) -> Policy:
     document = documents.parsed(text, file)
     documents.check_format(document, "a policy's", FORMAT, (1, FORMAT_VERSION), file)
     fields = {field.name for field in dataclasses.fields(_Header)}
-    header = documents.valid(_HEADER, {name: value for name, value in document.items() if name in fields}, file)
+    of_today = formats.with_task(document, file)
+    header = documents.valid(_HEADER, {name: value for name, value in of_today.items() if name in fields}, file)
     task = header.task
     if (found := hash_of(document["task"])) != header.task_hash:
         raise ValueError(f"{file} was changed: its task's hash is {found}, it was saved with {header.task_hash}")

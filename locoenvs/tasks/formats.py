@@ -124,6 +124,12 @@ def upgraded(document: Mapping[str, Any], name: str = "the task") -> Document:
     return {**made, "format_version": NEWEST}
 
 
+def with_task(document: Mapping[str, Any], name: str) -> Document:
+    """A document that holds a task, with the task in the newest format."""
+    task = document.get("task")
+    return {**document, "task": upgraded(task, name)} if isinstance(task, dict) else dict(document)
+
+
 def oldest(document: Mapping[str, Any]) -> Document:
     """The document of the oldest format that says what ``document``, of any, says."""
     if document.get("format_version", 1) == 1:

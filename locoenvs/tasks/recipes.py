@@ -129,10 +129,10 @@ def task(robot: Robot, ground: Ground, recipe: str = "paper", actuator: Actuator
     if recipe not in RECIPES:
         raise ValueError(nearest("recipe", recipe, list(RECIPES)))
     made = RECIPES[recipe](robot, ground)
-    return dataclasses.replace(made, actuator=_actuator(robot, actuator))
+    return dataclasses.replace(made, actuator=actuator_of(robot, actuator))
 
 
-def _actuator(robot: Robot, kind: ActuatorKind | None) -> PDActuator | LSTMActuator:
+def actuator_of(robot: Robot, kind: ActuatorKind | None) -> PDActuator | LSTMActuator:
     """The robot's actuator of that kind; None is the suite's default for it."""
     if kind not in (None, *ACTUATORS):
         raise ValueError(nearest("actuator", str(kind), list(ACTUATORS)))

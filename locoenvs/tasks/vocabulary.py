@@ -1,8 +1,8 @@
 """The open vocabulary: what a task names, this package's words and those that anyone registers.
 
 A task holds names and numbers, never code. What a name does is a function that somebody registered: this package for its own words,
-a script by a decorator, another package by an entry point of the group ``locoenvs.vocabulary`` that names the module whose
-import registers them. A function's keyword parameters, with their types and defaults, are those that a task may give it::
+a script by a decorator, another package by an entry point of the group ``locoenvs.plugins`` that names the module whose import
+registers them. A function's keyword parameters, with their types and defaults, are those that a task may give it::
 
     @reward_term
     def foot_clearance(s: Step, target: Positive = 0.08) -> Array: ...
@@ -12,6 +12,7 @@ import registers them. A function's keyword parameters, with their types and def
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 import sys
@@ -29,8 +30,16 @@ from locoenvs.install import NAME, plugins
 from locoenvs.tasks import documents
 from locoenvs.tasks.names import nearest
 
-GROUP = "locoenvs.vocabulary"
-"""The entry points of other packages: name = module."""
+GROUP = "locoenvs.plugins"
+"""The entry points of other packages: name = module, whose import registers words and environments."""
+
+
+@functools.cache
+def load_plugins() -> None:
+    """Import what other packages add to the suite, once."""
+    for point in plugins(GROUP).values():
+        importlib.import_module(point.value)
+
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -98,7 +107,6 @@ class Vocabulary(Generic[W]):
         self.kind = kind
         self._module = module
         self._words: dict[str, W] = {}
-        self._others = False
 
     def add(self, word: W) -> W:
         """Register a word. Raises ValueError for a name that another function has; one of the same place replaces it."""
@@ -142,10 +150,8 @@ class Vocabulary(Generic[W]):
         importlib.import_module(
             self._module
         )  # a task is below the rooms that say what its words do: named, not imported
-        if others and not self._others:
-            self._others = True
-            for point in plugins(GROUP).values():
-                importlib.import_module(point.value)
+        if others:
+            load_plugins()
 
 
 @dataclass(frozen=True)

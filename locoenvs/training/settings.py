@@ -19,7 +19,8 @@ class TrainSettings:
     ``minutes`` stops training after that much time if ``updates`` are not done before; ``run`` is the folder to write
     to, ``resume`` the folder of a run to go on with, ``start_from`` the folder of a policy whose network is the first.
     ``actuator`` is "pd" or "lstm"; ``options`` are the backend's. The policy is judged on validation streams after every
-    ``validate_every`` updates, and training stops by ``until_bar`` once it is good enough there. Raises ValueError for a number that is out of its range.
+    ``validate_every`` updates, and training stops by ``until_bar`` once it is good enough there. ``changes`` are other values of
+    fields of the task, as :meth:`~locoenvs.tasks.task.Task.with_` takes them, and of PPO, such as "ppo.entropy". Raises ValueError for a number that is out of its range.
     """
 
     env_id: str
@@ -38,6 +39,7 @@ class TrainSettings:
     options: Mapping[str, object] | None = None
     validate_every: int | None = None
     until_bar: bool = False
+    changes: Mapping[str, object] | None = None
 
     def __post_init__(self) -> None:
         for name, most in (("num_envs", MOST_ROBOTS), ("updates", 10**9), ("validate_every", 10**9)):

@@ -158,7 +158,7 @@ def test_the_fraction_that_demotes_is_the_tasks(fraction: float, level: int) -> 
 def test_the_border_is_that_of_the_tasks_tiles() -> None:
     terrain = dataclasses.replace(GROUND, tile=6.0)
     for promote in ("border", "radius"):
-        task = Task(BIPED, terrain=terrain, curriculum=Curriculum(promote=promote), observations=Observations(None))
+        task = Task(BIPED, terrain=terrain, curriculum=Curriculum(promote=promote))
         made = prepare(task, build(terrain), xp)
         levels = curriculum.next_level(made, walked(made, 1, [(3.1, 0), (2.9, 0), (0, -3.1)]))
         assert levels.tolist() == [2, 1, 2], promote

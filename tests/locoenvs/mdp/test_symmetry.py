@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -13,15 +14,18 @@ from locoenvs.envs.registration import task as task_of
 from locoenvs.envs.vector import LocoVectorEnv
 from locoenvs.mdp import symmetry
 from locoenvs.mdp.layout import layout
-from locoenvs.mdp.mdp import prepare
+from locoenvs.mdp.mdp import Mdp, prepare
 from locoenvs.mdp.observations import height_samples, observe
-from locoenvs.mdp.state import Readout
+from locoenvs.mdp.state import Episodes, Readout
 from locoenvs.mdp.symmetry import Mirror, images, mirror
 from locoenvs.mdp.terrain import HeightMap, build
 from locoenvs.numerics import rows
+from locoenvs.numerics.arrays import Array
 from locoenvs.numerics.rotation import from_heading
+from locoenvs.tasks.entries import SlotSpec
 from locoenvs.tasks.robot import Robot
 from locoenvs.tasks.task import Commands, Curriculum, Randomization, Start, Task, Terrain
+from locoenvs.tasks.vocabulary import OBSERVATION_SLOTS, observation_slot
 
 FLAT, ROUGH = "Loco/AnymalC-Flat-v0", "Loco/AnymalC-Rough-v0"
 ACROSS = np.array([1, -1, 1], np.float32)
@@ -61,12 +65,20 @@ def test_a_robot_that_names_no_mirror_image_is_refused() -> None:
         mirror(Task(dataclasses.replace(BIPED, mirror=()), terrain=Terrain(kind="plane")))
 
 
-def test_an_observation_without_a_known_mirror_image_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    task = task_of(FLAT)
-    *slots, last = layout(task)
-    unknown = dataclasses.replace(last, name="foot_contact")
-    monkeypatch.setattr(symmetry, "layout", lambda task: (*slots, unknown))
-    with pytest.raises(ValueError, match="'foot_contact' has no mirror image: .*symmetry.py.*mirror=False"):
+@pytest.fixture
+def foot_contact() -> Iterator[None]:
+    @observation_slot(unit="1", size=4)
+    def foot_contact(mdp: Mdp, episodes: Episodes) -> Array:
+        """1 for each foot on the ground"""
+        return episodes.contact
+
+    yield
+    OBSERVATION_SLOTS.remove("foot_contact")
+
+
+def test_an_observation_without_a_known_mirror_image_is_refused(foot_contact: None) -> None:
+    task = task_of(FLAT).with_({"observations.slots.foot_contact": SlotSpec("foot_contact")})
+    with pytest.raises(ValueError, match="'foot_contact' has no mirror image: .*mirror=.*mirror=False"):
         mirror(task)
 
 

@@ -1,0 +1,117 @@
+"""What the words of a command line mean: runs, policies, tasks and changes of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from locoenvs.envs.registration import IDS, ids
+from locoenvs.envs.registration import task as task_of
+from locoenvs.policies.policy import FILES, POLICIES, Policy, load_policy
+from locoenvs.tasks import documents
+from locoenvs.tasks.documents import write_atomically
+from locoenvs.tasks.entries import TileShare
+from locoenvs.tasks.recipes import ActuatorKind
+from locoenvs.tasks.task import Curriculum, Task, Terrain
+from locoenvs.tasks.vocabulary import TILE_KINDS
+
+RUNS = Path("runs")
+"""Where a run goes whose name is not a path."""
+
+Word = Annotated[str, tyro.conf.Positional]
+
+
+def _optional(metavar: str) -> Any:
+    return tyro.conf.arg(metavar=metavar, help_behavior_hint="(optional)")
+
+
+OptionalInt = Annotated[int | None, _optional("INT")]
+OptionalFloat = Annotated[float | None, _optional("FLOAT")]
+OptionalText = Annotated[str | None, _optional("TEXT")]
+OptionalActuator = Annotated[ActuatorKind | None, _optional("{pd,lstm}")]
+Options = Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME=VALUE", help_behavior_hint="(optional)")]
+Changes = Annotated[
+    tyro.conf.UseAppendAction[tuple[str, ...]],
+    tyro.conf.arg(name="set", metavar="FIELD=VALUE", help_behavior_hint="(optional, any number)"),
+]
+OptionalPath = Annotated[Path | None, _optional("PATH")]
+
+
+def run_folder(name: str) -> Path:
+    """The folder of a run: a path as it is, a bare name in runs/."""
+    return Path(name) if len(Path(name).parts) > 1 or Path(name).is_dir() else RUNS / name
+
+
+def policy_named(name: str) -> Policy:
+    """The policy of a folder, a run or an environment."""
+    if name in ids() or name.startswith("Loco/"):
+        robot = task_of(name).robot.name  # an error for an unknown id
+        if name not in IDS:
+            raise FileNotFoundError(f"no policy is shipped for {name}: name the run in which you trained it")
+        shipped = POLICIES / f"{robot}_{IDS[name][1]}"
+        if not shipped.is_dir():
+            raise FileNotFoundError(f"no policy is shipped for {name}: train one by locoenvs train {name}")
+        return load_policy(shipped)
+    folder = Path(name)
+    for place in (folder, folder / "policy", RUNS / name / "policy", POLICIES / name):
+        if place.suffix == ".onnx" or place.name in FILES or any((place / file).is_file() for file in FILES):
+            return load_policy(place)
+    for run in (folder, RUNS / name):
+        if (run / "recipe.json").is_file():
+            raise FileNotFoundError(f"{run} has no policy yet: finish it by train --resume {run}")
+    raise FileNotFoundError(
+        f"no policy in {name}: give a folder with policy.onnx and policy.json, a run, or one of "
+        f"{', '.join(sorted(place.name for place in POLICIES.iterdir()))}"
+    )
+
+
+def options_given(given: Sequence[str]) -> dict[str, object] | None:
+    """What name=value say; None if nothing is given. Whole numbers are numbers, true and false are true and false."""
+    made, plain = dict[str, object](), {"true": True, "false": False}
+    for each in given:
+        name, equals, value = each.partition("=")
+        if not (name and equals):
+            raise ValueError(f"--options {each}: must be name=value, such as contact=mujoco")
+        made[name] = int(value) if value.lstrip("-").isdigit() else plain.get(value, value)
+    return made or None
+
+
+def changes_given(given: Sequence[str]) -> dict[str, Any]:
+    """What field=value say: values as JSON writes them, or as they are where they are no JSON."""
+    made = dict[str, Any]()
+    for each in given:
+        name, equals, value = each.partition("=")
+        if not (name and equals):
+            raise ValueError(f"--set {each}: must be field=value, such as rewards.terms.action_rate.weight=-0.05")
+        if name in made:
+            raise ValueError(f"--set {name}: given twice")
+        try:
+            made[name] = json.loads(value)
+        except ValueError:
+            made[name] = value
+    return made
+
+
+def task_given(file: Path | None) -> Task | None:
+    """The task of a file, if one is named."""
+    return None if file is None else Task.from_json(documents.read(file), str(file))
+
+
+def one_column(task: Task, kind: str) -> Task:
+    """The task on a narrow map of one column of that kind of tile, as hard as its own, where robot i stands on level i."""
+    own = [share.parameters for share in task.terrain.shares if share.kind == kind]
+    share = TileShare(TILE_KINDS[kind].name, 1.0, parameters=own[0] if own else {})
+    ground: Terrain = dataclasses.replace(
+        task.terrain, kind="tiles", columns=1, shares=(share,), border=min(task.terrain.border, 8.0)
+    )
+    return dataclasses.replace(task, terrain=ground, curriculum=Curriculum(enabled=False))
+
+
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, lambda file: file.write(text.encode()))
