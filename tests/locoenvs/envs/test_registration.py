@@ -12,8 +12,7 @@ import pytest
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 from gymnasium.wrappers import TimeLimit
 
-import locoenvs
-from locoenvs.envs.registration import IDS, OPTIONS, make, task
+from locoenvs.envs.registration import IDS, OPTIONS, make, register_suite, task
 from locoenvs.envs.single import LocoEnv
 from locoenvs.envs.vector import LocoVectorEnv
 
@@ -30,7 +29,7 @@ def test_every_id_is_registered_bare(env_id: str) -> None:
 
 def test_registering_again_changes_nothing() -> None:
     before = dict(gymnasium.registry)
-    locoenvs.register()
+    register_suite()
     assert gymnasium.registry == before
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from locoenvs.cli import robot as cli_robot
 from locoenvs.cli.app import main
+from locoenvs.tasks import recipes
 from locoenvs.tasks.robot import Robot
 from locoenvs.tasks.robots import ROBOTS
 from locoenvs.tasks.suite import SuiteRobot
@@ -145,9 +146,15 @@ def test_a_readers_notes_are_shown_by_both_commands(
     assert "\n".join(notes) in capsys.readouterr().out
 
 
-def test_a_suite_robot_names_what_it_does_not_know() -> None:
-    with pytest.raises(ValueError, match=r"weights names \['joint_torque'\]; there are: .*'joint_torques'"):
-        SuiteRobot("Toy", ROBOTS["A1"], weights={"joint_torque": -1.0})
+def test_a_suite_robot_names_what_it_does_not_know(monkeypatch: pytest.MonkeyPatch) -> None:
+    for changes, message in (
+        ({"weights": {"joint_torque": -1.0}}, "unknown reward term 'joint_torque'; did you mean 'joint_torques'"),
+        ({"changes": {"rewards.clip": True}}, "unknown field of rewards 'clip'; did you mean 'clip_at_zero'"),
+    ):
+        toy = SuiteRobot("Toy", ROBOTS["A1"], **changes)
+        monkeypatch.setattr(recipes, "suite_of", lambda robot, toy=toy: toy)
+        with pytest.raises(ValueError, match=message):
+            recipes.paper(toy.robot, "flat")
     with pytest.raises(ValueError, match="begins with a capital"):
         SuiteRobot("my-robot", ROBOTS["A1"])
 
