@@ -9,12 +9,16 @@ import pytest
 
 pytest.importorskip("matplotlib")
 
+from fake import BIPED
 from locoenvs.evidence import plots
 from locoenvs.evidence.evaluate import Result, wilson
 from locoenvs.evidence.plots import learning_picture, success_picture
-from locoenvs.tasks.task import Terrain
+from locoenvs.tasks.task import Task, Terrain
 
-TERRAIN = Terrain(levels=3)
+
+def ground(levels: int) -> Terrain:
+    """The ground of a task, whose kinds of tile have all their parameters."""
+    return Task(BIPED, terrain=Terrain(levels=levels)).terrain
 
 
 def result(strata: dict[str, Any]) -> Result:
@@ -48,7 +52,7 @@ def test_success_stands_at_the_difficulty_of_its_tiles(tmp_path: Path, monkeypat
         for kind, counts in crossed.items()
         for level, count in enumerate(counts)
     }
-    success_picture(result({"terrain_and_level": strata}), TERRAIN, tmp_path / "success.png")
+    success_picture(result({"terrain_and_level": strata}), ground(3), tmp_path / "success.png")
     lines = {line.get_label(): line for axes in drawn[0].axes for line in axes.get_lines()}
     assert set(lines) == {"stairs up", "stairs down", "slope up", "obstacles"}
     assert lines["stairs up"].get_xdata() == pytest.approx([0.05, 0.125, 0.2])
@@ -60,13 +64,13 @@ def test_success_stands_at_the_difficulty_of_its_tiles(tmp_path: Path, monkeypat
 
 def test_it_is_a_picture(tmp_path: Path) -> None:
     strata = {"stairs_up 0": {"success_rate": wilson(3, 4)}}
-    success_picture(result({"terrain_and_level": strata}), TERRAIN, tmp_path / "new" / "success.png")
+    success_picture(result({"terrain_and_level": strata}), ground(3), tmp_path / "new" / "success.png")
     assert (tmp_path / "new" / "success.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_panel_without_tiles_has_no_such_picture(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="panel 'test' has no tiles"):
-        success_picture(result({}), TERRAIN, tmp_path / "success.png")
+        success_picture(result({}), ground(3), tmp_path / "success.png")
     assert not list(tmp_path.iterdir())
 
 
@@ -117,7 +121,7 @@ def test_the_intervals_are_drawn_around_the_rates(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(plots, "_save", lambda figure, path: drawn.append(figure))
     rates = [wilson(60, 80), wilson(20, 80)]
     strata = {f"obstacles {level}": {"success_rate": rate} for level, rate in enumerate(rates)}
-    success_picture(result({"terrain_and_level": strata}), Terrain(levels=2), tmp_path / "success.png")
+    success_picture(result({"terrain_and_level": strata}), ground(2), tmp_path / "success.png")
     (band,) = [made for axes in drawn[0].axes for made in axes.collections]
     corners = band.get_paths()[0].vertices
     for x, rate in zip((0.05, 0.2), rates):

@@ -316,7 +316,8 @@ def test_a_network_beyond_all_measure_is_not_read(tmp_path: Path) -> None:
         load_policy(tmp_path)
     saved(tmp_path)
     huge = json.loads(Task(BIPED).to_json())
-    huge["observations"]["heights"]["rows"] = 10**7
+    (heights,) = (slot for slot in huge["observations"]["slots"] if slot["name"] == "heights")
+    heights["parameters"]["rows"] = 10**7
     document = {**read(tmp_path), "task": huge, "task_hash": hash_of(huge)}
     write(tmp_path, document)
     with pytest.raises(ValueError, match="rows|too many for a policy's network"):
@@ -609,7 +610,7 @@ def test_a_changed_network_is_refused_or_is_one_of_ours(tmp_path: Path) -> None:
         ({"robot": changed_joint(default=0.1)}, r"default pose \(rad\): .*0.2, -0.2.*0.1, 0.1"),
         ({"robot": dataclasses.replace(BIPED, action_scale=0.4)}, "action scale: the policy has 0.5, the task 0.4"),
         ({"timing": Timing(decimation=2)}, r"control step \(s\): the policy has 0.02, the task 0.01"),
-        ({"observations": Observations(heights=None, clip=50.0)}, "observation clip: the policy has 100.0, the task 50.0"),
+        ({"observations": dataclasses.replace(TASK.observations, clip=50.0)}, "observation clip: the policy has 100.0, the task 50.0"),
     ],
 )  # fmt: skip
 def test_whatever_gives_its_numbers_another_meaning_is_refused(

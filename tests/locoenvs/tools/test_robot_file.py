@@ -149,7 +149,7 @@ def test_a_readers_notes_are_shown_by_both_commands(
 def test_a_suite_robot_names_what_it_does_not_know(monkeypatch: pytest.MonkeyPatch) -> None:
     for changes, message in (
         ({"weights": {"joint_torque": -1.0}}, "unknown reward term 'joint_torque'; did you mean 'joint_torques'"),
-        ({"changes": {"rewards.clip": True}}, "unknown field of rewards 'clip'; did you mean 'clip_at_zero'"),
+        ({"changes": {"rewards.clip_zero": True}}, "unknown field of rewards 'clip_zero'; did you mean 'clip_at_zero'"),
     ):
         toy = SuiteRobot("Toy", ROBOTS["A1"], **changes)
         monkeypatch.setattr(recipes, "suite_of", lambda robot, toy=toy: toy)
