@@ -9,6 +9,7 @@ from typing import Any
 from locoenvs.envs import engines
 from locoenvs.envs.registration import task as task_of
 from locoenvs.envs.vector import LocoVectorEnv
+from locoenvs.mdp import dry
 from locoenvs.mdp.mdp import Mdp, prepare
 from locoenvs.mdp.observations import observe
 from locoenvs.mdp.state import EnvState, Observation, Simulator, Transition
@@ -97,6 +98,7 @@ def functional(
     if not hasattr(simulator, "compile"):
         raise ValueError(f"backend {engines.resolve(backend)!r} keeps its state to itself: functional() needs 'mjx'")
     mdp = prepare(task, height_map, simulator.xp, simulator.device)
+    dry.check(mdp)
     return _of(task, num_envs, mdp, simulator, split, split == "train" if stagger is None else stagger)
 
 

@@ -14,6 +14,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from locoenvs.envs import engines
+from locoenvs.mdp import dry
 from locoenvs.mdp.layout import Slot
 from locoenvs.mdp.mdp import Mdp, prepare
 from locoenvs.mdp.observations import observe
@@ -129,6 +130,7 @@ class LocoVectorEnv(VectorEnv, gymnasium.Env):  # type: ignore[misc]
         if render_mode == "human":
             self._window = _window(self.simulator)
         self.mdp = prepare(task, height_map, self.simulator.xp, self.simulator.device)
+        dry.check(self.mdp)
         bound = task.observations.clip
         size = self.mdp.observation_size
         box = lambda: gymnasium.spaces.Box(-bound, bound, (size,), np.float32)  # noqa: E731

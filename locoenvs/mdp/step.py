@@ -20,19 +20,18 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import math
 import operator
 
 from locoenvs.mdp import commands, curriculum
-from locoenvs.mdp.kinematics import sphere_centers
 from locoenvs.mdp.mdp import Mdp
 from locoenvs.mdp.observations import observe
 from locoenvs.mdp.rewards import Step, disturbance_factor, reward_terms, squared_norm
+from locoenvs.mdp.start import begin
 from locoenvs.mdp.state import EnvState, Episodes, Readout, Simulator, Transition
-from locoenvs.mdp.terrain import EDGE, ground_height
+from locoenvs.mdp.terrain import EDGE
 from locoenvs.numerics import rng, rows
 from locoenvs.numerics.arrays import Array, device_of
-from locoenvs.numerics.rotation import from_heading, rotate, rotate_inverse
+from locoenvs.numerics.rotation import rotate, rotate_inverse
 from locoenvs.tasks.vocabulary import REWARD_TERMS, TERMINATIONS
 
 
@@ -131,7 +130,7 @@ def reset(mdp: Mdp, simulator: Simulator, state: EnvState, mask: Array) -> EnvSt
 
     def begin_next(episodes: Episodes) -> Episodes:
         level = curriculum.next_level(mdp, episodes) if mdp.task.curriculum.enabled else episodes.level
-        return _begin(mdp, episodes.robot, episodes.key, episodes.number + 1, level, episodes.column)
+        return begin(mdp, episodes.robot, episodes.key, episodes.number + 1, level, episodes.column)
 
     episodes = rows.replace(mask, state.episodes, begin_next, state.episodes)
     return dataclasses.replace(state, episodes=episodes, physics=simulator.place(state.physics, mask, episodes.readout))
@@ -151,83 +150,12 @@ def initial(mdp: Mdp, simulator: Simulator, seed: rng.Seed, split: int, stagger:
         friction=rng.between(rng.uniform(key, zero, zero, rng.Purpose.FRICTION, 1)[:, 0], *task.randomization.friction),
         payload=rng.between(rng.uniform(key, zero, zero, rng.Purpose.PAYLOAD, 1)[:, 0], lower, upper),
     )
-    episodes = _begin(mdp, robot, key, zero, curriculum.first_level(mdp, key, robot), robot % mdp.tile_centers.shape[1])
+    episodes = begin(mdp, robot, key, zero, curriculum.first_level(mdp, key, robot), robot % mdp.tile_centers.shape[1])
     if stagger:
         draws = rng.uniform(key, zero, zero, rng.Purpose.STAGGER, 1)[:, 0]
         episodes = dataclasses.replace(episodes, step=xp.astype(draws * task.timing.max_episode_steps, xp.int32))
     physics = simulator.place(simulator.initial(), robot >= 0, episodes.readout)
     return EnvState(episodes, xp.zeros((), dtype=xp.int32, device=device_of(robot)), physics)
-
-
-def _begin(mdp: Mdp, robot: Array, key: Array, number: Array, level: Array, column: Array) -> Episodes:
-    """Robots at the beginning of the episode of that number, on the tile of that level and column."""
-    xp, task, zero = mdp.xp, mdp.task, robot * 0
-
-    def draw(purpose: rng.Purpose, count: int, low: float, high: float) -> Array:
-        return rng.between(rng.uniform(key, number, zero, purpose, count), low, high)
-
-    start = task.randomization.start
-    center = mdp.tile_centers[level, column]
-    xy = center[:, :2] + draw(rng.Purpose.START_POSITION, 2, -start.position, start.position)
-    angle = draw(rng.Purpose.START_HEADING, 1, -math.pi, math.pi)[:, 0]
-    quaternion = from_heading(angle if start.random_heading else angle * 0)
-    velocity = draw(rng.Purpose.START_VELOCITY, 6, -start.velocity, start.velocity)
-    joints = mdp.default_pose * draw(rng.Purpose.START_JOINTS, mdp.num_joints, *start.joint_scale)
-    still, rest = xp.zeros_like(angle), xp.zeros_like(joints)
-
-    def zeros(*shape: int) -> Array:
-        return xp.zeros((robot.shape[0], *shape), dtype=xp.float32, device=device_of(mdp.default_pose))
-
-    feet = len(task.robot.feet)
-    readout = Readout(
-        base_position=xp.concat([xy, _start_height(mdp, xy, quaternion, joints)[:, None]], axis=-1),
-        base_quaternion=quaternion,
-        base_linear_velocity=velocity[:, :3],
-        base_angular_velocity=velocity[:, 3:],
-        joint_position=joints,
-        joint_velocity=rest,
-        joint_torque=rest,
-        contact_force=zeros(len(task.robot.contact_bodies), 3),
-        foot_velocity=zeros(feet, 3),
-        broken=still > 0,
-    )
-    command = commands.draw(mdp, key, number, zero)
-    return Episodes(
-        robot=robot,
-        key=key,
-        number=number,
-        step=zero,
-        level=level,
-        column=column,
-        command=commands.steered(mdp, command, quaternion),
-        last_action=rest,
-        joint_velocity=rest,
-        air_time=zeros(feet),
-        contact=zeros(feet) > 0,
-        start_position=xy,
-        commanded_distance=still,
-        sums=zeros(len(mdp.reward_terms)),
-        readout=readout,
-    )
-
-
-def _start_height(mdp: Mdp, xy: Array, quaternion: Array, joints: Array) -> Array:
-    """The base's height at a start, (num_envs,) m: ``start_height`` above the ground below it, or as much higher as it takes
-    for no sphere of the robot to be in the ground.
-
-    Each sphere is held against the ground below points of its lower half, in the middle and on two rings.
-    """
-    xp, ground, robot = mdp.xp, mdp.height_map, mdp.task.robot
-    turned = rotate(quaternion[:, None, :], sphere_centers(robot, joints, mdp.tree))
-    x, y = xy[:, :1] + turned[..., 0], xy[:, 1:] + turned[..., 1]
-    along, across, below = (mdp.sphere_points[:, axis] for axis in range(3))
-    radius = mdp.sphere_radius[:, None]
-    under = ground_height(
-        mdp.ground, ground.origin, ground.cell, x[..., None] + radius * along, y[..., None] + radius * across
-    )
-    needed = xp.max(xp.max(under + radius * below, axis=-1) - turned[..., 2], axis=-1)
-    here = ground_height(mdp.ground, ground.origin, ground.cell, xy[:, 0], xy[:, 1])
-    return xp.maximum(here + robot.start_height, needed)
 
 
 def _at_the_edge(mdp: Mdp, readout: Readout) -> Array:

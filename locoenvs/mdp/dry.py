@@ -1,0 +1,97 @@
+"""A dry step: what others added to the vocabulary is tried as an environment is made, so that it fails then and by its name."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator
+
+from locoenvs.install import NAME
+from locoenvs.mdp.layout import layout
+from locoenvs.mdp.mdp import Mdp
+from locoenvs.mdp.rewards import Step
+from locoenvs.mdp.start import begin
+from locoenvs.mdp.state import Episodes
+from locoenvs.numerics import rng
+from locoenvs.numerics.arrays import device_of, kind_of
+from locoenvs.tasks.vocabulary import OBSERVATION_SLOTS, REWARD_TERMS, TERMINATIONS, Word
+
+ROBOTS = 3
+"""More than one and unlike the sizes of vectors, so that a shape that fits by chance does not."""
+
+Tried = tuple[str, Word, Callable[[Episodes], object], tuple[int, ...], bool]
+"""What it is, its word, its value, and the shape and whether it is bool that the value must have."""
+
+
+def check(mdp: Mdp) -> None:
+    """Raise ValueError naming the first reward term, slot or termination of another package that does not give what it must.
+
+    Under JAX it must also be possible to trace it.
+    """
+    tried = [each for each in _used(mdp) if each[1].package != NAME]
+    if not tried:
+        return
+    episodes = _robots(mdp)
+    for kind, word, value, shape, boolean in tried:
+        said = f"{kind} {word.name!r} of {word.package!r}"
+        try:
+            if kind_of(mdp.xp) == "jax":
+                importlib.import_module("jax").eval_shape(value, episodes)
+            found = value(episodes)
+        except Exception as error:  # whatever another package raises
+            trace = "cannot be traced by JAX, use where() in place of if" if _untraceable(error) else "fails"
+            raise ValueError(f"{said} {trace}: {type(error).__name__}: {str(error).splitlines()[0][:200]}") from error
+        if not hasattr(found, "dtype") or not hasattr(found, "shape"):
+            raise ValueError(f"{said} must return an array, one row a robot, got {type(found).__name__}")
+        if tuple(found.shape) != shape:
+            raise ValueError(
+                f"{said} must return shape {('num_envs', *shape[1:])}, got {tuple(found.shape)} for {ROBOTS} robots"
+            )
+        wanted, isdtype = ("bool" if boolean else "real floating"), mdp.xp.isdtype
+        if not isdtype(found.dtype, wanted):
+            raise ValueError(
+                f"{said} must return numbers of kind {wanted!r}, got {found.dtype}: convert them by astype"
+            )
+        if not boolean and not bool(mdp.xp.all(mdp.xp.isfinite(found))):
+            raise ValueError(f"{said} is not finite for robots that have just been placed")
+
+
+def _used(mdp: Mdp) -> Iterator[Tried]:
+    """What the task is put together from."""
+    task = mdp.task
+    for slot, spec in zip(layout(task), task.observations.slots, strict=True):
+        seen = OBSERVATION_SLOTS[spec.name]
+        value = lambda episodes, f=seen.function, p=spec.parameters: f(mdp, episodes, **p)  # noqa: E731
+        yield "observation slot", seen, value, (ROBOTS, slot.stop - slot.start), False
+    for name, term in mdp.reward_terms.items():
+        value = lambda episodes, f=REWARD_TERMS[name].function, p=term.parameters: f(_step(mdp, episodes), **p)  # noqa: E731
+        yield "reward term", REWARD_TERMS[name], value, (ROBOTS,), False
+    for name, entry in task.terminations.items():
+        value = lambda episodes, f=TERMINATIONS[name].function, p=entry.parameters: f(_step(mdp, episodes), **p)  # noqa: E731
+        yield "termination", TERMINATIONS[name], value, (ROBOTS,), True
+
+
+def _robots(mdp: Mdp) -> Episodes:
+    robot = mdp.xp.arange(ROBOTS, dtype=mdp.xp.int32, device=device_of(mdp.tile_centers))
+    key = rng.robot_key(0, rng.SPLITS["test"], robot, mdp.task.seed_families)
+    return begin(mdp, robot, key, robot * 0, robot * 0, robot % mdp.tile_centers.shape[1])
+
+
+def _step(mdp: Mdp, episodes: Episodes) -> Step:
+    """A step in which nothing happens."""
+    return Step(
+        mdp=mdp,
+        readout=episodes.readout,
+        command=episodes.command,
+        action=episodes.last_action,
+        last_action=episodes.last_action,
+        last_joint_velocity=episodes.joint_velocity,
+        air_time=episodes.air_time,
+        first_contact=episodes.contact,
+        foot_contact=episodes.contact,
+        terminated=episodes.readout.broken,
+    )
+
+
+def _untraceable(error: Exception) -> bool:
+    """Whether jax says that a value is not known while it traces."""
+    return type(error).__module__.startswith("jax") and "Tracer" in type(error).__name__ + str(error)
