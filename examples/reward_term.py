@@ -1,7 +1,7 @@
 """A reward term of your own: feet that swing high enough above the ground below them. It runs on numpy, torch and JAX.
 
-    python reward_term.py --updates 20              # trains on native MuJoCo
-    python reward_term.py --updates 0 --backend mjx # steps under JAX
+python reward_term.py --updates 20              # trains on native MuJoCo
+python reward_term.py --updates 0 --backend mjx # steps under JAX
 """
 
 import argparse

@@ -13,7 +13,7 @@ from locoenvs.envs.pure import functional
 from locoenvs.envs.registration import register, register_suite, task
 from locoenvs.envs.vector import LocoVectorEnv
 from locoenvs.tasks.task import Task
-from locoenvs.tasks.vocabulary import observation_slot, reward_term, termination, tile_kind
+from locoenvs.tasks.vocabulary import observation_slot, randomization, reward_term, termination, tile_kind
 
 __version__ = "0.2.0.dev0"
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "Task",
     "functional",
     "observation_slot",
+    "randomization",
     "register",
     "reward_term",
     "task",

@@ -13,6 +13,7 @@ from array_api_compat import torch as xp
 from locoenvs.backends.isaaclab import conventions, requirements, scene
 from locoenvs.backends.isaaclab.mesh import ground_mesh
 from locoenvs.mdp.actuators import Actuator, actuator_of
+from locoenvs.mdp.draws import longest, quantities
 from locoenvs.mdp.state import Readout
 from locoenvs.mdp.terrain import HeightMap
 from locoenvs.numerics.arrays import Array
@@ -42,6 +43,8 @@ class IsaacLabSimulator:
     """
 
     xp: ModuleType = xp
+    randomizes = frozenset({"friction", "payload", "drive"})
+    actuators = frozenset({"pd", "lstm"})
 
     def __init__(
         self,
@@ -66,7 +69,8 @@ class IsaacLabSimulator:
         self.num_envs, self.task = num_envs, task
         self._height_map = height_map
         self._contacts = _room(task, self.physics, num_envs, contacts_per_robot)
-        self._actuator = actuator_of(task) if actuator is None else actuator
+        lag = longest(task, "drive", task.timing.physics_dt) if "drive" in quantities(task) else None
+        self._actuator = actuator_of(task, lag) if actuator is None else actuator
         self._memory = self._actuator.initial(num_envs, xp, self.device)
         self._renderer: Renderer | None = None
         requirements.start_kit(self.physics, found)
@@ -105,7 +109,7 @@ class IsaacLabSimulator:
         centers = [next(sphere.position for sphere in robot.spheres if sphere.body == foot) for foot in robot.feet]
         self._foot_center = torch.tensor(centers, device=self.device)
 
-    def configure(self, friction: Array, payload: Array) -> None:
+    def configure(self, friction: Array, payload: Array, **others: Array) -> None:
         """See :class:`locoenvs.mdp.state.Simulator`."""
         self._given = friction.clone(), payload.clone()
         self.lab.physics.set_friction(friction)
@@ -118,12 +122,12 @@ class IsaacLabSimulator:
         """See :class:`locoenvs.mdp.state.Simulator`."""
         return None
 
-    def advance(self, physics: object, target: Array) -> tuple[object, Readout]:
+    def advance(self, physics: object, target: Array, drive: Array | None = None) -> tuple[object, Readout]:
         """See :class:`locoenvs.mdp.state.Simulator`."""
-        dt = self.task.timing.physics_dt
+        dt, varied = self.task.timing.physics_dt, () if drive is None else (drive,)
         for _ in range(self.task.timing.decimation):
             position, velocity = self._joint_state()
-            self._memory, self._torque = self._actuator.torque(self._memory, target, position, velocity)
+            self._memory, self._torque = self._actuator.torque(self._memory, target, position, velocity, *varied)
             self._adapter.drive(self._robot, self._torque[:, self._to_engine])
             self.lab.sim.step(render=False)
             self.lab.scene.update(dt)

@@ -19,6 +19,7 @@ from locoenvs.backends.mjx.device import check_memory, find, is_gpu
 from locoenvs.backends.mjx.engine import Engine, Physics, Sensed
 from locoenvs.backends.mjx.model import Payload
 from locoenvs.mdp.actuators import Actuator, actuator_of
+from locoenvs.mdp.draws import longest, quantities
 from locoenvs.mdp.mdp import Mdp
 from locoenvs.mdp.state import Readout
 from locoenvs.mdp.terrain import HeightMap
@@ -54,6 +55,8 @@ class MjxSimulator:
     """
 
     xp: ModuleType = jnp
+    randomizes = frozenset({"friction", "payload", "drive"})
+    actuators = frozenset({"pd", "lstm"})
 
     def __init__(
         self,
@@ -75,8 +78,9 @@ class MjxSimulator:
         self.impl: Impl = impl or ("warp" if is_gpu(self.device) else "jax")
         self.name = f"mjx-{self.impl}"
         self.options = {"contact": contact, "cone": cone}
-        if actuator is None and task.actuator.kind != "pd":
-            actuator = actuator_of(task)
+        lag = longest(task, "drive", task.timing.physics_dt) if "drive" in quantities(task) else None
+        if actuator is None and (task.actuator.kind != "pd" or lag is not None):
+            actuator = actuator_of(task, lag)
         self._height_map, self._actuator = height_map, actuator
         self._engine = _engine(self, contact, cone, graph, torque_actuators=actuator is not None)
         check_memory(num_envs, self._engine.bytes_a_robot, self.device)
@@ -102,7 +106,7 @@ class MjxSimulator:
         finally:
             self._own = before
 
-    def configure(self, friction: Array, payload: Array) -> None:
+    def configure(self, friction: Array, payload: Array, **others: Array) -> None:
         """See :class:`locoenvs.mdp.state.Simulator`. The values become part of the state that :meth:`initial` makes."""
         self._given = friction, payload
 
@@ -121,22 +125,27 @@ class MjxSimulator:
             memory=None if self._actuator is None else self._actuator.initial(count, jnp),
         )
 
-    def advance(self, physics: Physics, target: Array) -> tuple[Physics, Readout]:  # type: ignore[override]
+    def advance(  # type: ignore[override]
+        self, physics: Physics, target: Array, drive: Array | None = None
+    ) -> tuple[Physics, Readout]:
         """See :class:`locoenvs.mdp.state.Simulator`."""
         physics, broken = self._mended(physics)
         decimation = self.task.timing.decimation
         if self._actuator is None:
             after, sensed = self._steps(physics, target, decimation)
         else:
-            after, sensed = self._driven(self._actuator, physics, target, decimation)
+            after, sensed = self._driven(self._actuator, physics, target, drive, decimation)
         return after, self._readout(after, sensed, broken)
 
-    def _driven(self, actuator: Actuator, physics: Physics, target: Array, count: int) -> tuple[Physics, Sensed]:
+    def _driven(
+        self, actuator: Actuator, physics: Physics, target: Array, drive: Array | None, count: int
+    ) -> tuple[Physics, Sensed]:
         """``count`` physics steps with torques of the actuator."""
+        varied = () if drive is None else (drive,)
 
         def step(carry: tuple[Physics, Sensed], _: None) -> tuple[tuple[Physics, Sensed], None]:
             physics = carry[0]
-            memory, torque = actuator.torque(physics.memory, target, physics.qpos[:, 7:], physics.qvel[:, 6:])
+            memory, torque = actuator.torque(physics.memory, target, physics.qpos[:, 7:], physics.qvel[:, 6:], *varied)
             return self._steps(dataclasses.replace(physics, memory=memory), torque, 1), None
 
         robot, lead = self.task.robot, self.num_envs

@@ -17,6 +17,7 @@ from locoenvs.backends.mujoco.model import Cone, compile_model, drawn_model
 from locoenvs.backends.mujoco.render import Renderer
 from locoenvs.machine import cores
 from locoenvs.mdp.actuators import Actuator, actuator_of
+from locoenvs.mdp.draws import longest, quantities
 from locoenvs.mdp.state import Readout
 from locoenvs.mdp.terrain import HeightMap
 from locoenvs.numerics import compiled
@@ -29,6 +30,14 @@ if TYPE_CHECKING:
 
 _FASTEST = 1e3
 """A robot with a generalized velocity above this (m/s, rad/s) is broken: nothing real is near it."""
+
+_MODEL_FIELDS = {
+    "payload": ("body_mass",),
+    "mass": ("body_mass", "body_inertia"),
+    "center_of_mass": ("body_ipos",),
+    "armature": ("dof_armature",),
+}
+"""What each quantity changes in the model; friction is always the robot's own."""
 
 _FIELDS = ("time", "qpos", "qvel", "qacc_warmstart", "ctrl")
 """The fields of MuJoCo's integration state that this model has."""
@@ -59,6 +68,8 @@ class MujocoSimulator:
 
     xp: ModuleType = xp
     device = None
+    randomizes = frozenset({"friction", "payload", "mass", "center_of_mass", "armature", "drive"})
+    actuators = frozenset({"pd", "lstm"})
 
     def __init__(
         self,
@@ -75,8 +86,11 @@ class MujocoSimulator:
         self.task = task
         self.options = {"contact": contact, "cone": cone}
         self._height_map = height_map
-        if actuator is None and task.actuator.kind != "pd":
-            actuator = actuator_of(task)
+        varied = quantities(task)
+        lag = longest(task, "drive", task.timing.physics_dt) if "drive" in varied else None
+        if actuator is None and (task.actuator.kind != "pd" or lag is not None):
+            actuator = actuator_of(task, lag)
+        self._varied = varied
         self._actuator = actuator
         self._memory: Array = None if actuator is None else actuator.initial(num_envs, xp)
         self.model = compile_model(task, height_map, torque_actuators=actuator is not None, contact=contact, cone=cone)
@@ -95,7 +109,8 @@ class MujocoSimulator:
         self._ctrl, self._sensors = batch.bind("ctrl"), batch.bind("sensordata")
         self._torque = batch.bind("actuator_force")
         self._friction = batch.expand("geom_friction")
-        self._payload = batch.expand("body_mass") if self.task.randomization.payload else None
+        fields = {field for quantity in self._varied for field in _MODEL_FIELDS.get(quantity, ())}
+        self._fields = {field: batch.expand(field) for field in sorted(fields)}
 
     def _in_this_process(self) -> None:
         """Make the threads anew in a forked process, which has the memory of its parent's batch but not its threads."""
@@ -113,32 +128,43 @@ class MujocoSimulator:
         assert starts == list(range(first, first + 3 * len(sensors), 3)), "sensors must follow each other"
         return slice(first, first + 3 * len(sensors))
 
-    def configure(self, friction: Array, payload: Array) -> None:
+    def configure(self, friction: Array, payload: Array, **others: Array) -> None:
         """See :class:`locoenvs.mdp.state.Simulator`."""
         self._in_this_process()
-        self._given = np.array(friction), np.array(payload)
+        self._given = {name: np.array(a) for name, a in {"friction": friction, "payload": payload, **others}.items()}
         touching = np.nonzero(self.model.geom_priority > 0)[0]
         self._friction[:, touching, 0] = friction[:, None]
-        if self._payload is not None:
-            base = self.model.body(self.task.robot.bodies[0].name).id
-            self._payload[:, base] = self.model.body_mass[base] + payload
-            self._batch.set_const()
+        if not self._fields:
+            return
+        model, bodies = self.model, [self.model.body(body.name).id for body in self.task.robot.bodies]
+        for field, values in self._fields.items():
+            values[:] = getattr(model, field)
+        if "mass" in others:
+            self._fields["body_mass"][:, bodies] *= others["mass"]
+            self._fields["body_inertia"][:, bodies] *= others["mass"][:, :, None]
+        if "payload" in self._varied:
+            self._fields["body_mass"][:, bodies[0]] += payload
+        if "center_of_mass" in others:
+            self._fields["body_ipos"][:, bodies[0]] += others["center_of_mass"]
+        if "armature" in others:
+            self._fields["dof_armature"][:, 6:] *= others["armature"]
+        self._batch.set_const()
 
     def initial(self) -> object:
         """See :class:`locoenvs.mdp.state.Simulator`."""
         return None
 
-    def advance(self, physics: object, target: Array) -> tuple[object, Readout]:
+    def advance(self, physics: object, target: Array, drive: Array | None = None) -> tuple[object, Readout]:
         """See :class:`locoenvs.mdp.state.Simulator`."""
         self._in_this_process()
-        decimation = self.task.timing.decimation
+        decimation, varied = self.task.timing.decimation, () if drive is None else (drive,)
         if self._actuator is None:
             self._ctrl[:] = target
             self._batch.step(nstep=decimation)
         else:
             for _ in range(decimation):
                 joints, speeds = xp.astype(self._qpos[:, 7:], xp.float32), xp.astype(self._qvel[:, 6:], xp.float32)
-                self._memory, torque = self._actuator.torque(self._memory, target, joints, speeds)
+                self._memory, torque = self._actuator.torque(self._memory, target, joints, speeds, *varied)
                 self._ctrl[:] = torque
                 self._batch.step()
         return None, self._readout()
@@ -196,7 +222,7 @@ class MujocoSimulator:
         saved = {name: np.array(self._batch.bind(name)) for name in _FIELDS}
         if self._actuator is not None:
             saved["actuator"] = self._memory.copy()
-        return {**saved, "friction": self._given[0].copy(), "payload": self._given[1].copy()}
+        return {**saved, **{name: values.copy() for name, values in self._given.items()}}
 
     def restore(self, saved: dict[str, np.ndarray]) -> object:
         """See :class:`locoenvs.mdp.state.Simulator`."""
@@ -204,7 +230,7 @@ class MujocoSimulator:
             self._batch.bind(name)[:] = saved[name]
         if self._actuator is not None:
             self._memory = saved["actuator"].copy()
-        self.configure(saved["friction"], saved["payload"])
+        self.configure(**{name: saved[name] for name in self._given})
         return None
 
     def render(self, physics: object, robot: int, size: tuple[int, int] = (640, 480)) -> np.ndarray:

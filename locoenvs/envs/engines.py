@@ -16,12 +16,17 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from locoenvs import install
+from locoenvs.mdp.draws import quantities
 from locoenvs.mdp.state import Simulator
 from locoenvs.mdp.terrain import HeightMap
 from locoenvs.tasks.names import nearest
 from locoenvs.tasks.task import Task
 
 GROUP = "locoenvs.backends"
+UNDECLARED_ACTUATORS = frozenset({"pd"})
+UNDECLARED_RANDOMIZES = frozenset({"friction", "payload"})
+"""What a backend can do that does not say so by ``actuators`` and ``randomizes``."""
+
 EXTRAS = {"mujoco": "", "mjx": "mjx"}
 """The extras of this project that its backends need."""
 
@@ -108,4 +113,23 @@ def build(
         for option in options:
             if option not in known:
                 raise ValueError(nearest(f"option of backend {resolve(name)!r}", option, known))
-    return make(task, height_map, num_envs, device=device, **options)
+    simulator = make(task, height_map, num_envs, device=device, **options)
+    try:
+        _check_able(resolve(name), simulator, task)
+    except ValueError:
+        simulator.close()
+        raise
+    return simulator
+
+
+def _check_able(name: str, simulator: Simulator, task: Task) -> None:
+    """Raise ValueError for a task that varies, or is driven by, what the backend does not say that it can."""
+    if task.actuator.kind not in (runs := getattr(simulator, "actuators", UNDECLARED_ACTUATORS)):
+        raise ValueError(
+            f"backend {name!r} does not run the actuator {task.actuator.kind!r} of the task; it runs {', '.join(sorted(runs))}"
+        )
+    can = getattr(simulator, "randomizes", UNDECLARED_RANDOMIZES)
+    if lacking := sorted(quantities(task) - can):
+        raise ValueError(
+            f"backend {name!r} cannot vary {', '.join(lacking)}, which the task does; it can vary {', '.join(sorted(can))}"
+        )

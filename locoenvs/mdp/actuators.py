@@ -19,6 +19,21 @@ from locoenvs.tasks.drive import Network, load
 from locoenvs.tasks.robot import Robot
 from locoenvs.tasks.task import LSTMActuator, Task
 
+DRIVE = {
+    "strength": 1.0,
+    "stiffness": 1.0,
+    "damping": 1.0,
+    "offset": 0.0,
+    "friction": 0.0,
+    "viscous": 0.0,
+    "delay": 0.0,
+}
+"""The numbers of a robot's drives that a task may vary, joint by joint, and their neutral values: factors of the torque, of Kp and of Kd;
+what the encoder reads too much, rad; dry friction, N m; viscous friction, N m s/rad; how late targets come, s."""
+
+SLOW = 0.1
+"""Below this speed dry friction is in proportion to it, rad/s."""
+
 
 class Actuator(Protocol):
     """Turns joint targets into torques, once a physics step.
@@ -30,15 +45,28 @@ class Actuator(Protocol):
     def initial(self, num_envs: int, xp: ModuleType, device: object = None) -> Array:
         """The memory of robots whose drives are at rest, in namespace ``xp`` on ``device``."""
 
-    def torque(self, memory: Array, target: Array, position: Array, velocity: Array) -> tuple[Array, Array]:
-        """(memory, torques (N, J) N m) toward ``target`` rad at ``position`` rad and ``velocity`` rad/s, (N, J) each."""
+    def torque(
+        self, memory: Array, target: Array, position: Array, velocity: Array, drive: Array | None = None
+    ) -> tuple[Array, Array]:
+        """(memory, torques (N, J) N m) toward ``target`` rad at ``position`` rad and ``velocity`` rad/s, (N, J) each.
+
+        ``drive`` (Q, N, J) are the numbers of :data:`DRIVE`, for a task that varies them.
+        """
 
     def clear(self, memory: Array, mask: Array) -> Array:
         """The memory with the robots of ``mask`` (N,) at rest."""
 
 
-def actuator_of(task: Task) -> Actuator:
-    """The actuator that the task names. Raises ValueError for a network that is missing or another than it was."""
+def actuator_of(task: Task, lag: int | None = None) -> Actuator:
+    """The actuator that the task names. Raises ValueError for a network that is missing or another than it was.
+
+    ``lag`` physics steps is the longest delay of targets where the task varies its drives; None: it does not.
+    """
+    own = _own_of(task)
+    return own if lag is None else Varied(own, task.robot, task.timing.physics_dt, lag)
+
+
+def _own_of(task: Task) -> PD | LSTM:
     named = task.actuator
     if not isinstance(named, LSTMActuator):
         return PD(task.robot)
@@ -67,13 +95,17 @@ class PD:
         """A PD law remembers nothing: (0, N)."""
         return xp.zeros((0, num_envs), dtype=xp.float32, device=device)
 
-    def torque(self, memory: Array, target: Array, position: Array, velocity: Array) -> tuple[Array, Array]:
-        """See :class:`Actuator`."""
+    def torque(
+        self, memory: Array, target: Array, position: Array, velocity: Array, drive: Array | None = None
+    ) -> tuple[Array, Array]:
+        """See :class:`Actuator`; of ``drive`` the factors of the gains."""
         xp = array_namespace(target)
         device = getattr(target, "device", None) if kind_of(xp) == "torch" else None
         stiffness, damping, limit = (
             xp.asarray(column, dtype=xp.float32, device=device) for column in zip(*self._gains, strict=True)
         )
+        if drive is not None:
+            stiffness, damping = stiffness * drive[1], damping * drive[2]
         return memory, (stiffness * (target - position) - damping * velocity).clip(-limit, limit)
 
     def clear(self, memory: Array, mask: Array) -> Array:
@@ -119,7 +151,9 @@ class LSTM:
         """See :class:`Actuator`."""
         return xp.zeros((2 * sum(self._units), num_envs, self._joints), dtype=xp.float32, device=device)
 
-    def torque(self, memory: Array, target: Array, position: Array, velocity: Array) -> tuple[Array, Array]:
+    def torque(
+        self, memory: Array, target: Array, position: Array, velocity: Array, drive: Array | None = None
+    ) -> tuple[Array, Array]:
         """See :class:`Actuator`."""
         xp = array_namespace(target)
         *weights, limit, fade = self._arrays(xp, target)
@@ -161,6 +195,49 @@ class LSTM:
         if like.device not in self._on_device:
             self._on_device[like.device] = [xp.asarray(array, device=like.device) for array in own]
         return self._on_device[like.device]
+
+
+class Varied:
+    """An actuator whose numbers differ from robot to robot, and whose targets may come late.
+
+    torque = strength * law(target ``delay`` ago, position + offset, velocity) - friction clip(velocity / SLOW, +-1) - viscous velocity.
+    The memory is (lag + K, N, J): the targets of the last ``lag`` physics steps, less the default pose, then the law's own.
+    """
+
+    def __init__(self, law: PD | LSTM, robot: Robot, physics_dt: float, lag: int) -> None:
+        self._law, self._lag, self._dt = law, lag, physics_dt
+        self._default = np.array([joint.default for joint in robot.joints], np.float32)
+
+    def initial(self, num_envs: int, xp: ModuleType, device: object = None) -> Array:
+        """See :class:`Actuator`."""
+        past = xp.zeros((self._lag, num_envs, len(self._default)), dtype=xp.float32, device=device)
+        if isinstance(self._law, PD):
+            return past
+        return xp.concat([past, self._law.initial(num_envs, xp, device)])
+
+    def torque(
+        self, memory: Array, target: Array, position: Array, velocity: Array, drive: Array | None = None
+    ) -> tuple[Array, Array]:
+        """See :class:`Actuator`."""
+        assert drive is not None, "the task varies its drives: advance() is given their numbers"
+        xp = array_namespace(target)
+        device = target.device if kind_of(xp) == "torch" else None
+        default = xp.asarray(self._default, device=device)
+        strength, offset, friction, viscous, delay = drive[0], drive[3], drive[4], drive[5], drive[6]
+        late, past = target - default, memory[: self._lag]
+        steps, wanted = xp.round(delay * (1 / self._dt)), target - default
+        for index in range(self._lag):
+            wanted = xp.where(steps == index + 1, past[index], wanted)
+        if self._lag:
+            past = xp.concat([late[None], past[:-1]])
+        inner, torque = self._law.torque(memory[self._lag :], default + wanted, position + offset, velocity, drive)
+        torque = strength * torque - friction * (velocity * (1 / SLOW)).clip(-1.0, 1.0) - viscous * velocity
+        return (past if isinstance(self._law, PD) else xp.concat([past, inner])), torque
+
+    def clear(self, memory: Array, mask: Array) -> Array:
+        """See :class:`Actuator`."""
+        xp = array_namespace(memory)
+        return xp.where(mask[None, :, None], xp.zeros_like(memory), memory)
 
 
 _BLOCK = 128

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from locoenvs.install import NAME
+from locoenvs.mdp.actuators import DRIVE
+from locoenvs.mdp.draws import Draw, of_stage
 from locoenvs.mdp.layout import layout
 from locoenvs.mdp.mdp import Mdp
 from locoenvs.mdp.rewards import Step
+from locoenvs.mdp.sensing import slots
 from locoenvs.mdp.start import begin
 from locoenvs.mdp.state import Episodes
 from locoenvs.numerics import rng
 from locoenvs.numerics.arrays import device_of, kind_of
-from locoenvs.tasks.vocabulary import OBSERVATION_SLOTS, REWARD_TERMS, TERMINATIONS, Word
+from locoenvs.tasks.entries import Entry
+from locoenvs.tasks.vocabulary import OBSERVATION_SLOTS, REWARD_TERMS, TERMINATIONS, Randomization, Word
 
 ROBOTS = 3
 """More than one and unlike the sizes of vectors, so that a shape that fits by chance does not."""
@@ -28,9 +32,12 @@ def check(mdp: Mdp) -> None:
     Under JAX it must also be possible to trace it.
     """
     tried = [each for each in _used(mdp) if each[1].package != NAME]
-    if not tried:
+    drawn = [each for each in of_stage(mdp.task, "physics", "drive", "sensors", "lag") if each[1].package != NAME]
+    if not (tried or drawn):
         return
     episodes = _robots(mdp)
+    for name, randomization, entry in drawn:
+        _check_drawn(mdp, episodes, name, randomization, entry)
     for kind, word, value, shape, boolean in tried:
         said = f"{kind} {word.name!r} of {word.package!r}"
         try:
@@ -68,6 +75,41 @@ def _used(mdp: Mdp) -> Iterator[Tried]:
     for name, entry in task.terminations.items():
         value = lambda episodes, f=TERMINATIONS[name].function, p=entry.parameters: f(_step(mdp, episodes), **p)  # noqa: E731
         yield "termination", TERMINATIONS[name], value, (ROBOTS,), True
+
+
+def _check_drawn(mdp: Mdp, episodes: Episodes, name: str, word: Randomization, entry: Entry) -> None:
+    """Raise ValueError for a randomization that does not give what its stage must."""
+    said = f"randomization {name!r} of {word.package!r}"
+    draw, seen = Draw(name, episodes.key, episodes.number, episodes.step), slots(mdp, episodes)
+    try:
+        given = (draw, mdp, episodes, seen) if word.stage == "sensors" else (draw, mdp)
+        found = word.function(*given, **entry.parameters)
+    except Exception as error:  # whatever another package raises
+        raise ValueError(f"{said} fails: {type(error).__name__}: {str(error).splitlines()[0][:200]}") from error
+    shapes: dict[str, tuple[tuple[int, ...], ...]]
+    joints, bodies = mdp.num_joints, len(mdp.task.robot.bodies)
+    if word.stage == "lag":
+        found, shapes = {"delay": found}, {"delay": ((ROBOTS, 1),)}
+    elif word.stage == "sensors":
+        shapes = {slot: (tuple(values.shape),) for slot, values in seen.items()}
+    elif word.stage == "drive":
+        shapes = {quantity: ((ROBOTS, joints), (ROBOTS, 1)) for quantity in word.quantities if quantity in DRIVE}
+    else:
+        every = {"mass": bodies, "center_of_mass": 3, "armature": joints}
+        shapes = {quantity: ((ROBOTS, every[quantity]),) for quantity in word.quantities if quantity in every}
+    if not isinstance(found, Mapping):
+        raise ValueError(f"{said} must return a mapping of {', '.join(shapes)}, got {type(found).__name__}")
+    for quantity, values in found.items():
+        if quantity not in shapes:
+            raise ValueError(
+                f"{said} gives {quantity!r}; it may give {', '.join(shapes) or 'nothing: name its quantities'}"
+            )
+        if tuple(getattr(values, "shape", ())) not in shapes[quantity]:
+            raise ValueError(
+                f"{said}: {quantity} must have shape {shapes[quantity][0]} for {ROBOTS} robots, got {getattr(values, 'shape', values)}"
+            )
+        if not bool(mdp.xp.all(mdp.xp.isfinite(values))):
+            raise ValueError(f"{said}: {quantity} is not finite")
 
 
 def _robots(mdp: Mdp) -> Episodes:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from array_api_compat import array_namespace
 
 from locoenvs.mdp.mdp import Mdp
+from locoenvs.mdp.sensing import exact, sensed, slots
 from locoenvs.mdp.state import Episodes, Observation
 from locoenvs.mdp.terrain import ground_height
 from locoenvs.numerics import compiled, rng
 from locoenvs.numerics.arrays import Array
 from locoenvs.numerics.rotation import heading
-from locoenvs.tasks.vocabulary import OBSERVATION_SLOTS
 
 
 def observe(mdp: Mdp, episodes: Episodes) -> Observation:
@@ -18,23 +18,22 @@ def observe(mdp: Mdp, episodes: Episodes) -> Observation:
 
     The noise of a robot is a draw at its (episode, step), so observing twice gives the same numbers.
     """
-    xp, task = mdp.xp, mdp.task
-    values = [
-        OBSERVATION_SLOTS[slot.name].function(mdp, episodes, **slot.parameters) for slot in task.observations.slots
-    ]
+    task, values = mdp.task, slots(mdp, episodes)
     clip = task.observations.clip
-    measured = xp.concat(values, axis=-1)
-    if all(slot.noise is None for slot in task.observations.slots):
-        clean = (measured * mdp.scale).clip(-clip, clip)
-        return Observation(clean, clean)
+    true = mdp.xp.concat(list(values.values()), axis=-1)
+    given = true if exact(task) else sensed(mdp, episodes, values)
+    noisy = any(slot.noise is not None for slot in task.observations.slots)
     counter = episodes.key, episodes.number, episodes.step
-    if kernels := compiled.kernels(measured, *counter):
+    if noisy and (kernels := compiled.kernels(given, *counter)):
         purpose = int(rng.Purpose.OBSERVATION_NOISE)
-        return Observation(*kernels.noisy(measured, mdp.scale, mdp.noise, *counter, purpose, clip))
-    clean = measured * mdp.scale
-    draws = rng.uniform(*counter, rng.Purpose.OBSERVATION_NOISE, clean.shape[1])
-    noisy = clean + (draws * 2 - 1) * mdp.noise
-    return Observation(noisy.clip(-clip, clip), clean.clip(-clip, clip))
+        policy, clean = kernels.noisy(given, mdp.scale, mdp.noise, *counter, purpose, clip)
+        return Observation(policy, clean if given is true else (true * mdp.scale).clip(-clip, clip))
+    policy = given * mdp.scale
+    critic = (policy if given is true else true * mdp.scale).clip(-clip, clip)
+    if not noisy:
+        return Observation(critic if given is true else policy.clip(-clip, clip), critic)
+    draws = rng.uniform(*counter, rng.Purpose.OBSERVATION_NOISE, policy.shape[1])
+    return Observation((policy + (draws * 2 - 1) * mdp.noise).clip(-clip, clip), critic)
 
 
 def height_samples(mdp: Mdp, position: Array, quaternion: Array) -> Array:

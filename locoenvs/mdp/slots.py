@@ -53,13 +53,13 @@ def projected_gravity(mdp: Mdp, episodes: Episodes) -> Array:
     return rotation.projected_gravity(episodes.readout.base_quaternion)
 
 
-@observation_slot(unit="m/s", size=2, mirror=(1, -1))
+@observation_slot(unit="m/s", size=2, mirror=(1, -1), sensed=False)
 def command_linear_velocity(mdp: Mdp, episodes: Episodes) -> Array:
     """commanded velocity forward and left, along the base's x and y axes"""
     return episodes.command[:, :2]
 
 
-@observation_slot(unit="rad/s", size=1, mirror=(-1,))
+@observation_slot(unit="rad/s", size=1, mirror=(-1,), sensed=False)
 def command_yaw_rate(mdp: Mdp, episodes: Episodes) -> Array:
     """commanded angular velocity about the base's z axis, positive to the left"""
     return episodes.command[:, 2:3]
@@ -77,7 +77,7 @@ def joint_velocity(mdp: Mdp, episodes: Episodes) -> Array:
     return episodes.readout.joint_velocity
 
 
-@observation_slot(unit="1", size=joints, mirror=mirrored_joints)
+@observation_slot(unit="1", size=joints, mirror=mirrored_joints, sensed=False)
 def last_action(mdp: Mdp, episodes: Episodes) -> Array:
     """the action of the control step before after its clip, in the order of joints; 0 in an episode's first"""
     return episodes.last_action

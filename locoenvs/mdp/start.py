@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 from locoenvs.mdp import commands
 from locoenvs.mdp.kinematics import sphere_centers
 from locoenvs.mdp.mdp import Mdp
+from locoenvs.mdp.sensing import from_the_begin
 from locoenvs.mdp.state import Episodes, Readout
 from locoenvs.mdp.terrain import ground_height
 from locoenvs.numerics import rng
@@ -47,7 +49,7 @@ def begin(mdp: Mdp, robot: Array, key: Array, number: Array, level: Array, colum
         broken=still > 0,
     )
     command = commands.draw(mdp, key, number, zero)
-    return Episodes(
+    episodes = Episodes(
         robot=robot,
         key=key,
         number=number,
@@ -64,6 +66,7 @@ def begin(mdp: Mdp, robot: Array, key: Array, number: Array, level: Array, colum
         sums=zeros(len(mdp.reward_terms)),
         readout=readout,
     )
+    return dataclasses.replace(episodes, sensed=from_the_begin(mdp, episodes))
 
 
 def _start_height(mdp: Mdp, xy: Array, quaternion: Array, joints: Array) -> Array:

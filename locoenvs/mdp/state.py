@@ -51,6 +51,9 @@ class Episodes:
     commanded_distance: Array  # (N,) m that the commands of this episode have asked for
     sums: Array  # (N, T) sums of the reward terms over the episode
     readout: Readout
+    sensed: Array | None = (
+        None  # (N, D, O) what sensors gave in the last D control steps, newest first; None without delays
+    )
 
 
 @dataclass(frozen=True)
@@ -98,15 +101,24 @@ class Simulator(Protocol):
     xp: ModuleType  # the array namespace that it speaks, one of array_api_compat's
     device: object  # where its arrays live; None on the CPU
     options: Mapping[str, object]  # those of its backend that decide what comes out, defaults included
+    randomizes: frozenset[str]  # quantities of QUANTITIES that it can vary, and "drive" if it takes numbers of drives
+    actuators: frozenset[str]  # kinds of the task's actuators that it runs
 
-    def configure(self, friction: Array, payload: Array) -> None:
-        """Give each robot its effective foot-ground friction (num_envs,) and its base's extra mass (num_envs,) kg."""
+    def configure(self, friction: Array, payload: Array, **others: Array) -> None:
+        """Give each robot its effective foot-ground friction (num_envs,) and its base's extra mass (num_envs,) kg.
+
+        ``others`` are quantities of :data:`~locoenvs.mdp.randomizations.QUANTITIES` that the task varies.
+        """
 
     def initial(self) -> object:
         """The physics state of robots that have not been placed yet."""
 
-    def advance(self, physics: object, target: Array) -> tuple[object, Readout]:
-        """One control step toward joint targets ``(num_envs, J)`` rad."""
+    def advance(self, physics: object, target: Array, drive: Array | None = None) -> tuple[object, Readout]:
+        """One control step toward joint targets ``(num_envs, J)`` rad.
+
+        ``drive`` (Q, num_envs, J) are the numbers of the drives that :data:`~locoenvs.mdp.actuators.DRIVE` names, for a task that
+        varies them; None is neutral.
+        """
 
     def place(self, physics: object, mask: Array, start: Readout) -> object:
         """Put the robots of ``mask`` into the base and joint state of ``start`` and clear their actuators' memory."""

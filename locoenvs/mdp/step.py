@@ -23,9 +23,11 @@ import functools
 import operator
 
 from locoenvs.mdp import commands, curriculum
+from locoenvs.mdp.draws import drive_numbers, physics_numbers
 from locoenvs.mdp.mdp import Mdp
 from locoenvs.mdp.observations import observe
 from locoenvs.mdp.rewards import Step, disturbance_factor, reward_terms, squared_norm
+from locoenvs.mdp.sensing import remembered
 from locoenvs.mdp.start import begin
 from locoenvs.mdp.state import EnvState, Episodes, Readout, Simulator, Transition
 from locoenvs.mdp.terrain import EDGE
@@ -56,7 +58,7 @@ def advance(
     xp, task, before = mdp.xp, mdp.task, state.episodes
     bad = ~xp.all(xp.isfinite(action), axis=-1)
     action = rows.select(bad, before.last_action, action).clip(-task.action_clip, task.action_clip)
-    physics, readout = simulator.advance(state.physics, mdp.default_pose + task.robot.action_scale * action)
+    physics, readout = _advanced(mdp, simulator, state, action)
     broken = readout.broken | bad
     readout = dataclasses.replace(rows.select(broken, before.readout, readout), broken=broken)
     count = before.step + 1
@@ -106,6 +108,7 @@ def advance(
         commanded_distance=before.commanded_distance + speed * task.timing.control_dt,
         sums=before.sums + xp.stack(list(terms.values()), axis=-1),
         readout=pushed,
+        sensed=remembered(mdp, before),
     )
     if idle is not None:
         after = rows.select(idle, before, after)
@@ -149,6 +152,7 @@ def initial(mdp: Mdp, simulator: Simulator, seed: rng.Seed, split: int, stagger:
     simulator.configure(
         friction=rng.between(rng.uniform(key, zero, zero, rng.Purpose.FRICTION, 1)[:, 0], *task.randomization.friction),
         payload=rng.between(rng.uniform(key, zero, zero, rng.Purpose.PAYLOAD, 1)[:, 0], lower, upper),
+        **physics_numbers(mdp, key),
     )
     episodes = begin(mdp, robot, key, zero, curriculum.first_level(mdp, key, robot), robot % mdp.tile_centers.shape[1])
     if stagger:
@@ -156,6 +160,15 @@ def initial(mdp: Mdp, simulator: Simulator, seed: rng.Seed, split: int, stagger:
         episodes = dataclasses.replace(episodes, step=xp.astype(draws * task.timing.max_episode_steps, xp.int32))
     physics = simulator.place(simulator.initial(), robot >= 0, episodes.readout)
     return EnvState(episodes, xp.zeros((), dtype=xp.int32, device=device_of(robot)), physics)
+
+
+def _advanced(mdp: Mdp, simulator: Simulator, state: EnvState, action: Array) -> tuple[object, Readout]:
+    """Physics toward the targets that the actions stand for."""
+    target = mdp.default_pose + mdp.task.robot.action_scale * action
+    drive = drive_numbers(mdp, state.episodes.key, state.episodes.number)
+    if drive is None:
+        return simulator.advance(state.physics, target)
+    return simulator.advance(state.physics, target, drive)
 
 
 def _at_the_edge(mdp: Mdp, readout: Readout) -> Array:

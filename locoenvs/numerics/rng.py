@@ -85,7 +85,7 @@ def robot_key(seed: Seed, split: int, robot: Array, families: int) -> Array:
     return _chain(_chain(key, robot % families), robot)
 
 
-def uniform(key: Array, episode: Array, step: Array, purpose: Purpose, count: int) -> Array:
+def uniform(key: Array, episode: Array, step: Array, purpose: Purpose | int, count: int) -> Array:
     """``count`` draws a robot, (num_envs, count) float32 in [0, 1), from (num_envs,) int32 counters."""
     if kernels := compiled.kernels(key, episode, step):
         return kernels.uniform(key, episode, step, int(purpose), count)

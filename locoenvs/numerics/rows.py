@@ -1,6 +1,6 @@
 """Rows of trees of arrays: select and replace them, computing only what is needed.
 
-A tree is an array or a frozen dataclass of trees whose arrays all lead with the robots.
+A tree is an array, None, or a frozen dataclass of trees, whose arrays all lead with the robots.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ Source = TypeVar("Source")
 def map_arrays(function: Callable[..., Array], tree: Tree, *others: Tree) -> Tree:
     """A tree of ``function`` of the corresponding arrays of the trees."""
     names = getattr(tree, "__dataclass_fields__", None)
+    if tree is None:
+        return tree
     if names is None:
         return function(tree, *others)
     return type(tree)(
@@ -33,6 +35,8 @@ def map_arrays(function: Callable[..., Array], tree: Tree, *others: Tree) -> Tre
 
 def named_arrays(tree: object, prefix: str = "") -> list[tuple[str, Array]]:
     """The arrays of a tree with the dotted names of their fields."""
+    if tree is None:
+        return []
     if not dataclasses.is_dataclass(tree):
         return [(prefix, tree)]
     parts = [(field.name, getattr(tree, field.name)) for field in dataclasses.fields(tree)]

@@ -11,15 +11,27 @@ from typing import Any
 
 from locoenvs.tasks.documents import shown, stored
 from locoenvs.tasks.names import nearest
-from locoenvs.tasks.vocabulary import OBSERVATION_SLOTS, REWARD_TERMS, TERMINATIONS, TILE_KINDS, Vocabulary
+from locoenvs.tasks.vocabulary import (
+    OBSERVATION_SLOTS,
+    RANDOMIZATIONS,
+    REWARD_TERMS,
+    TERMINATIONS,
+    TILE_KINDS,
+    Vocabulary,
+)
 
 NAMED: dict[str, tuple[Vocabulary[Any], str]] = {
     "rewards.terms": (REWARD_TERMS, ""),
     "terminations": (TERMINATIONS, ""),
+    "randomization.terms": (RANDOMIZATIONS, ""),
     "observations.slots": (OBSERVATION_SLOTS, "name"),
     "terrain.shares": (TILE_KINDS, "kind"),
 }
 """Where a task names its entries: the vocabulary, and the field that holds an entry's name where they are a list."""
+
+
+class _New(dict[str, Any]):
+    """An entry that is being put in: its schema says which fields it has."""
 
 
 def apply(document: dict[str, Any], path: str, value: Any) -> None:
@@ -31,7 +43,7 @@ def apply(document: dict[str, Any], path: str, value: Any) -> None:
     here: Any = document
     for depth, name in enumerate(way):
         where = ".".join(way[:depth])
-        here = _inside(here, name, where, path, create=True)
+        here = _inside(here, name, where, path)
         if here is None:
             raise ValueError(f"{path}: {'.'.join(way[: depth + 1])} is not there: set all of it")
     where = ".".join(way)
@@ -48,10 +60,12 @@ def apply(document: dict[str, Any], path: str, value: Any) -> None:
         here[last] = stored(value)
 
 
-def _inside(here: Any, name: str, where: str, path: str, create: bool) -> Any:
+def _inside(here: Any, name: str, where: str, path: str) -> Any:
+    if isinstance(here, _New):
+        return here.setdefault(name, _New())
     key = _key(here, name, where, path)
-    if key is None:  # a new entry
-        new: dict[str, Any] = {}
+    if key is None:
+        new = _New()
         if isinstance(here, list):
             new[NAMED[where][1]] = name
             here.append(new)
@@ -64,6 +78,8 @@ def _inside(here: Any, name: str, where: str, path: str, create: bool) -> Any:
 def _key(here: Any, name: str, where: str, path: str) -> Any:
     """Where ``name`` is in an object or a list; None for an entry that may be put there. Raises ValueError if it may not."""
     words, field = NAMED.get(where, (None, ""))
+    if isinstance(here, _New):
+        return name
     if isinstance(here, list) and field:
         names = [entry[field] for entry in here]
         if name in names:

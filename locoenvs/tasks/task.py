@@ -24,7 +24,14 @@ from locoenvs.tasks.changes import apply, base_of, renamed
 from locoenvs.tasks.documents import Entries
 from locoenvs.tasks.entries import E, Entry, SlotSpec, Term, TileShare, W, completed, missing
 from locoenvs.tasks.robot import CONFIG, Angle, Name, NonNegative, Number, Place, Positive, Robot
-from locoenvs.tasks.vocabulary import OBSERVATION_SLOTS, REWARD_TERMS, TERMINATIONS, TILE_KINDS, Vocabulary
+from locoenvs.tasks.vocabulary import (
+    OBSERVATION_SLOTS,
+    RANDOMIZATIONS,
+    REWARD_TERMS,
+    TERMINATIONS,
+    TILE_KINDS,
+    Vocabulary,
+)
 
 Range = tuple[Number, Number]
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -304,13 +311,15 @@ class Start:
 class Randomization:
     """What differs between robots and episodes.
 
-    ``friction`` is the effective coefficient of foot on ground, per robot; ``payload`` kg is added to the base.
+    ``friction`` is the effective coefficient of foot on ground, per robot; ``payload`` kg is added to the base. ``terms`` are
+    others, by name: see :mod:`locoenvs.mdp.randomizations`.
     """
 
     friction: Heights = (0.5, 1.25)
     payload: tuple[Place, Place] | None = None
     pushes: Pushes | None = Pushes()
     start: Start = Start()
+    terms: Annotated[Mapping[Name, Entry], Field(max_length=100), AfterValidator(Entries)] = documents.later(Entries())
 
     def __post_init__(self) -> None:
         _check_range("randomization", friction=self.friction)
@@ -375,6 +384,14 @@ class Task:
                 raise ValueError(
                     f"{name} {interval} s must be less than 2^31 control steps of {self.timing.control_dt} s"
                 )
+        if self.actuator.kind == "lstm":
+            words = {name: RANDOMIZATIONS.find(name) for name in self.randomization.terms}
+            if gains := [
+                name for name, word in words.items() if word and {"stiffness", "damping"} & {*word.quantities}
+            ]:
+                raise ValueError(
+                    f"randomization.terms.{gains[0]}: gains play no part in a learned drive: use the PD law, or leave it out"
+                )
         if self.randomization.payload is not None:
             _check_range("randomization", payload=self.randomization.payload)
             base = self.robot.bodies[0]
@@ -393,10 +410,12 @@ class Task:
         shares = [
             completed(share, share.kind, TILE_KINDS, f"terrain.shares.{share.kind}") for share in self.terrain.shares
         ]
+        drawn = _completed(self.randomization.terms, RANDOMIZATIONS, "randomization.terms")
         for name, whole in (
             ("rewards", dataclasses.replace(self.rewards, terms=terms)),
             ("observations", dataclasses.replace(self.observations, slots=tuple(slots))),
             ("terrain", dataclasses.replace(self.terrain, shares=tuple(shares))),
+            ("randomization", dataclasses.replace(self.randomization, terms=drawn)),
             ("terminations", Entries(_completed(self.terminations, TERMINATIONS, "terminations"))),
         ):
             object.__setattr__(self, name, whole)
@@ -407,6 +426,7 @@ class Task:
         named = [(name, term, REWARD_TERMS) for name, term in self.rewards.terms.items() if term.weight]
         named += [(slot.name, slot, OBSERVATION_SLOTS) for slot in self.observations.slots]
         named += [(share.kind, share, TILE_KINDS) for share in self.terrain.shares if self.terrain.kind == "tiles"]
+        named += [(name, entry, RANDOMIZATIONS) for name, entry in self.randomization.terms.items()]
         named += [(name, entry, TERMINATIONS) for name, entry in self.terminations.items()]
         return [said for name, entry, words in named if (said := missing(entry, name, words))]
 

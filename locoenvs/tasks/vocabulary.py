@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, create_model
 
@@ -165,13 +165,14 @@ class RewardTerm(Word):
 class ObservationSlot(Word):
     """``function(mdp: Mdp, episodes: Episodes, **parameters) -> (num_envs, size)`` in ``unit``.
 
-    ``size`` is a number or ``size(robot, **parameters)``. ``mirror`` says how the values change from left to right: a sign for each,
+    ``size`` is a number or ``size(robot, **parameters)``. What is ``sensed`` can be late; the rest is known. ``mirror`` says how the values change from left to right: a sign for each,
     or ``mirror(robot, **parameters)`` gives ``(index, sign)``, the image being ``sign * values[index]``; None has no image.
     """
 
     unit: str = "1"
     size: int | Callable[..., int] = 1
     mirror: Sequence[int] | Callable[..., tuple[Any, Any]] | None = None
+    sensed: bool = True
 
 
 @dataclass(frozen=True)
@@ -189,10 +190,27 @@ class Termination(Word):
     """``function(step: Step, **parameters) -> (num_envs,) bool``: who fails in this step."""
 
 
+@dataclass(frozen=True)
+class Randomization(Word):
+    """What differs between robots or episodes, by ``stage``:
+
+    - "physics", once a robot, and "drive", at every step: ``function(draw: Draw, mdp: Mdp, **parameters) -> {quantity: array}`` with
+      ``quantities`` of :mod:`locoenvs.mdp.randomizations`;
+    - "sensors": ``function(draw, mdp, episodes, seen: {slot: array}, **parameters) -> {slot: array}``, slots that read otherwise;
+    - "lag": ``function(draw, mdp, **parameters) -> (num_envs, 1)`` s by which what sensors give is late.
+
+    A parameter ``delay`` is (least, most) s of a delay.
+    """
+
+    stage: Literal["physics", "drive", "sensors", "lag"] = "sensors"
+    quantities: tuple[str, ...] = ()
+
+
 REWARD_TERMS: Vocabulary[RewardTerm] = Vocabulary("reward term", "locoenvs.mdp.rewards")
 OBSERVATION_SLOTS: Vocabulary[ObservationSlot] = Vocabulary("observation slot", "locoenvs.mdp.slots")
 TILE_KINDS: Vocabulary[TileKind] = Vocabulary("kind of tile", "locoenvs.mdp.tiles")
 TERMINATIONS: Vocabulary[Termination] = Vocabulary("termination", "locoenvs.mdp.terminations")
+RANDOMIZATIONS: Vocabulary[Randomization] = Vocabulary("randomization", "locoenvs.mdp.randomizations")
 
 
 def reward_term(*, version: int = 1, after_clip: bool = False) -> Callable[[Function], Function]:
@@ -210,12 +228,13 @@ def observation_slot(
     unit: str,
     size: int | Callable[..., int],
     mirror: Sequence[int] | Callable[..., tuple[Any, Any]] | None = None,
+    sensed: bool = True,
     version: int = 1,
 ) -> Callable[[Function], Function]:
     """Register the decorated function as an observation slot of its name; see :class:`ObservationSlot`."""
 
     def register(function: Function) -> Function:
-        OBSERVATION_SLOTS.add(ObservationSlot(function.__name__, function, version, unit, size, mirror))
+        OBSERVATION_SLOTS.add(ObservationSlot(function.__name__, function, version, unit, size, mirror, sensed))
         return function
 
     return register
@@ -236,6 +255,18 @@ def termination(*, version: int = 1) -> Callable[[Function], Function]:
 
     def register(function: Function) -> Function:
         TERMINATIONS.add(Termination(function.__name__, function, version))
+        return function
+
+    return register
+
+
+def randomization(
+    stage: Literal["physics", "drive", "sensors", "lag"], *, quantities: tuple[str, ...] = (), version: int = 1
+) -> Callable[[Function], Function]:
+    """Register the decorated function as a randomization of its name; see :class:`Randomization`."""
+
+    def register(function: Function) -> Function:
+        RANDOMIZATIONS.add(Randomization(function.__name__, function, version, stage, quantities))
         return function
 
     return register

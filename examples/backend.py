@@ -1,0 +1,54 @@
+"""A backend of your own: what MuJoCo's batch of robots needs to be one, and no more. It passes check_backend."""
+
+import numpy as np
+from array_api_compat import numpy as xp
+from mujoco.batch import Batch
+
+from locoenvs.backends.mujoco.model import compile_model
+from locoenvs.mdp.state import Readout
+from locoenvs.numerics.rotation import rotate, rotate_inverse
+from locoenvs.testing import check_backend
+
+
+class Plain:
+    xp, device, options, actuators, randomizes = xp, None, {}, frozenset({"pd"}), frozenset({"friction"})
+
+    def __init__(self, task, height_map, num_envs, *, device=None):
+        self.num_envs, self.robot, self.steps = num_envs, task.robot, task.timing.decimation
+        self.batch = Batch(compile_model(task, height_map), num_envs, nthread=1)
+        self.field = {name: self.batch.bind(name) for name in ("qpos", "qvel", "qacc_warmstart", "ctrl")}
+        self.friction, self.initial, self.close = self.batch.expand("geom_friction"), lambda: None, lambda: None
+
+    def configure(self, friction, payload):
+        self.given, self.friction[:, self.batch.model.geom_priority > 0, 0] = friction.copy(), friction[:, None]
+
+    def advance(self, physics, target):
+        self.field["ctrl"][:] = target  # the model's PD law follows it
+        self.batch.step(nstep=self.steps)
+        bound = [self.batch.bind(name) for name in ("qpos", "qvel", "actuator_force", "sensordata")]
+        q, v, torque, sensed = (value.astype(np.float32) for value in bound)
+        force, feet = np.split(sensed.reshape(len(q), -1, 3), [len(self.robot.contact_bodies)], axis=1)
+        linear, broken = rotate_inverse(q[:, 3:7], v[:, :3]), ~(np.abs(v) < 1e3).all(axis=1)
+        return None, Readout(q[:, :3], q[:, 3:7], linear, v[:, 3:6], q[:, 7:], v[:, 6:], torque, force, feet, broken)
+
+    def place(self, physics, mask, start):
+        self.batch.reset(np.flatnonzero(mask))
+        moving = rotate(start.base_quaternion, start.base_linear_velocity), start.base_angular_velocity
+        place = start.base_position, start.base_quaternion, start.joint_position
+        self.field["qpos"][mask] = np.concatenate(place, axis=1)[mask]
+        self.field["qvel"][mask] = np.concatenate((*moving, start.joint_velocity), axis=1)[mask]
+
+    def push(self, physics, mask, velocity):
+        self.field["qvel"][mask, :2] = velocity[mask]
+
+    def save(self, physics):
+        return {"friction": self.given} | {name: value.copy() for name, value in self.field.items()}
+
+    def restore(self, saved):
+        self.configure(saved["friction"], None)
+        for name, value in self.field.items():
+            value[:] = saved[name]
+
+
+if __name__ == "__main__":
+    print(check_backend(Plain))

@@ -1,0 +1,385 @@
+"""What a backend must do, checked on a few robots: :func:`check_backend`.
+
+A backend compiles a task into a :class:`~locoenvs.mdp.state.Simulator`. It is called in this order: ``configure`` with what differs from
+robot to robot, ``initial``, ``place`` for all robots; then, again and again, ``advance`` by a control step, ``push`` for those that are
+pushed, ``place`` for those whose episode ends. It runs the task's actuator (:func:`~locoenvs.mdp.actuators.actuator_of`) before each of
+``timing.decimation`` physics steps. SI units, quaternions wxyz that turn the base's axes into the world's, forces ON the robot.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from locoenvs.mdp.actuators import DRIVE, actuator_of
+from locoenvs.mdp.draws import QUANTITIES
+from locoenvs.mdp.mdp import prepare
+from locoenvs.mdp.state import Readout, Simulator
+from locoenvs.mdp.terrain import HeightMap, map_of
+from locoenvs.numerics.arrays import convert
+from locoenvs.tasks import recipes
+from locoenvs.tasks.robots import ROBOTS
+from locoenvs.tasks.task import Task, Terrain
+
+GRAVITY = 9.81
+ROBOT = ROBOTS["AnymalC"]
+COUNT = 3
+
+Make = Callable[..., Simulator]
+
+
+def check_backend(make: Make, **options: Any) -> list[str]:
+    """Check a backend's entry point ``make(task, height_map, num_envs, *, device=None, **options)``; what was checked, in words.
+
+    Raises AssertionError that says what does not hold, at the first that does not. It takes seconds, or as long as compiling a few
+    programs does.
+    """
+    checked, made = [], dict[str, _Robots]()
+
+    def robots(task: Task) -> _Robots:
+        if task.hash not in made:
+            made[task.hash] = _Robots(make, task, COUNT, options)
+        return made[task.hash]
+
+    for check in (
+        _says_what_it_is,
+        _falls_freely,
+        _turns_and_moves_in_its_frames,
+        _stands,
+        _slides_by_its_friction,
+        _carries_its_payload,
+        _is_driven_by_the_pd_law,
+        _is_driven_by_a_network,
+        _is_driven_by_its_own_numbers,
+        _places_and_pushes_those_it_is_told_to,
+        _goes_on_from_what_it_saved,
+        _knows_what_is_broken,
+        _stands_on_the_map,
+    ):
+        if check(robots) is not False:
+            checked.append(check.__name__.strip("_").replace("_", " "))
+    return checked
+
+
+def task_of(ground: str = "flat", actuator: str = "pd") -> Task:
+    """The task of the checks, without payload."""
+    task = recipes.task(ROBOT, ground, actuator=actuator)  # type: ignore[arg-type]
+    if ground == "rough":
+        return dataclasses.replace(task, terrain=Terrain(levels=3, columns=7, border=2.0))
+    return task
+
+
+class _Robots:
+    """A simulator that is driven with numpy, as the environment does it."""
+
+    def __init__(self, make: Make, task: Task, count: int, options: dict[str, Any]) -> None:
+        self.task, self.count = task, count
+        self.map: HeightMap = map_of(task)
+        self.simulator: Any = make(task, self.map, count, **options)
+        self._advance = self.simulator.advance
+        if hasattr(self.simulator, "compile"):
+            mdp = prepare(task, self.map, self.simulator.xp, self.simulator.device)
+            self._advance = self.simulator.compile(lambda mdp, own, *given: own.advance(*given), mdp)
+        self.default = np.array([joint.default for joint in task.robot.joints], np.float32)
+
+    def begin(self, start: Readout, friction: float | np.ndarray = 1.0, payload: float | np.ndarray = 0.0) -> None:
+        given = (np.broadcast_to(np.float32(value), (self.count,)).copy() for value in (friction, payload))
+        self.simulator.configure(*map(self._array, given))
+        self.physics = self.simulator.initial()
+        self.place(np.ones(self.count, bool), start)
+
+    def place(self, mask: np.ndarray, start: Readout) -> None:
+        begin = Readout(**{f.name: self._array(getattr(start, f.name)) for f in dataclasses.fields(Readout)})
+        self.physics = self.simulator.place(self.physics, self._array(mask), begin)
+
+    def push(self, mask: np.ndarray, velocity: np.ndarray) -> None:
+        self.physics = self.simulator.push(self.physics, self._array(mask), self._array(np.float32(velocity)))
+
+    def advance(self, target: np.ndarray | None = None, drive: np.ndarray | None = None) -> Readout:
+        wanted = self.default if target is None else np.asarray(target, np.float32)
+        given = [self._array(np.broadcast_to(wanted, (self.count, len(self.default))).copy())]
+        if drive is not None:
+            given.append(self._array(drive))
+        self.physics, readout = self._advance(self.physics, *given)
+        return Readout(
+            **{f.name: np.array(convert(getattr(readout, f.name), "numpy")) for f in dataclasses.fields(Readout)}
+        )
+
+    def start(self, height: float, heading: float = 0.0) -> Readout:
+        """All robots in the default pose at the origin, at rest."""
+        count, robot = self.count, self.task.robot
+        zeros = lambda *shape: np.zeros((count, *shape), np.float32)  # noqa: E731
+        return Readout(
+            base_position=np.tile(np.float32([0, 0, height]), (count, 1)),
+            base_quaternion=np.tile(np.float32([np.cos(heading / 2), 0, 0, np.sin(heading / 2)]), (count, 1)),
+            base_linear_velocity=zeros(3),
+            base_angular_velocity=zeros(3),
+            joint_position=np.tile(self.default, (count, 1)),
+            joint_velocity=zeros(len(self.default)),
+            joint_torque=zeros(len(self.default)),
+            contact_force=zeros(len(robot.contact_bodies), 3),
+            foot_velocity=zeros(len(robot.feet), 3),
+            broken=np.zeros(count, bool),
+        )
+
+    def stand(self, seconds: float = 1.0) -> Readout:
+        for _ in range(round(seconds / self.task.timing.control_dt)):
+            readout = self.advance()
+        return readout
+
+    def _array(self, value: np.ndarray) -> Any:
+        return self.simulator.xp.asarray(value, device=self.simulator.device)
+
+
+Open = Callable[..., _Robots]
+
+
+def _says_what_it_is(robots: Open) -> None:
+    task = task_of()
+    one = robots(task)
+    simulator, wanted = one.simulator, one.start(2.0)
+    assert simulator.num_envs == COUNT, f"num_envs must be {COUNT}, the number of robots, got {simulator.num_envs}"
+    assert isinstance(simulator.options, dict), "options must be the dict of the options that decide what comes out"
+    can, runs = (frozenset(getattr(simulator, name, ())) for name in ("randomizes", "actuators"))
+    assert can <= {*QUANTITIES, "drive"}, f"randomizes may name {(*QUANTITIES, 'drive')}, got {sorted(can)}"
+    assert "friction" in can, "randomizes must hold 'friction': every task varies it"
+    assert runs and runs <= {"pd", "lstm"}, f"actuators must name 'pd', 'lstm' or both, got {sorted(runs)}"
+    one.begin(wanted)
+    readout = one.advance()
+    for field in dataclasses.fields(Readout):
+        found, like = getattr(readout, field.name), getattr(wanted, field.name)
+        assert found.shape == like.shape, f"Readout.{field.name} must have shape {like.shape}, got {found.shape}"
+        assert found.dtype == like.dtype, f"Readout.{field.name} must be {like.dtype}, got {found.dtype}"
+        assert np.isfinite(found).all(), f"Readout.{field.name} is not finite"
+
+
+def _falls_freely(robots: Open) -> None:
+    one = robots(task_of())
+    one.begin(one.start(3.0))
+    for _ in range(10):
+        readout = one.advance()
+    seconds = 10 * one.task.timing.control_dt
+    _near(
+        readout.base_linear_velocity[:, 2], -GRAVITY * seconds, 0.1, "the vertical velocity of a robot that falls, m/s"
+    )
+    _near(readout.base_position[:, 2], 3.0 - GRAVITY * seconds**2 / 2, 0.05, "the height of a robot that falls, m")
+    assert not readout.contact_force.any(), "a robot in the air feels contact forces"
+
+
+def _turns_and_moves_in_its_frames(robots: Open) -> None:
+    one = robots(task_of())
+    start = one.start(3.0, heading=np.pi / 2)
+    start = dataclasses.replace(
+        start,
+        base_linear_velocity=np.tile(np.float32([1.0, 0.5, 0.0]), (COUNT, 1)),
+        base_angular_velocity=np.tile(np.float32([0.0, 0.0, 0.5]), (COUNT, 1)),
+    )
+    one.begin(start)
+    for _ in range(5):
+        readout = one.advance()
+    seconds = 5 * one.task.timing.control_dt
+    said = (
+        "base_linear_velocity is along the base's axes: heading 90 degrees and 1 m/s forward, 0.5 m/s left must move it"
+    )
+    _near(readout.base_position[:, 1], seconds, 0.03, f"{said} along +y, m")
+    _near(readout.base_position[:, 0], -0.5 * seconds, 0.03, f"{said} along -x, m")
+    _near(readout.base_linear_velocity[:, 0], 1.0, 0.1, "the forward velocity read out along the base's axes, m/s")
+    w, _, _, z = readout.base_quaternion.T
+    _near(
+        2 * np.arctan2(z, w),
+        np.pi / 2 + 0.5 * seconds,
+        0.03,
+        "the heading by base_quaternion (wxyz) of a robot that turns left, rad",
+    )
+    _near(np.linalg.norm(readout.base_quaternion, axis=-1), 1.0, 1e-3, "the length of base_quaternion")
+    _near(readout.base_angular_velocity[:, 2], 0.5, 0.1, "base_angular_velocity about the base's z axis, rad/s")
+
+
+def _stands(robots: Open) -> None:
+    one = robots(task_of())
+    one.begin(one.start(ROBOT.start_height))
+    readout = one.stand()
+    assert not readout.broken.any(), "a robot that stands is reported broken"
+    weight = GRAVITY * sum(body.mass for body in ROBOT.bodies)
+    _near(
+        readout.contact_force[..., 2].sum(axis=-1),
+        weight,
+        0.1 * weight,
+        "the sum of contact_force along +z, on the robot, N",
+    )
+    names = list(ROBOT.contact_bodies)
+    feet = readout.contact_force[:, [names.index(foot) for foot in ROBOT.feet], 2]
+    assert (feet > 0.05 * weight).all(), (
+        f"each foot of a standing robot carries a part of its weight; contact_force of feet is {feet[0]}"
+    )
+    _near(readout.joint_position, one.default, 0.3, "joints that hold the default pose, in the robot's order, rad")
+    _near(np.linalg.norm(readout.foot_velocity, axis=-1), 0.0, 0.05, "foot_velocity of a standing robot, m/s")
+
+
+def _slides_by_its_friction(robots: Open) -> None:
+    one = robots(task_of())
+    start = one.start(ROBOT.start_height)
+    one.begin(start, friction=np.float32([0.05, 0.6, 1.2]))
+    one.stand()
+    one.push(np.ones(COUNT, bool), np.tile(np.float32([0.0, 0.8]), (COUNT, 1)))
+    readout = one.stand(0.5)
+    moved = readout.base_position[:, 1]
+    assert moved[0] > moved[1] + 0.1, (
+        f"less friction must let a pushed robot slide farther: {moved} m at 0.05, 0.6 and 1.2"
+    )
+
+
+def _carries_its_payload(robots: Open) -> bool | None:
+    task = task_of()
+    one = robots(dataclasses.replace(task, randomization=dataclasses.replace(task.randomization, payload=(0.0, 10.0))))
+    if "payload" not in one.simulator.randomizes:
+        return False
+    one.begin(one.start(ROBOT.start_height), payload=np.float32([0.0, 5.0, 10.0]))
+    force = one.stand(3.0).contact_force[..., 2].sum(axis=-1)
+    _near(np.diff(force), 5 * GRAVITY, 15.0, "what 5 kg more weigh on the feet, N")
+    return None
+
+
+def _is_driven_by_the_pd_law(robots: Open) -> bool | None:
+    one = robots(task_of())
+    if "pd" not in one.simulator.actuators:
+        return False
+    one.begin(one.start(3.0))
+    for joint in range(0, len(one.default), 5):
+        target = one.default.copy()
+        target[joint] += 0.1
+        one.place(np.ones(COUNT, bool), one.start(3.0))
+        for _ in range(15):
+            readout = one.advance(target)
+        off = readout.joint_position - one.default
+        _near(off[:, joint], 0.1, 0.06, f"joint {ROBOT.joint_names[joint]} that is told to move by 0.1 rad, rad")
+        others = np.delete(np.abs(off), joint, axis=1)
+        assert (others < 0.05).all(), (
+            f"joints that are told to stay move as {ROBOT.joint_names[joint]} does: is their order the robot's?"
+        )
+    limits = np.array([joint.torque_limit for joint in ROBOT.joints])
+    readout = one.advance(one.default + 50.0)
+    assert (np.abs(readout.joint_torque) <= limits + 1e-3).all(), "joint_torque must be clipped at the joints' limits"
+    assert (readout.joint_torque > 0.9 * limits).all(), (
+        "joint_torque toward a target far ahead must be the joints' limits, N m"
+    )
+    return None
+
+
+def _is_driven_by_a_network(robots: Open) -> bool | None:
+    one = robots(task_of())
+    if "lstm" not in one.simulator.actuators:
+        return False
+    one = robots(task_of(actuator="lstm"))
+    one.begin(one.start(3.0))
+    actuator, task = actuator_of(one.task), one.task
+    memory = actuator.initial(COUNT, np)  # type: ignore[arg-type]
+    rest = np.zeros((COUNT, len(one.default)), np.float32)
+    memory, first = actuator.torque(memory, one.default + rest + 0.3, one.default + rest, rest)
+    single = dataclasses.replace(task, timing=dataclasses.replace(task.timing, decimation=1))
+    one = robots(single)
+    one.begin(one.start(3.0))
+    readout = one.advance(one.default + 0.3)
+    _near(readout.joint_torque, first, 0.5, "the torque that the drive's network gives in the first physics step, N m")
+    return None
+
+
+def _is_driven_by_its_own_numbers(robots: Open) -> bool | None:
+    task = task_of().with_({"randomization.terms.motor_strength": {}, "randomization.terms.action_delay": {}})
+    plain = robots(task_of())
+    if "drive" not in plain.simulator.randomizes:
+        return False
+    one = robots(task)
+    drive = np.stack([np.full((COUNT, len(one.default)), neutral, np.float32) for neutral in DRIVE.values()])
+    drive[0, 1] = 0.0  # the second robot's motors give nothing
+    drive[list(DRIVE).index("delay"), 2] = one.task.timing.control_dt  # the third one's targets are late
+    one.begin(one.start(3.0))
+    readout = one.advance(one.default + 0.1, drive)
+    assert np.abs(readout.joint_torque[0]).max() > 1.0, "a robot whose drives are neutral must be driven"
+    assert not readout.joint_torque[1].any(), "a robot with motors of strength 0 must have no torque"
+    first = np.abs(readout.joint_position[2] - one.default).max()
+    assert first < 1e-3, (
+        f"a robot whose targets come a control step late must hold its pose for one, it moved by {first} rad"
+    )
+    later = np.abs(one.advance(one.default + 0.1, drive).joint_position[2] - one.default).max()
+    assert later > 5e-3, "a robot whose targets come late must follow them later"
+    return None
+
+
+def _places_and_pushes_those_it_is_told_to(robots: Open) -> None:
+    one = robots(task_of())
+    one.begin(one.start(3.0))
+    one.advance()
+    mask = np.array([False, True, False])
+    one.push(mask, np.tile(np.float32([0.7, -0.3]), (COUNT, 1)))
+    readout = one.advance()
+    _near(
+        readout.base_linear_velocity[:, 0],
+        np.where(mask, 0.7, 0.0),
+        0.05,
+        "the velocity along x after a push of the second robot, m/s",
+    )
+    _near(
+        readout.base_linear_velocity[:, 1],
+        np.where(mask, -0.3, 0.0),
+        0.05,
+        "the velocity along y after a push of the second robot, m/s",
+    )
+    before = readout.base_position
+    one.place(mask, one.start(5.0))
+    readout = one.advance()
+    _near(readout.base_position[mask, 2], 5.0, 0.05, "the height of the robot that was placed, m")
+    _near(readout.base_position[~mask], before[~mask], 0.1, "the positions of robots that were not placed, m")
+
+
+def _goes_on_from_what_it_saved(robots: Open) -> None:
+    one = robots(task_of())
+    one.begin(one.start(ROBOT.start_height))
+    for turn in range(8):
+        one.advance(one.default + 0.1 * np.sin(turn))
+    saved = {name: np.array(value) for name, value in one.simulator.save(one.physics).items()}
+    first = [one.advance(one.default + 0.1 * np.cos(turn)) for turn in range(5)]
+    one.physics = one.simulator.restore(saved)
+    again = [one.advance(one.default + 0.1 * np.cos(turn)) for turn in range(5)]
+    for a, b in zip(first, again, strict=True):
+        for field in dataclasses.fields(Readout):
+            same = np.array_equal(getattr(a, field.name), getattr(b, field.name))
+            assert same, f"restore(save()) must go on bit by bit: Readout.{field.name} differs"
+
+
+def _knows_what_is_broken(robots: Open) -> None:
+    one = robots(task_of())
+    start = one.start(3.0)
+    one.begin(start)
+    speed = start.base_linear_velocity.copy()
+    speed[1] = 1e5
+    one.place(np.ones(COUNT, bool), dataclasses.replace(start, base_linear_velocity=speed))
+    broken = one.advance().broken
+    assert list(broken) == [False, True, False], (
+        f"the second robot, at 1e5 m/s, is broken and no other: broken is {broken}"
+    )
+    one.place(np.array([False, True, False]), start)
+    assert not one.advance().broken.any(), "a robot that is placed anew is broken no more"
+
+
+def _stands_on_the_map(robots: Open) -> None:
+    one = robots(task_of("rough"))
+    centers = one.map.tile_centers[2, [0, 5, 6]]
+    start = one.start(0.0)
+    start = dataclasses.replace(start, base_position=centers + np.float32([0, 0, ROBOT.start_height]))
+    one.begin(start)
+    readout = one.stand()
+    height = readout.base_position[:, 2] - centers[:, 2]
+    assert ((height > 0.5 * ROBOT.start_height) & (height < 1.1 * ROBOT.start_height)).all(), (
+        f"robots that stand at tile centers of heights {centers[:, 2]} m must be about {ROBOT.start_height} m above them, got {height}"
+    )
+
+
+def _near(found: np.ndarray, wanted: Any, within: float, what: str) -> None:
+    off = np.abs(found - wanted)
+    assert (off <= within).all(), (
+        f"{what}: wanted {np.asarray(wanted).ravel()[:3]} +-{within:g}, got {found.ravel()[:12]}"
+    )
