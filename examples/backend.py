@@ -1,6 +1,5 @@
 """A backend of your own: what MuJoCo's batch of robots needs to be one, and no more. It passes check_backend."""
 
-import numpy as np
 from array_api_compat import numpy as xp
 from mujoco.batch import Batch
 
@@ -25,18 +24,18 @@ class Plain:
     def advance(self, physics, target):
         self.field["ctrl"][:] = target  # the model's PD law follows it
         self.batch.step(nstep=self.steps)
-        bound = [self.batch.bind(name) for name in ("qpos", "qvel", "actuator_force", "sensordata")]
-        q, v, torque, sensed = (value.astype(np.float32) for value in bound)
-        force, feet = np.split(sensed.reshape(len(q), -1, 3), [len(self.robot.contact_bodies)], axis=1)
-        linear, broken = rotate_inverse(q[:, 3:7], v[:, :3]), ~(np.abs(v) < 1e3).all(axis=1)
-        return None, Readout(q[:, :3], q[:, 3:7], linear, v[:, 3:6], q[:, 7:], v[:, 6:], torque, force, feet, broken)
+        bound = map(self.batch.bind, ("qpos", "qvel", "actuator_force", "sensordata"))
+        q, v, torque, sensed = (value.astype(xp.float32) for value in bound)
+        forces = xp.split(sensed.reshape(len(q), -1, 3), [len(self.robot.contact_bodies)], axis=1)
+        linear, broken = rotate_inverse(q[:, 3:7], v[:, :3]), ~(xp.abs(v) < 1e3).all(axis=1)
+        return None, Readout(q[:, :3], q[:, 3:7], linear, v[:, 3:6], q[:, 7:], v[:, 6:], torque, *forces, broken)
 
     def place(self, physics, mask, start):
-        self.batch.reset(np.flatnonzero(mask))
-        moving = rotate(start.base_quaternion, start.base_linear_velocity), start.base_angular_velocity
+        self.batch.reset(xp.flatnonzero(mask))
+        linear = rotate(start.base_quaternion, start.base_linear_velocity)
         place = start.base_position, start.base_quaternion, start.joint_position
-        self.field["qpos"][mask] = np.concatenate(place, axis=1)[mask]
-        self.field["qvel"][mask] = np.concatenate((*moving, start.joint_velocity), axis=1)[mask]
+        for name, parts in zip(self.field, (place, (linear, start.base_angular_velocity, start.joint_velocity))):
+            self.field[name][mask] = xp.concatenate(parts, axis=1)[mask]
 
     def push(self, physics, mask, velocity):
         self.field["qvel"][mask, :2] = velocity[mask]

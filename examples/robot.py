@@ -1,3 +1,1 @@
 """A robot of your own, from its URDF to an environment: three links, one leg, and a suite entry with its weights."""
-
-from locoenvs.tasks.robot import ALONG_Y, Body, Joint, Robot, Sphere

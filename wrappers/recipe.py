@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,7 +16,7 @@ from locoenvs.policies.transfer import layers_for
 from locoenvs.tasks.changes import renamed
 from locoenvs.tasks.documents import stored, valid
 from locoenvs.tasks.names import nearest
-from locoenvs.tasks.task import Task, hash_of
+from locoenvs.tasks.task import Task
 from locoenvs.training.run import Run
 from locoenvs.training.settings import TrainSettings
 from locoenvs.wrappers.learner import Learner
@@ -95,17 +94,6 @@ _OPTIONS_BEFORE: dict[str, dict[str, object]] = {
 def options_of(recipe: dict[str, Any]) -> dict[str, Any]:
     """The options of a run's backend."""
     return dict(recipe["options"] if "options" in recipe else _OPTIONS_BEFORE.get(recipe["backend"], {}))
-
-
-def task_of_run(run: Run, recipe: dict[str, Any]) -> Task:
-    """The task of a run to go on with: what its recipe stores, which must be what the run began with."""
-    file = run.folder / "recipe.json"
-    if (found := hash_of(recipe["task"])) != recipe["task_hash"]:
-        raise ValueError(
-            f"{file} was changed: its task's hash is {found}, the run began with {recipe['task_hash']}. "
-            "Restore it, or start a new run"
-        )
-    return Task.from_json(json.dumps(recipe["task"]), str(file))
 
 
 def ppo_of(saved: dict[str, Any]) -> PPOConfig:

@@ -21,6 +21,7 @@ from locoenvs.machine import hardware, memory
 from locoenvs.mdp.symmetry import mirror
 from locoenvs.policies.policy import Layer, load_policy, save_policy
 from locoenvs.tasks.task import Task
+from locoenvs.training.begin import task_of_run
 from locoenvs.training.run import Run
 from locoenvs.training.settings import TrainSettings
 from locoenvs.wrappers.checkpoint import load_checkpoint, numpy_rng, set_numpy_rng
@@ -38,7 +39,6 @@ from locoenvs.wrappers.recipe import (
     ppo_of,
     print_recipe,
     resumed_recipe,
-    task_of_run,
     time_in_words,
     versions_of,
 )

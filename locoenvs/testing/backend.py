@@ -86,7 +86,7 @@ class _Robots:
         self.default = np.array([joint.default for joint in task.robot.joints], np.float32)
 
     def begin(self, start: Readout, friction: float | np.ndarray = 1.0, payload: float | np.ndarray = 0.0) -> None:
-        given = (np.broadcast_to(np.float32(value), (self.count,)).copy() for value in (friction, payload))
+        given = (np.broadcast_to(_single(value), (self.count,)).copy() for value in (friction, payload))
         self.simulator.configure(*map(self._array, given))
         self.physics = self.simulator.initial()
         self.place(np.ones(self.count, bool), start)
@@ -96,7 +96,7 @@ class _Robots:
         self.physics = self.simulator.place(self.physics, self._array(mask), begin)
 
     def push(self, mask: np.ndarray, velocity: np.ndarray) -> None:
-        self.physics = self.simulator.push(self.physics, self._array(mask), self._array(np.float32(velocity)))
+        self.physics = self.simulator.push(self.physics, self._array(mask), self._array(_single(velocity)))
 
     def advance(self, target: np.ndarray | None = None, drive: np.ndarray | None = None) -> Readout:
         wanted = self.default if target is None else np.asarray(target, np.float32)
@@ -113,8 +113,8 @@ class _Robots:
         count, robot = self.count, self.task.robot
         zeros = lambda *shape: np.zeros((count, *shape), np.float32)  # noqa: E731
         return Readout(
-            base_position=np.tile(np.float32([0, 0, height]), (count, 1)),
-            base_quaternion=np.tile(np.float32([np.cos(heading / 2), 0, 0, np.sin(heading / 2)]), (count, 1)),
+            base_position=np.tile(_single([0, 0, height]), (count, 1)),
+            base_quaternion=np.tile(_single([np.cos(heading / 2), 0, 0, np.sin(heading / 2)]), (count, 1)),
             base_linear_velocity=zeros(3),
             base_angular_velocity=zeros(3),
             joint_position=np.tile(self.default, (count, 1)),
@@ -174,8 +174,8 @@ def _turns_and_moves_in_its_frames(robots: Open) -> None:
     start = one.start(3.0, heading=np.pi / 2)
     start = dataclasses.replace(
         start,
-        base_linear_velocity=np.tile(np.float32([1.0, 0.5, 0.0]), (COUNT, 1)),
-        base_angular_velocity=np.tile(np.float32([0.0, 0.0, 0.5]), (COUNT, 1)),
+        base_linear_velocity=np.tile(_single([1.0, 0.5, 0.0]), (COUNT, 1)),
+        base_angular_velocity=np.tile(_single([0.0, 0.0, 0.5]), (COUNT, 1)),
     )
     one.begin(start)
     for _ in range(5):
@@ -222,9 +222,9 @@ def _stands(robots: Open) -> None:
 def _slides_by_its_friction(robots: Open) -> None:
     one = robots(task_of())
     start = one.start(ROBOT.start_height)
-    one.begin(start, friction=np.float32([0.05, 0.6, 1.2]))
+    one.begin(start, friction=_single([0.05, 0.6, 1.2]))
     one.stand()
-    one.push(np.ones(COUNT, bool), np.tile(np.float32([0.0, 0.8]), (COUNT, 1)))
+    one.push(np.ones(COUNT, bool), np.tile(_single([0.0, 0.8]), (COUNT, 1)))
     readout = one.stand(0.5)
     moved = readout.base_position[:, 1]
     assert moved[0] > moved[1] + 0.1, (
@@ -237,7 +237,7 @@ def _carries_its_payload(robots: Open) -> bool | None:
     one = robots(dataclasses.replace(task, randomization=dataclasses.replace(task.randomization, payload=(0.0, 10.0))))
     if "payload" not in one.simulator.randomizes:
         return False
-    one.begin(one.start(ROBOT.start_height), payload=np.float32([0.0, 5.0, 10.0]))
+    one.begin(one.start(ROBOT.start_height), payload=_single([0.0, 5.0, 10.0]))
     force = one.stand(3.0).contact_force[..., 2].sum(axis=-1)
     _near(np.diff(force), 5 * GRAVITY, 15.0, "what 5 kg more weigh on the feet, N")
     return None
@@ -314,7 +314,7 @@ def _places_and_pushes_those_it_is_told_to(robots: Open) -> None:
     one.begin(one.start(3.0))
     one.advance()
     mask = np.array([False, True, False])
-    one.push(mask, np.tile(np.float32([0.7, -0.3]), (COUNT, 1)))
+    one.push(mask, np.tile(_single([0.7, -0.3]), (COUNT, 1)))
     readout = one.advance()
     _near(
         readout.base_linear_velocity[:, 0],
@@ -369,7 +369,7 @@ def _stands_on_the_map(robots: Open) -> None:
     one = robots(task_of("rough"))
     centers = one.map.tile_centers[2, [0, 5, 6]]
     start = one.start(0.0)
-    start = dataclasses.replace(start, base_position=centers + np.float32([0, 0, ROBOT.start_height]))
+    start = dataclasses.replace(start, base_position=centers + _single([0, 0, ROBOT.start_height]))
     one.begin(start)
     readout = one.stand()
     height = readout.base_position[:, 2] - centers[:, 2]
@@ -383,3 +383,7 @@ def _near(found: np.ndarray, wanted: Any, within: float, what: str) -> None:
     assert (off <= within).all(), (
         f"{what}: wanted {np.asarray(wanted).ravel()[:3]} +-{within:g}, got {found.ravel()[:12]}"
     )
+
+
+def _single(values: Any) -> np.ndarray:
+    return np.asarray(values, np.float32)

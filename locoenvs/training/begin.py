@@ -1,0 +1,68 @@
+"""How a run of a learner begins that is none of the suite's: its folder, its recipe and the task that is to be learned."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from locoenvs.envs import engines
+from locoenvs.envs.registration import task as task_of
+from locoenvs.machine import hardware, versions
+from locoenvs.tasks.task import Task, hash_of
+from locoenvs.training.run import Run
+from locoenvs.training.settings import TrainSettings
+
+
+def begin(
+    learner: str, settings: TrainSettings, task: Task | None, own: Mapping[str, Any], packages: tuple[str, ...] = ()
+) -> tuple[Run, dict[str, Any], Task]:
+    """A new run, or the one to resume: its folder, its recipe, and its task.
+
+    A new one's recipe holds what was asked for, the task, versions and hardware, and ``own``, the learner's own settings, by its
+    name; ``packages`` are those whose versions matter. Raises FileExistsError for a folder that holds something, and ValueError for
+    a run of another learner and for a recipe that was edited.
+    """
+    if settings.resume is not None:
+        run = Run.open(Path(settings.resume))
+        recipe = run.recipe()
+        if recipe["learner"] != learner:
+            raise ValueError(
+                f"{run.folder} was trained by {recipe['learner']!r}: resume it by that, or start a new run"
+            )
+        return run, recipe, task_of_run(run, recipe)
+    task = task or task_of(settings.env_id, settings.recipe or "paper", settings.actuator)
+    changes = dict(settings.changes or {})
+    task = task.with_({name: value for name, value in changes.items() if not name.startswith(f"{learner}.")})
+    run = Run.create(Path(settings.run or f"runs/{settings.env_id.split('/')[-1]}-{time.strftime('%Y%m%d-%H%M%S')}"))
+    recipe = {
+        "id": uuid.uuid4().hex,
+        "environment": settings.env_id,
+        "learner": learner,
+        "backend": engines.resolve(settings.backend),
+        "options": dict(settings.options or {}),
+        "seed": settings.seed or 0,
+        "minutes": settings.minutes,
+        "changes": changes,
+        learner: dict(own),
+        "versions": versions("locoenvs", "mujoco", "numpy", *packages),
+        "hardware": hardware(),
+        "task_hash": task.hash,
+        "task": json.loads(task.to_json()),
+    }
+    run.write_recipe(recipe)
+    return run, recipe, task
+
+
+def task_of_run(run: Run, recipe: Mapping[str, Any]) -> Task:
+    """The task of a run to go on with: what its recipe stores, which must be what the run began with."""
+    file = run.folder / "recipe.json"
+    if (found := hash_of(recipe["task"])) != recipe["task_hash"]:
+        raise ValueError(
+            f"{file} was changed: its task's hash is {found}, the run began with {recipe['task_hash']}. "
+            "Restore it, or start a new run"
+        )
+    return Task.from_json(json.dumps(recipe["task"]), str(file))
