@@ -16,6 +16,7 @@ pytest.importorskip("packaging")
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+import locoenvs
 from locoenvs.envs.registration import register_suite
 
 ROOT = Path(__file__).parents[1]
