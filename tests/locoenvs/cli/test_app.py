@@ -6,13 +6,16 @@ import dataclasses
 import json
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pytest
 
 import locoenvs
 from locoenvs.cli import app as cli
+from locoenvs.cli import steps
 from locoenvs.envs.registration import task
 from locoenvs.evidence import panel as panels
 from locoenvs.evidence.panel import load_panel
@@ -24,11 +27,11 @@ from locoenvs.training.settings import TrainSettings
 FLAT = "Loco/AnymalC-Flat-v0"
 
 
-def zero_policy(folder: Path) -> None:
+def zero_policy(folder: Path, changes: Mapping[str, object] = MappingProxyType({})) -> None:
     pytest.importorskip("onnx")
     pytest.importorskip("onnxruntime")
     layers = [(np.zeros((12, 48)), np.zeros(12))]
-    save_policy(folder, task(FLAT, actuator="pd"), layers, provenance={"environment": FLAT})
+    save_policy(folder, task(FLAT, actuator="pd").with_(changes), layers, provenance={"environment": FLAT})
 
 
 @pytest.fixture
@@ -218,7 +221,7 @@ def test_success_against_difficulty_is_of_panels_of_tiles(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     zero_policy(tmp_path / "p")
-    monkeypatch.setattr(cli, "evaluate", lambda *_, **__: pytest.fail("it was not told first"))
+    monkeypatch.setattr(steps, "evaluate", lambda *_, **__: pytest.fail("it was not told first"))
     with pytest.raises(SystemExit):
         cli.main(["eval", str(tmp_path / "p"), "--plot", "success.png"])
     assert "panel 'AnymalC-flat-1' has no tiles" in capsys.readouterr().err
@@ -227,10 +230,17 @@ def test_success_against_difficulty_is_of_panels_of_tiles(
 def test_a_policy_that_does_not_fit_the_panel_is_refused(
     short_panels: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    zero_policy(tmp_path / "p")
+    zero_policy(tmp_path / "p", {"robot.action_scale": 0.25})
     with pytest.raises(SystemExit):
-        cli.main(["eval", str(tmp_path / "p"), "--panel", "rough"])
-    assert "height samples: the policy has None, the task (12, 9, 1.6, 1.0, 0.5, 1.0)" in capsys.readouterr().err
+        cli.main(["eval", str(tmp_path / "p")])
+    assert "action scale: the policy has 0.25, the task 0.5" in capsys.readouterr().err
+
+
+def test_a_policy_is_judged_on_another_ground_by_what_it_sees(short_panels: None, tmp_path: Path) -> None:
+    zero_policy(tmp_path / "p")
+    cli.main(["eval", str(tmp_path / "p"), "--panel", "rough", "--out", str(tmp_path / "result.json")])
+    result = json.loads((tmp_path / "result.json").read_text())
+    assert result["panel"] == "AnymalC-rough-1-own-view" and result["num_robots"] == 4
 
 
 def test_walk_trains_evaluates_and_draws(
@@ -281,7 +291,7 @@ def test_a_walk_that_walks_says_so_and_one_that_was_interrupted_is_gone_on_with(
 ) -> None:
     pytest.importorskip("matplotlib")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(cli, "meets_bar", lambda result: True)
+    monkeypatch.setattr("locoenvs.cli.walk.meets_bar", lambda result: True)
     Run.create(Path("runs/old")).write_recipe({"environment": FLAT, "learner": "still"})
     monkeypatch.setattr(Run, "check_free", staticmethod(lambda folder: None))
     cli.main(["walk", "--resume", "old", "--run", "runs/old", "--no-video"])
@@ -295,7 +305,7 @@ def test_an_interrupted_walk_evaluates_and_films_nothing(monkeypatch: pytest.Mon
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(learners, "installed", lambda: {"still": lambda: stopped})
-    monkeypatch.setattr(cli, "evaluate", lambda *_: pytest.fail("evaluated"))
+    monkeypatch.setattr(steps, "evaluate", lambda *_: pytest.fail("evaluated"))
     with pytest.raises(SystemExit) as ended:
         cli.main(["walk", "--learner", "still"])
     assert ended.value.code == 130
@@ -308,7 +318,7 @@ def test_the_options_of_a_backend_are_passed_on(monkeypatch: pytest.MonkeyPatch)
         given.append(options)
         raise ValueError("enough")
 
-    monkeypatch.setattr(cli, "evaluate", judge)
+    monkeypatch.setattr(steps, "evaluate", judge)
     for arguments in ([], ["--options", "threads=2", "cone=pyramidal", "visuals=true"]):
         with pytest.raises(SystemExit):
             cli.main(["eval", FLAT, *arguments])
@@ -323,7 +333,7 @@ def test_eval_writes_its_files_before_it_prints(
 
     monkeypatch.chdir(tmp_path)
     zero_policy(tmp_path / "p")
-    monkeypatch.setattr(cli, "_print_result", broken)
+    monkeypatch.setattr(cli, "print_result", broken)
     monkeypatch.setattr(cli.os, "dup2", lambda *_: None)
     with pytest.raises(SystemExit) as stopped:
         cli.main(["eval", "p", "--out", "result.json"])
@@ -356,7 +366,7 @@ def test_an_error_is_one_line_that_anybody_reads(
     def fails(name: str) -> None:
         raise ValueError("many\n" + "words " * 400)
 
-    monkeypatch.setattr(cli, "_policy", fails)
+    monkeypatch.setattr(cli, "policy_named", fails)
     with pytest.raises(SystemExit):
         cli.main(["play", "x"])
     error = capsys.readouterr().err
