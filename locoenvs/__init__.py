@@ -10,7 +10,7 @@ if (_root := checkout()) is not None:
     __path__.append(str(_root))  # backends/, wrappers/ and benchmarks/ lie beside this folder, and belong to it
 
 from locoenvs.envs.pure import functional
-from locoenvs.envs.registration import register, register_suite, task
+from locoenvs.envs.registration import register, task
 from locoenvs.envs.vector import LocoVectorEnv
 from locoenvs.tasks.task import Task
 from locoenvs.tasks.vocabulary import observation_slot, randomization, reward_term, termination, tile_kind
@@ -29,4 +29,4 @@ __all__ = [
     "tile_kind",
 ]
 
-register_suite()
+register()

@@ -63,7 +63,7 @@ def inside(name: str, packages: set[str]) -> bool:
     return any(name == package or name.startswith(package + ".") for package in packages)
 
 
-FLOORS = ("numerics", "tasks", "mdp", "envs", "policies", "evidence", "training", "tools", "cli")
+FLOORS = ("numerics", "tasks", "mdp", "envs", "policies", "evidence", "training", "tools", "testing", "cli")
 """The rooms of ``locoenvs/``, each on the floor above those that it may use."""
 
 SOURCES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))

@@ -134,14 +134,22 @@ def ids() -> list[str]:
     return [*IDS, *_OWN]
 
 
-def register(env_id: str, task: Task | Callable[[], Task]) -> None:
+def register(env_id: str | None = None, task: Task | Callable[[], Task] | None = None) -> None:
     """Register an environment of your own: its id, such as "Mine/AnymalC-Stairs-v0", and its task or what makes it.
 
     It is made, trained, evaluated and played like the suite's. A package does so in a module that it names as an entry point of
-    the group ``locoenvs.plugins``. Raises ValueError for an id that the suite has.
+    the group ``locoenvs.plugins``. Without an id the suite's own are registered, as importing the package does. Raises ValueError for
+    an id that the suite has, and for one without a task.
     """
+    if env_id is None:
+        for each in IDS:
+            if each not in gymnasium.registry:
+                _register(each)
+        return
     if env_id in IDS:
         raise ValueError(f"{env_id} is the suite's own: choose another id")
+    if task is None:
+        raise ValueError(f"{env_id}: give its task, or a function that makes it")
     _OWN[env_id] = (lambda: task) if isinstance(task, Task) else task
     gymnasium.registry.pop(env_id, None)
     _register(env_id)
@@ -156,10 +164,3 @@ def _register(env_id: str) -> None:
         order_enforce=False,
         kwargs={"env_id": env_id},
     )
-
-
-def register_suite() -> None:
-    """Register the suite's ids with Gymnasium, once."""
-    for env_id in IDS:
-        if env_id not in gymnasium.registry:
-            _register(env_id)

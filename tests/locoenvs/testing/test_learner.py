@@ -1,0 +1,109 @@
+"""The learners of the suite do what a learner must, and one that does not is told what it does wrong."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from locoenvs.policies.policy import save_policy
+from locoenvs.testing import check_learner
+from locoenvs.training import learners
+from locoenvs.training.begin import begin
+from locoenvs.training.run import Run
+from locoenvs.training.settings import TrainSettings
+
+
+@pytest.mark.parametrize("name", ["rsl_rl", "skrl", "sb3", "rl_games"])
+def test_our_learners_do_what_a_learner_must(name: str) -> None:
+    if learners.missing(name) is not None:
+        pytest.skip(f"{name} is not installed")
+    assert len(check_learner(learners.load(name))) == 6
+
+
+def idle(env_id: str, settings: TrainSettings, task: Any = None) -> Path:
+    """Learns nothing, and writes all of it down as it should be."""
+    own = {"updates": settings.updates, "num_envs": settings.num_envs}
+    run, recipe, task = begin("idle", settings, task, own)
+    done = sum(line["kind"] == "update" for line in run.records())
+    for update in range(done + 1, (settings.updates or 1) + 1):
+        samples = update * recipe["idle"]["num_envs"]
+        run.record(
+            "update", update=update, samples=samples, elapsed_seconds=1.0, samples_per_second=1.0, reward_per_second=0.0
+        )
+    weights = np.random.default_rng(recipe["seed"]).normal(size=(12, 48)).astype(np.float32)
+    save_policy(run.policy, task, [(weights, np.zeros(12, np.float32))], provenance={"environment": env_id})
+    return run.folder
+
+
+def test_one_that_does_all_that_it_must_passes() -> None:
+    assert len(check_learner(idle)) == 6
+
+
+def after(spoil: Callable[[Run], None]) -> Callable[..., Path]:
+    """The idle learner, whose run is spoiled at the end."""
+
+    def train(env_id: str, settings: TrainSettings, task: Any = None) -> Path:
+        folder = idle(env_id, settings, task)
+        spoil(Run(folder))
+        return folder
+
+    return train
+
+
+def without(name: str) -> Callable[[Run], None]:
+    return lambda run: run.write_recipe({n: value for n, value in run.recipe().items() if n != name})
+
+
+def reworded(old: str, new: str) -> Callable[[Run], None]:
+    return lambda run: (run.ledger.write_text(run.ledger.read_text().replace(old, new)), None)[1]
+
+
+def other_task(run: Run) -> None:
+    recipe = run.recipe()
+    recipe["task"]["action_clip"] = 50.0
+    run.write_recipe(recipe)
+
+
+@pytest.mark.parametrize(
+    ("train", "words"),
+    [
+        (after(without("versions")), "lacks versions"),
+        (after(other_task), "task_hash must be"),
+        (after(reworded("reward_per_second", "return")), "reward_per_second is missing"),
+        (after(reworded('"samples": 8', '"samples": 7')), "whole steps of 8 robots"),
+        (after(reworded('"update": 2', '"update": 3')), "a line for each update from 1 to 2"),
+        (lambda env_id, settings, task=None: idle(env_id, settings) / "policy", "must return the folder"),
+        (
+            lambda env_id, settings, task=None: idle(env_id, TrainSettings(**{**vars(settings), "changes": None})),
+            "with their recipe, actuator and changes",
+        ),
+        (
+            lambda env_id, settings, task=None: (
+                shutil.rmtree(settings.run, ignore_errors=True) if settings.run else None,
+                idle(env_id, settings),
+            )[1],
+            "must not begin in the folder of another",
+        ),
+    ],
+)
+def test_what_a_learner_does_wrong_is_told(train: Callable[..., Path], words: str) -> None:
+    with pytest.raises(AssertionError, match=words):
+        check_learner(train)
+
+
+def test_a_run_of_another_learner_is_not_gone_on_with(tmp_path: Path) -> None:
+    settings = TrainSettings("Loco/AnymalC-Flat-v0", run=str(tmp_path / "run"), actuator="pd", num_envs=4, updates=1)
+    run, recipe, _ = begin("one", settings, None, {})
+    again = TrainSettings("Loco/AnymalC-Flat-v0", resume=str(run.folder))
+    with pytest.raises(ValueError, match="trained by 'one'"):
+        begin("another", again, None, {})
+    recipe["task"]["action_clip"] = 50.0
+    (run.folder / "recipe.json").write_text(json.dumps(recipe))
+    with pytest.raises(ValueError, match="was changed"):
+        begin("one", again, None, {})
