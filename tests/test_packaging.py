@@ -17,7 +17,6 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import locoenvs
-from locoenvs.envs.registration import register_suite
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -103,7 +102,7 @@ def test_entry_points_resolve(entry: importlib.metadata.EntryPoint) -> None:
 
 
 def test_registering_twice_is_harmless(recwarn: pytest.WarningsRecorder) -> None:
-    register_suite()
+    locoenvs.register()
     assert not [str(warning.message) for warning in recwarn]
 
 

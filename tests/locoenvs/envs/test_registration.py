@@ -12,7 +12,8 @@ import pytest
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 from gymnasium.wrappers import TimeLimit
 
-from locoenvs.envs.registration import IDS, OPTIONS, make, register_suite, task
+import locoenvs
+from locoenvs.envs.registration import IDS, OPTIONS, make, task
 from locoenvs.envs.single import LocoEnv
 from locoenvs.envs.vector import LocoVectorEnv
 
@@ -29,7 +30,7 @@ def test_every_id_is_registered_bare(env_id: str) -> None:
 
 def test_registering_again_changes_nothing() -> None:
     before = dict(gymnasium.registry)
-    register_suite()
+    locoenvs.register()
     assert gymnasium.registry == before
 
 
