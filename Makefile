@@ -7,7 +7,7 @@ SEED ?= 0
 # jax can deadlock on two cores unless told to make more threads.
 export NPROC ?= 8
 
-.PHONY: walk test lint clean
+.PHONY: walk test fast coverage lint types clean
 
 walk: .venv/walk.stamp
 	.venv/bin/locoenvs walk --seed $(SEED)
@@ -15,9 +15,17 @@ walk: .venv/walk.stamp
 test: .venv/dev.stamp
 	.venv/bin/python -m pytest -n $(TEST_WORKERS) --maxprocesses 8 --dist loadgroup
 
-lint: .venv/dev.stamp
+fast: .venv/dev.stamp
+	.venv/bin/python -m pytest -n $(TEST_WORKERS) --maxprocesses 8 --dist loadgroup -m "not slow"
+
+coverage: .venv/dev.stamp
+	.venv/bin/python -m pytest -n $(TEST_WORKERS) --maxprocesses 8 --dist loadgroup --cov --cov-report=term:skip-covered
+
+lint: types
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
+
+types: .venv/dev.stamp
 	rm -rf build/types
 	mkdir -p build/types/locoenvs
 	ln -s $(CURDIR)/locoenvs/* build/types/locoenvs/

@@ -162,13 +162,13 @@ class _Stopwatch:
     @contextlib.contextmanager
     def on(self, simulator: MujocoSimulator) -> Iterator[None]:
         """Within it, the parts of a step are timed."""
-        step, observations, rng = (
-            importlib.import_module(f"locoenvs.{name}") for name in ("step", "observations", "rng")
+        step, slots, rng = (
+            importlib.import_module(f"locoenvs.{name}") for name in ("mdp.step", "mdp.slots", "numerics.rng")
         )
         parts: list[tuple[str, object, str]] = [
             ("physics", simulator, "advance"),
             ("readout", simulator, "_readout"),
-            ("height scan", observations, "height_samples"),
+            ("height scan", slots, "height_samples"),
             ("random draws", rng, "uniform"),
             ("observation", step, "observe"),
             ("rewards", step, "reward_terms"),

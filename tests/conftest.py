@@ -9,3 +9,32 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 os.environ.setdefault("NPROC", "8")  # jax can deadlock on two cores with fewer
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")  # rsl-rl must not need a git binary
+
+from pathlib import Path  # noqa: E402
+
+import pytest  # noqa: E402
+
+SLOW = (
+    "backends/isaaclab",
+    "backends/mjx",
+    "benchmarks",
+    "locoenvs/cli",
+    "locoenvs/envs/test_pure.py",
+    "locoenvs/testing",
+    "test_docs.py",
+    "test_examples.py",
+    "test_extras.py",
+    "test_living_files.py",
+    "test_packaging.py",
+    "test_tutorial.py",
+    "wrappers",
+)
+"""Folders and files whose tests train, compile for JAX or start other programs."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        place = item.path.relative_to(here).as_posix() if item.path.is_relative_to(here) else ""
+        if place.startswith(SLOW):
+            item.add_marker("slow")

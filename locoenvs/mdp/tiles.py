@@ -55,7 +55,8 @@ class Tile:
     @property
     def free(self) -> np.ndarray:
         """The vertices that a kind may shape, (cells + 1, cells + 1) bool: neither on the edge nor on the platform."""
-        return (self.edge > 0) & (self.edge < self.platform)
+        inside: np.ndarray = (self.edge > 0) & (self.edge < self.platform)
+        return inside
 
     def at(self, ends: tuple[float, float]) -> float:
         """The value at the tile's level of a parameter with these values on the easiest and on the hardest."""
@@ -109,7 +110,8 @@ def obstacles(tile: Tile, height: Heights = (0.05, 0.2)) -> np.ndarray:
         col = 1 + int(draws[2] * (tile.cells - 1 - width))
         row = 1 + int(draws[3] * (tile.cells - 1 - depth))
         heights[row : row + depth + 1, col : col + width + 1] = tallest * (-1, -0.5, 0.5, 1)[int(draws[4] * 4)]
-    return np.where(tile.edge < tile.platform, heights, 0.0)
+    heights[tile.edge >= tile.platform] = 0.0
+    return heights
 
 
 def obstacle_count(side: float) -> int:
@@ -130,7 +132,8 @@ def stairs_down(tile: Tile, riser: Heights = (0.05, 0.2), tread: Length = 0.3) -
 
 
 def _pyramid(tile: Tile, slope: Heights) -> np.ndarray:
-    return tile.at(slope) * tile.cell * np.minimum(tile.edge, tile.platform)
+    heights: np.ndarray = tile.at(slope) * tile.cell * np.minimum(tile.edge, tile.platform)
+    return heights
 
 
 def _uneven(tile: Tile, roughness: Heights) -> np.ndarray:
@@ -142,7 +145,8 @@ def _uneven(tile: Tile, roughness: Heights) -> np.ndarray:
     after, weight = np.minimum(index + 1, knots - 1), fraction / stride
     heights = heights[index] * (1 - weight)[:, None] + heights[after] * weight[:, None]
     heights = heights[:, index] * (1 - weight) + heights[:, after] * weight
-    return np.where(tile.free, heights, 0.0)
+    heights[~tile.free] = 0.0
+    return heights
 
 
 def _steps(tile: Tile, riser: Heights, tread: float) -> np.ndarray:
@@ -160,4 +164,5 @@ def _steps(tile: Tile, riser: Heights, tread: float) -> np.ndarray:
         )
     steps = max(tile.platform // deep, 1)
     descended = np.maximum(tile.platform - tile.edge + deep - 1, 0) // deep
-    return tile.at(riser) * (steps - np.minimum(descended, steps))
+    heights: np.ndarray = tile.at(riser) * (steps - np.minimum(descended, steps))
+    return heights

@@ -105,7 +105,7 @@ class Entries(dict[K, V]):
     def _refuse(self, *arguments: Any, **named: Any) -> Any:
         raise TypeError("a task does not change: make another one by its with_()")
 
-    __setitem__ = __delitem__ = __ior__ = clear = pop = popitem = setdefault = update = _refuse  # type: ignore[assignment]
+    __setitem__ = __delitem__ = __ior__ = clear = pop = popitem = setdefault = update = _refuse
 
     def __hash__(self) -> int:  # type: ignore[override]
         return hash(tuple(self.items()))

@@ -38,7 +38,7 @@ class Layer:
 
     @property
     def units(self) -> int:
-        return self.recurrent.shape[1]
+        return int(self.recurrent.shape[1])
 
 
 @dataclass(frozen=True)

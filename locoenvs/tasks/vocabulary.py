@@ -69,6 +69,11 @@ class Word:
         return " ".join((inspect.getdoc(self.function) or "").split("\n\n")[0].split())
 
     @property
+    def place(self) -> tuple[str, str]:
+        """Where the function was written: its module, and its name there."""
+        return self.function.__module__, self.function.__qualname__
+
+    @property
     def package(self) -> str:
         """Who registered it: the name of a package, or of the file of a script."""
         module = self.function.__module__
@@ -113,8 +118,7 @@ class Vocabulary(Generic[W]):
         if word.package != NAME:
             self._load()
         there = self._words.get(word.name)
-        place = lambda w: (w.function.__module__, w.function.__qualname__)  # noqa: E731
-        if there is not None and place(there) != place(word):
+        if there is not None and there.place != word.place:
             raise ValueError(
                 f"{self.kind} {word.name!r} of {word.package!r} is taken by {there.package!r}: choose another name"
             )

@@ -111,7 +111,10 @@ class _Robots:
     def start(self, height: float, heading: float = 0.0) -> Readout:
         """All robots in the default pose at the origin, at rest."""
         count, robot = self.count, self.task.robot
-        zeros = lambda *shape: np.zeros((count, *shape), np.float32)  # noqa: E731
+
+        def zeros(*shape: int) -> np.ndarray:
+            return np.zeros((count, *shape), np.float32)
+
         return Readout(
             base_position=np.tile(_single([0, 0, height]), (count, 1)),
             base_quaternion=np.tile(_single([np.cos(heading / 2), 0, 0, np.sin(heading / 2)]), (count, 1)),
@@ -276,7 +279,7 @@ def _is_driven_by_a_network(robots: Open) -> bool | None:
     one = robots(task_of(actuator="lstm"))
     one.begin(one.start(3.0))
     actuator, task = actuator_of(one.task), one.task
-    memory = actuator.initial(COUNT, np)  # type: ignore[arg-type]
+    memory = actuator.initial(COUNT, np)
     rest = np.zeros((COUNT, len(one.default)), np.float32)
     memory, first = actuator.torque(memory, one.default + rest + 0.3, one.default + rest, rest)
     single = dataclasses.replace(task, timing=dataclasses.replace(task.timing, decimation=1))

@@ -35,7 +35,8 @@ def _found() -> dict[str, SuiteRobot]:
 
 def _loaded(point: EntryPoint) -> SuiteRobot | None:
     try:
-        return point.load()
+        suite: SuiteRobot = point.load()
+        return suite
     except Exception as error:  # whatever another package raises must not keep everybody's robots away
         before = "" if point.module not in sys.modules else f" (import locoenvs before {point.module})"
         warnings.warn(f"robot {point.name!r} of {point.value} is left out: {error}{before}", stacklevel=2)

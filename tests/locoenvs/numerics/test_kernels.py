@@ -114,7 +114,7 @@ def test_without_numba_the_formulas_go_on(broken: str) -> None:
     hidden = "sys.modules['numba'] = None; " if broken == "no numba" else "os.environ['NUMBA_DISABLE_JIT'] = '1'; "
     code = (
         f"import os, sys; {hidden}\n"
-        "import numpy as np, locoenvs\nfrom locoenvs import compiled, rng\n"
+        "import numpy as np, locoenvs\nfrom locoenvs.numerics import compiled, rng\n"
         "key = np.arange(3, dtype=np.int32)\n"
         "assert compiled.kernels(key) is None\n"
         "print(rng.uniform(key, key, key, rng.Purpose.PUSH, 2).tolist())"
