@@ -267,17 +267,13 @@ def test_a_changed_training_tells_what_was_changed(rsl_rl: None, capsys: pytest.
     assert (made["ppo"]["num_envs"], made["ppo"]["updates"], made["ppo"]["minibatches"]) == (8, 2, 2)
     policy = load_policy(Path("runs/mine/policy"))
     assert policy.task.rewards.terms["action_rate"].weight == -0.05 and policy.document["network"]["hidden"] == [16, 8]
-    before = (
-        Path("runs/mine/ledger.jsonl") if Path("runs/mine/ledger.jsonl").exists() else Path("runs/mine/recipe.json")
-    ).read_bytes()
+    before = Path("runs/mine/ledger.jsonl").read_bytes()
     said = refused(capsys, "train", "--resume", "mine", "--updates", "3", "--set", "ppo.entropy=0.1")
     assert "changes (ppo.entropy) are for a new run: a resumed one goes on as it began" in said
     file = str(written(FLAT, "--actuator", "pd"))
     said = refused(capsys, "train", "--resume", "mine", "--updates", "3", "--task", file)
     assert f"the run to resume has 'robot anymal_c on task {made['task_hash']}'" in said
-    assert (
-        Path("runs/mine/ledger.jsonl") if Path("runs/mine/ledger.jsonl").exists() else Path("runs/mine/recipe.json")
-    ).read_bytes() == before
+    assert Path("runs/mine/ledger.jsonl").read_bytes() == before
     run("train", "--resume", "mine", "--updates", "3")
     assert "paper, and 5 changes" in capsys.readouterr().out
     assert Run.open(Path("runs/mine")).recipe()["changes"] == made["changes"]
@@ -303,11 +299,7 @@ def test_a_changed_training_tells_what_was_changed(rsl_rl: None, capsys: pytest.
 def test_a_change_that_is_none_makes_no_run(
     rsl_rl: None, given: str, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert (
-        message in refused(capsys, "train", FLAT, "--actuator", "pd", *TINY, *SMALL[:2], "--set", given)
-        if "hidden" not in given
-        else message in refused(capsys, "train", FLAT, *TINY, "--set", given)
-    )
+    assert message in refused(capsys, "train", FLAT, "--actuator", "pd", *TINY, "--set", given)
     assert not list(Path().iterdir())
 
 
@@ -327,14 +319,16 @@ def test_a_task_of_a_file_is_trained_on_with_changes_of_its_own(
 
 
 def test_an_id_of_ones_own_is_made_listed_and_trained(
-    rsl_rl: None, own_id: str, capsys: pytest.CaptureFixture[str]
+    rsl_rl: None, own_id: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     env = gymnasium.make(own_id, num_envs=2, backend="mujoco", options={"threads": 1})
     assert env.unwrapped.task.commands.forward == (-0.3, 0.3)
     assert gymnasium.make_vec(own_id, num_envs=3, backend="mujoco").num_envs == 3
     assert gymnasium.make(own_id).unwrapped.task == env.unwrapped.task == task_of(own_id)
     assert own_id in registration.ids() and registration.ids()[: len(registration.IDS)] == list(registration.IDS)
-    run("list")
+    with monkeypatch.context() as patched:
+        patched.setattr(cli.engines, "installed", dict)  # not to import them all
+        run("list")
     assert any(own_id in line and "anymal_c, registered here" in line for line in capsys.readouterr().out.splitlines())
     run("task", own_id, "--set", "commands.sideways=[0,0]", "--out", "own.json")
     assert Task.from_json(Path("own.json").read_text()).recipe == "paper, and 2 changes"
@@ -342,7 +336,7 @@ def test_an_id_of_ones_own_is_made_listed_and_trained(
     made = Run.open(Path("runs/own")).recipe()
     assert made["environment"] == own_id and made["task_hash"] == task_of(own_id).hash
     run("train", "--resume", "own", "--updates", "3")
-    assert len(load_policy(Path("runs/own/policy")).task.commands.forward) == 2
+    assert load_policy(Path("runs/own/policy")).provenance["updates"] == 3
     for command in ("eval", "play"):
         said = refused(capsys, command, own_id)
         assert f"no policy is shipped for {own_id}: name the run in which you trained it" in said
