@@ -91,5 +91,7 @@ def drive_numbers(mdp: Mdp, key: Array, number: Array) -> Array | None:
 
 def longest(task: Task, stage: Stage, step: float) -> int:
     """Steps of ``step`` s that the longest delay of a stage takes."""
-    delays: list[float] = [entry.parameters["delay"][1] for _, _, entry in of_stage(task, stage) if "delay" in entry.parameters]
+    delays: list[float] = [
+        entry.parameters["delay"][1] for _, _, entry in of_stage(task, stage) if "delay" in entry.parameters
+    ]
     return math.ceil(round(sum(delays) / step, 6))

@@ -20,7 +20,7 @@ from array_api_compat import array_namespace, is_numpy_array
 from locoenvs.mdp.tiles import Tile, obstacle_count
 from locoenvs.numerics import compiled
 from locoenvs.numerics.arrays import Array
-from locoenvs.tasks.entries import TileShare
+from locoenvs.tasks.entries import TileShare, missing
 from locoenvs.tasks.task import Task, Terrain
 from locoenvs.tasks.vocabulary import TILE_KINDS
 
@@ -112,6 +112,8 @@ def build(terrain: Terrain, border: float | None = None) -> HeightMap:
 
 def _shaped(share: TileShare, tile: Tile) -> np.ndarray:
     """The heights of a tile. Raises ValueError naming the kind that gives no tile."""
+    if said := missing(share, share.kind, TILE_KINDS):
+        raise ValueError(said)
     try:
         heights = np.asarray(TILE_KINDS[share.kind].function(tile, **share.parameters))
     except ValueError as error:

@@ -48,6 +48,8 @@ def apply(document: dict[str, Any], path: str, value: Any) -> None:
             raise ValueError(f"{path}: {'.'.join(way[: depth + 1])} is not there: set all of it")
     where = ".".join(way)
     key = _key(here, last, where, path)
+    if where in NAMED and not (value is None or isinstance(stored(value), Mapping)):
+        raise ValueError(f"{path}: must be an object with the fields of an entry, got {shown(value)}")
     if where in NAMED and value is None:
         if key is None:
             raise ValueError(f"{path}: there is no such entry")
@@ -55,7 +57,7 @@ def apply(document: dict[str, Any], path: str, value: Any) -> None:
     elif isinstance(here, list) and key is None:
         here.append({NAMED[where][1]: last, **stored(value)})
     elif isinstance(here, list):
-        here[key] = {NAMED[where][1]: last, **stored(value)} if isinstance(stored(value), Mapping) else stored(value)
+        here[key] = {NAMED[where][1]: last, **stored(value)}
     else:
         here[last] = stored(value)
 

@@ -18,7 +18,10 @@ from locoenvs.tasks.vocabulary import Vocabulary, Word
 if TYPE_CHECKING:
     Parameter = Any  # as its word says
 else:
-    Parameter = bool | int | float | str | tuple[float, ...] | None
+    _Number = Annotated[float, Field(ge=-1e9, le=1e9)]
+    _Whole = Annotated[int, Field(ge=-(10**9), le=10**9)]
+    _Text = Annotated[str, Field(max_length=1000)]
+    Parameter = bool | _Whole | _Number | _Text | Annotated[tuple[_Number, ...], Field(max_length=1000)] | None
 
 
 @dataclass(frozen=True, config=CONFIG, kw_only=True)
@@ -28,9 +31,9 @@ class Entry:
     ``package`` is who registered the word. ``version`` is its formula's, None the one of today.
     """
 
-    parameters: Annotated[Mapping[str, Parameter], Field(max_length=100), AfterValidator(Entries)] = later(Entries())
+    parameters: Annotated[Mapping[Name, Parameter], Field(max_length=100), AfterValidator(Entries)] = later(Entries())
     package: Name = later(NAME)
-    version: Annotated[int, Field(ge=1)] | None = None
+    version: Annotated[int, Field(ge=1, le=10**9)] | None = None
 
 
 @dataclass(frozen=True, config=CONFIG)

@@ -120,7 +120,11 @@ def upgraded(document: Mapping[str, Any], name: str = "the task") -> Document:
         ("terminations", _terminations),
     ):
         if isinstance(made.get(part), dict):
-            made[part] = upgrade(made[part])
+            try:
+                made[part] = upgrade(made[part])
+            except (TypeError, AttributeError, LookupError):
+                said = documents.shown(document[part])
+                raise ValueError(f"{name}: {part} is not what a task of format 1 has there, got {said}") from None
     return {**made, "format_version": NEWEST}
 
 
@@ -205,6 +209,8 @@ def _observations(old: Document) -> Document:
     heights, noise = old.pop("heights", {}), old.pop("noise", {})
     scales = {name: old.pop(name, value) for name, value in _SCALES.items()}
     widths = None if noise is None else {**_NOISE, **noise}
+    if not (heights is None or isinstance(heights, dict)) or {*(noise or {})} - {*_NOISE}:
+        raise TypeError
     slots = []
     for name, (scale, width) in _SLOTS.items():
         if name == "heights" and heights is None:
@@ -235,9 +241,12 @@ def _observations_before(new: Document) -> Document:
 
 
 def _terminations(old: Document) -> Document:
-    force = old.pop("contact_force", None)
-    return {"base_contact": _entry({} if force is None else {"force": force}), **old}
+    force = {"force": old.pop("contact_force")} if "contact_force" in old else {}
+    return {"base_contact": _entry(force), **old}
 
 
 def _terminations_before(new: Document) -> Document:
-    return {"contact_force": new.pop("base_contact")["parameters"]["force"], **new}
+    force = new.pop("base_contact")["parameters"]["force"]
+    if new:
+        raise _Inexpressible
+    return {"contact_force": force}

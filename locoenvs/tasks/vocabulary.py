@@ -77,7 +77,7 @@ class Word:
     def package(self) -> str:
         """Who registered it: the name of a package, or of the file of a script."""
         module = self.function.__module__
-        if module == "__main__":
+        if module in ("__main__", "__mp_main__"):  # the script itself, and in a process that it started
             return Path(getattr(sys.modules["__main__"], "__file__", None) or "__main__").stem
         return module.partition(".")[0]
 

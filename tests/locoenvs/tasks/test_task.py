@@ -160,7 +160,7 @@ def test_no_number_of_a_task_is_without_bounds() -> None:
                 look(each, f"{where}.{index}")
         elif isinstance(node, dict):
             kind = node.get("type")
-            if kind in ("number", "integer") and "enum" not in node:
+            if kind in ("number", "integer") and not {"enum", "const"} & set(node):
                 low, high = {"minimum", "exclusiveMinimum"} & set(node), {"maximum", "exclusiveMaximum"} & set(node)
                 if not (low and high):
                     missing.append(where)
