@@ -217,7 +217,7 @@ def _observations(old: Document) -> Document:
             continue
         slot = {"name": name, "scale": scales[scale] if isinstance(scale, str) else scale}
         slot["noise"] = None if widths is None else widths[width] if isinstance(width, str) else width
-        slots.append(_entry(heights if name == "heights" else {}, **slot))
+        slots.append(_entry(heights if name == "heights" and heights else {}, **slot))
     return {"slots": slots, **old}
 
 
