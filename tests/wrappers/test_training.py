@@ -129,7 +129,7 @@ def test_the_run_says_what_it_was(straight: Run) -> None:
 
 def test_a_recipe_whose_task_was_changed_is_refused(half: Run) -> None:
     recipe = half.recipe()
-    recipe["task"]["rewards"]["weights"]["action_rate"] = 0.0
+    recipe["task"]["rewards"]["terms"]["action_rate"]["weight"] = 0.0
     half.write_recipe(recipe)
     with pytest.raises(ValueError, match=f"recipe.json was changed: .*the run began with {recipe['task_hash']}"):
         resumed(half, updates=3)
