@@ -78,6 +78,11 @@ def train(
     else:
         task = task or task_of(env_id, settings.recipe or "paper", settings.actuator)
         changes = dict(settings.changes or {})
+        for name in ("num_envs", "updates"):
+            if getattr(settings, name) is not None and f"ppo.{name}" in changes:
+                raise ValueError(
+                    f"{name}={getattr(settings, name)} and ppo.{name}={changes[f'ppo.{name}']}: give one of them"
+                )
         ppo = changed_ppo(ppo or config(task), changes)
         task = task.with_({name: value for name, value in changes.items() if not name.startswith("ppo.")})
         chosen: dict[str, Any] = {"num_envs": settings.num_envs, "updates": settings.updates}

@@ -147,7 +147,7 @@ class MujocoSimulator:
         if "center_of_mass" in others:
             self._fields["body_ipos"][:, bodies[0]] += others["center_of_mass"]
         if "armature" in others:
-            self._fields["dof_armature"][:, 6:] *= others["armature"]
+            self._fields["dof_armature"][:, 6:] += others["armature"]
         self._batch.set_const()
 
     def initial(self) -> object:

@@ -146,7 +146,12 @@ def train(
     )
     if task is not None and (recipe is not None or actuator is not None):
         raise ValueError("--task says all of the task: leave --recipe and --actuator out, or change it by --set")
-    folder = train_by(learner or "rsl_rl", settings, task_given(task))
+    given = task_given(task)
+    if given is not None and (robot := task_of(env_id).robot.name) != given.robot.name:
+        raise ValueError(
+            f"--task {task} is for robot {given.robot.name!r}, {env_id} has {robot!r}: name an environment of that robot"
+        )
+    folder = train_by(learner or "rsl_rl", settings, given)
     terminal.console().print(f"policy: {folder / 'policy'}")
 
 

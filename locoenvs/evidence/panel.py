@@ -25,6 +25,7 @@ from locoenvs.tasks.changes import renamed
 from locoenvs.tasks.entries import TileShare
 from locoenvs.tasks.names import nearest
 from locoenvs.tasks.recipes import ActuatorKind
+from locoenvs.tasks.recipes import task as recipe_task
 from locoenvs.tasks.robot import CONFIG
 from locoenvs.tasks.task import Commands, Curriculum, Task
 
@@ -145,18 +146,22 @@ def panel_of(task: Task, name: str | None = None, actuator: ActuatorKind | None 
     """The panel of that name for the robot of a task: by default that of the task's own ground and kind of actuator.
 
     A task that sees other things than the suite's is given what it sees, with the panel's noise where the panel has the same slot.
-    Raises ValueError for an unknown panel, and for a robot that the suite does not have.
+    A robot that the suite does not have gets the panel of the paper's task for it. Raises ValueError for an unknown panel.
     """
     actuator = actuator or task.actuator.kind
     name = name or ("flat" if task.terrain.kind == "plane" else "rough")
     shipped = load_panel(name)
     if shipped.task.robot.name == task.robot.name and shipped.task.actuator.kind == actuator:
         return _seen_by(task, shipped)
-    others = [env_id for env_id, (_, ground) in IDS.items() if ground == IDS[PANELS[name]][1]]
-    fitting = [env_id for env_id in others if task_of(env_id).robot.name == task.robot.name]
-    if not fitting:
-        raise ValueError(f"no panel {name!r} for robot {task.robot.name!r}: there are panels for {others}")
-    return _seen_by(task, panel_for(fitting[0], actuator, name))
+    ground = IDS[PANELS[name]][1]
+    fitting = [i for i, (_, own) in IDS.items() if own == ground and task_of(i).robot.name == task.robot.name]
+    if fitting:
+        return _seen_by(task, panel_for(fitting[0], actuator, name))
+    if actuator != task.actuator.kind:
+        raise ValueError(f"robot {task.robot.name!r} is none of the suite's: it has the one actuator of its task")
+    own = dataclasses.replace(recipe_task(task.robot, ground, actuator="pd"), actuator=task.actuator)
+    undrawn = dataclasses.replace(own, robot=dataclasses.replace(task.robot, visuals=()))
+    return _seen_by(task, _BUILDERS[name](task.robot.name, undrawn))
 
 
 def _seen_by(task: Task, panel: Panel) -> Panel:

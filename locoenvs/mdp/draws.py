@@ -18,7 +18,7 @@ from locoenvs.tasks.vocabulary import RANDOMIZATIONS, Randomization
 
 QUANTITIES = ("friction", "payload", "mass", "center_of_mass", "armature")
 """What physics can vary: effective friction (N,), kg on the base (N,), factors of the masses and inertias of all bodies (N, B), how far
-the base's center of mass lies from its place (N, 3) m, factors of the armatures of all joints (N, J)."""
+the base's center of mass lies from its place (N, 3) m, what the armatures of all joints are more (N, J) kg m^2."""
 
 Per = Literal["robot", "episode"]
 
@@ -69,7 +69,7 @@ def physics_numbers(mdp: Mdp, key: Array) -> dict[str, Array]:
             if quantity not in numbers:
                 numbers[quantity] = value
             else:
-                adds = quantity in ("center_of_mass", "payload")
+                adds = quantity in ("center_of_mass", "armature")
                 numbers[quantity] = numbers[quantity] + value if adds else numbers[quantity] * value
     return numbers
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from locoenvs.install import NAME
 from locoenvs.mdp.actuators import DRIVE
@@ -15,7 +17,7 @@ from locoenvs.mdp.sensing import slots
 from locoenvs.mdp.start import begin
 from locoenvs.mdp.state import Episodes
 from locoenvs.numerics import rng
-from locoenvs.numerics.arrays import device_of, kind_of
+from locoenvs.numerics.arrays import Array, device_of, kind_of
 from locoenvs.tasks.entries import Entry
 from locoenvs.tasks.vocabulary import OBSERVATION_SLOTS, REWARD_TERMS, TERMINATIONS, Randomization, Word
 
@@ -27,39 +29,44 @@ Tried = tuple[str, Word, Callable[[Episodes], object], tuple[int, ...], bool]
 
 
 def check(mdp: Mdp) -> None:
-    """Raise ValueError naming the first reward term, slot or termination of another package that does not give what it must.
-
-    Under JAX it must also be possible to trace it.
-    """
+    """Raise ValueError naming the first reward term, slot or termination of another package, or randomization, that does not give
+    what it must. Under JAX it must also be possible to trace it."""
     tried = [each for each in _used(mdp) if each[1].package != NAME]
-    drawn = [each for each in of_stage(mdp.task, "physics", "drive", "sensors", "lag") if each[1].package != NAME]
+    drawn = list(of_stage(mdp.task, "physics", "drive", "sensors", "lag"))
     if not (tried or drawn):
         return
     episodes = _robots(mdp)
-    for name, randomization, entry in drawn:
-        _check_drawn(mdp, episodes, name, randomization, entry)
     for kind, word, value, shape, boolean in tried:
         said = f"{kind} {word.name!r} of {word.package!r}"
-        try:
-            if kind_of(mdp.xp) == "jax":
-                importlib.import_module("jax").eval_shape(value, episodes)
-            found = value(episodes)
-        except Exception as error:  # whatever another package raises
-            trace = "cannot be traced by JAX, use where() in place of if" if _untraceable(error) else "fails"
-            raise ValueError(f"{said} {trace}: {type(error).__name__}: {str(error).splitlines()[0][:200]}") from error
+        found: Any = _value(mdp, said, value, episodes)
         if not hasattr(found, "dtype") or not hasattr(found, "shape"):
             raise ValueError(f"{said} must return an array, one row a robot, got {type(found).__name__}")
         if tuple(found.shape) != shape:
             raise ValueError(
                 f"{said} must return shape {('num_envs', *shape[1:])}, got {tuple(found.shape)} for {ROBOTS} robots"
             )
-        wanted, isdtype = ("bool" if boolean else "real floating"), mdp.xp.isdtype
-        if not isdtype(found.dtype, wanted):
+        wanted = "bool" if boolean else "real floating"
+        if not mdp.xp.isdtype(found.dtype, wanted):
             raise ValueError(
                 f"{said} must return numbers of kind {wanted!r}, got {found.dtype}: convert them by astype"
             )
         if not boolean and not bool(mdp.xp.all(mdp.xp.isfinite(found))):
             raise ValueError(f"{said} is not finite for robots that have just been placed")
+    for name, randomization, entry in drawn:
+        _check_drawn(mdp, episodes, name, randomization, entry)
+
+
+def _value(mdp: Mdp, said: str, function: Callable[[Episodes], object], episodes: Episodes) -> object:
+    """What a function gives. Raises ValueError for whatever it raises, and for what JAX cannot trace."""
+    try:
+        if kind_of(mdp.xp) == "jax":
+            importlib.import_module("jax").eval_shape(function, episodes)
+        return function(episodes)
+    except Exception as error:
+        untraced = type(error).__module__.startswith("jax") and "racer" in type(error).__name__ + str(error)
+        trace = "cannot be traced by JAX, use where() in place of if" if untraced else "fails"
+        told = " ".join(str(error).split())[:200]
+        raise ValueError(f"{said} {trace}: {type(error).__name__}{': ' if told else ''}{told}") from error
 
 
 def _used(mdp: Mdp) -> Iterator[Tried]:
@@ -80,12 +87,14 @@ def _used(mdp: Mdp) -> Iterator[Tried]:
 def _check_drawn(mdp: Mdp, episodes: Episodes, name: str, word: Randomization, entry: Entry) -> None:
     """Raise ValueError for a randomization that does not give what its stage must."""
     said = f"randomization {name!r} of {word.package!r}"
-    draw, seen = Draw(name, episodes.key, episodes.number, episodes.step), slots(mdp, episodes)
-    try:
+    seen = slots(mdp, episodes)
+
+    def drawn(episodes: Episodes) -> object:
+        draw = Draw(name, episodes.key, episodes.number, episodes.step)
         given = (draw, mdp, episodes, seen) if word.stage == "sensors" else (draw, mdp)
-        found = word.function(*given, **entry.parameters)
-    except Exception as error:  # whatever another package raises
-        raise ValueError(f"{said} fails: {type(error).__name__}: {str(error).splitlines()[0][:200]}") from error
+        return word.function(*given, **entry.parameters)
+
+    found = _value(mdp, said, drawn, episodes)
     shapes: dict[str, tuple[tuple[int, ...], ...]]
     joints, bodies = mdp.num_joints, len(mdp.task.robot.bodies)
     if word.stage == "lag":
@@ -100,22 +109,45 @@ def _check_drawn(mdp: Mdp, episodes: Episodes, name: str, word: Randomization, e
     if not isinstance(found, Mapping):
         raise ValueError(f"{said} must return a mapping of {', '.join(shapes)}, got {type(found).__name__}")
     for quantity, values in found.items():
+        if quantity in ("friction", "payload") and word.stage == "physics":
+            raise ValueError(f"{said} gives {quantity}, which is the task's own: set randomization.{quantity}")
         if quantity not in shapes:
             raise ValueError(
                 f"{said} gives {quantity!r}; it may give {', '.join(shapes) or 'nothing: name its quantities'}"
             )
         if tuple(getattr(values, "shape", ())) not in shapes[quantity]:
             raise ValueError(
-                f"{said}: {quantity} must have shape {shapes[quantity][0]} for {ROBOTS} robots, got {getattr(values, 'shape', values)}"
+                f"{said}: {quantity} must have shape {shapes[quantity][0]} for {ROBOTS} robots, "
+                f"got {getattr(values, 'shape', values)}"
             )
         if not bool(mdp.xp.all(mdp.xp.isfinite(values))):
             raise ValueError(f"{said}: {quantity} is not finite")
+        if quantity == "delay" and word.stage != "sensors":
+            _check_delay(mdp, said, values, entry)
+
+
+def _check_delay(mdp: Mdp, said: str, values: Array, entry: Entry) -> None:
+    """Raise ValueError for a delay whose greatest length is not known beforehand."""
+    ends = entry.parameters.get("delay")
+    if not (isinstance(ends, tuple) and len(ends) == 2):
+        raise ValueError(f"{said} gives a delay: it must have a parameter delay, (least, most) s, within which that is")
+    if bool(mdp.xp.any((values < ends[0] - 1e-6) | (values > ends[1] + 1e-6))):
+        raise ValueError(f"{said} gives a delay outside of its parameter delay={ends} s")
 
 
 def _robots(mdp: Mdp) -> Episodes:
+    """Robots at the begin of their first episode, as they are without randomizations."""
+    randomization = dataclasses.replace(mdp.task.randomization, terms={})
+    plain = dataclasses.replace(mdp, task=dataclasses.replace(mdp.task, randomization=randomization))
+
+    def placed(robot: Array) -> Episodes:
+        key = rng.robot_key(0, rng.SPLITS["test"], robot, mdp.task.seed_families)
+        return begin(plain, robot, key, robot * 0, robot * 0, robot % mdp.tile_centers.shape[1])
+
     robot = mdp.xp.arange(ROBOTS, dtype=mdp.xp.int32, device=device_of(mdp.tile_centers))
-    key = rng.robot_key(0, rng.SPLITS["test"], robot, mdp.task.seed_families)
-    return begin(mdp, robot, key, robot * 0, robot * 0, robot % mdp.tile_centers.shape[1])
+    if kind_of(mdp.xp) == "jax":
+        return importlib.import_module("jax").jit(placed)(robot)
+    return placed(robot)
 
 
 def _step(mdp: Mdp, episodes: Episodes) -> Step:
@@ -132,8 +164,3 @@ def _step(mdp: Mdp, episodes: Episodes) -> Step:
         foot_contact=episodes.contact,
         terminated=episodes.readout.broken,
     )
-
-
-def _untraceable(error: Exception) -> bool:
-    """Whether jax says that a value is not known while it traces."""
-    return type(error).__module__.startswith("jax") and "Tracer" in type(error).__name__ + str(error)

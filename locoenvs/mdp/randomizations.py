@@ -57,9 +57,9 @@ def center_of_mass(draw: Draw, mdp: Mdp, offset: Ends = (-0.03, 0.03)) -> dict[s
 
 
 @randomization("physics", quantities=("armature",))
-def armature(draw: Draw, mdp: Mdp, factor: Factors = (0.8, 1.2)) -> dict[str, Array]:
-    """The inertia of each joint's rotor times ``factor``."""
-    return {"armature": draw.between(factor, mdp.num_joints, "robot")}
+def armature(draw: Draw, mdp: Mdp, added: Amounts = (0.0, 0.01)) -> dict[str, Array]:
+    """The inertia of each joint's rotor is ``added`` kg m^2 more."""
+    return {"armature": draw.between(added, mdp.num_joints, "robot")}
 
 
 @randomization("drive", quantities=("strength",))
@@ -156,7 +156,10 @@ def height_offset(
     per: Per = "episode",
 ) -> dict[str, Array]:
     """All height samples are off by ``offset`` m."""
-    return {"heights": seen["heights"] + draw.between(offset, 1, per)} if "heights" in seen else {}
+    scan = mdp.task.observations.heights
+    if scan is None:
+        return {}
+    return {"heights": (seen["heights"] + draw.between(offset, 1, per)).clip(-scan.clip, scan.clip)}
 
 
 @randomization("sensors")

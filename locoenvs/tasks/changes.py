@@ -48,12 +48,12 @@ def apply(document: dict[str, Any], path: str, value: Any) -> None:
             raise ValueError(f"{path}: {'.'.join(way[: depth + 1])} is not there: set all of it")
     where = ".".join(way)
     key = _key(here, last, where, path)
-    if where in NAMED and not (value is None or isinstance(stored(value), Mapping)):
-        raise ValueError(f"{path}: must be an object with the fields of an entry, got {shown(value)}")
     if where in NAMED and value is None:
         if key is None:
             raise ValueError(f"{path}: there is no such entry")
         del here[key]
+    elif isinstance(here, list) and not isinstance(stored(value), Mapping):
+        raise ValueError(f"{path}: Input should be an object, got {shown(value)}")
     elif isinstance(here, list) and key is None:
         here.append({NAMED[where][1]: last, **stored(value)})
     elif isinstance(here, list):

@@ -76,6 +76,17 @@ _TILES = {
 }
 """Parameter -> the field of format 1, for each kind of tile that it has."""
 
+_SHARES = (
+    ("flat", 0.2),
+    ("slope_up", 0.1),
+    ("slope_down", 0.1),
+    ("rough", 0.2),
+    ("obstacles", 0.2),
+    ("stairs_up", 0.1),
+    ("stairs_down", 0.1),
+)
+"""Format 1's map where a document says nothing of it."""
+
 _UNUSED = {
     "slope": [0.0, 0.4663076581549986],
     "roughness": [0.0, 0.1],
@@ -188,6 +199,7 @@ def _rewards_before(new: Document) -> Document:
 
 def _terrain(old: Document) -> Document:
     fields = {field: old.pop(field) for field in _UNUSED if field in old}
+    old.setdefault("shares", [{"kind": kind, "share": share} for kind, share in _SHARES])
     for index, share in enumerate(old.get("shares", ())):
         wanted = _TILES.get(share["kind"], {}) if isinstance(share, dict) and "kind" in share else {}
         if isinstance(share, dict):

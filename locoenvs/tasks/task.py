@@ -437,6 +437,8 @@ class Task:
         are, unless another is given. Raises ValueError, with the nearest name, for a field that does not exist, and for a value
         that it cannot have.
         """
+        if named := {"recipe", "format_version"} & {path.partition(".")[0] for path in changes}:
+            raise ValueError(f"{named.pop()} is not changed by its name: it tells of the rest")
         document = documents.stored(self, whole=True)
         for path, value in changes.items():
             apply(document, path, value)

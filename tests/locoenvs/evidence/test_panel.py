@@ -11,12 +11,15 @@ import array_api_compat.numpy as xp
 import numpy as np
 import pytest
 
+import locoenvs
+from fake import BIPED
 from locoenvs.envs.registration import task
-from locoenvs.evidence.panel import PANELS, Panel, load_panel, panel_for, validation_of
+from locoenvs.evidence.panel import PANELS, Panel, load_panel, panel_for, panel_of, validation_of
 from locoenvs.mdp.curriculum import first_level
 from locoenvs.mdp.mdp import prepare
 from locoenvs.mdp.terrain import HeightMap, build, ground_height
 from locoenvs.numerics import rng
+from locoenvs.tasks import recipes
 from locoenvs.tasks.task import Curriculum, PenaltySchedule
 
 HASHES = {"flat": "23bfe5f3ccdd", "rough": "fc43c8faa9c2", "crossing": "66e141b17e3d"}
@@ -182,3 +185,26 @@ def test_a_panel_has_no_schedule_that_changes_what_a_reward_is() -> None:
     rewards = dataclasses.replace(panel.task.rewards, penalty_schedule=PenaltySchedule(start=0.5, control_steps=10))
     with pytest.raises(ValueError, match="no curriculum, no schedule"):
         dataclasses.replace(panel, task=dataclasses.replace(panel.task, rewards=rewards))
+
+
+@pytest.mark.parametrize("ground", ["flat", "rough"])
+def test_a_robot_of_ones_own_has_the_panel_of_the_papers_task(ground: str) -> None:
+    own = dataclasses.replace(BIPED, name="own")
+    panel = panel_of(recipes.task(own, ground, actuator="pd"))  # type: ignore[arg-type]
+    assert (panel.name, panel.task.robot.name, panel.split) == (f"own-{ground}-1", "own", "panel")
+    assert panel.task.commands == load_panel(ground).task.commands
+    with pytest.raises(ValueError, match="it has the one actuator of its task"):
+        panel_of(recipes.task(own, ground, actuator="pd"), actuator="lstm")  # type: ignore[arg-type]
+
+
+def test_a_panel_is_seen_as_the_policy_sees() -> None:
+    """With the panel's noise where it has the same slot."""
+    flat = locoenvs.task("Loco/AnymalC-Flat-v0", actuator="pd")
+    assert panel_of(flat) == load_panel("flat")
+    other = flat.with_({"observations.slots.joint_velocity": {"scale": 0.1, "noise": 0.0}})
+    other = other.with_({"observations.slots.base_linear_velocity": None})
+    panel = panel_of(other)
+    slots = {slot.name: slot for slot in panel.task.observations.slots}
+    assert "base_linear_velocity" not in slots
+    assert (slots["joint_velocity"].scale, slots["joint_velocity"].noise) == (0.1, 1.5)
+    assert panel.hash != load_panel("flat").hash and panel.name.endswith("-own-view")

@@ -172,7 +172,7 @@ def test_factors_of_bodies_multiply_and_what_moves_the_center_of_mass_adds(forei
     both = physics_numbers(ready(varied(link_mass={}, center_of_mass={}, armature={}, other_bodies={})), keys())
     assert set(alone) == set(both) == {"mass", "center_of_mass", "armature"}
     np.testing.assert_array_equal(both["mass"], alone["mass"] * np.float32(3))
-    np.testing.assert_array_equal(both["armature"], alone["armature"] * np.float32(3))
+    np.testing.assert_array_equal(both["armature"], alone["armature"] + np.float32(3))
     np.testing.assert_array_equal(both["center_of_mass"], alone["center_of_mass"] + np.float32(3))
 
 

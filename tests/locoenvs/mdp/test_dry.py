@@ -97,6 +97,55 @@ def with_drawn(stage: Any, value: Value, *quantities: str) -> Task:
     return PLAIN.with_({"randomization.terms.mine": {}})
 
 
+def with_delay(stage: Any, value: Value, ends: Any = (0.0, 0.1)) -> Task:
+    """A foreign word that has a delay, (num_envs, 1) s, and a parameter for it unless ``ends`` is None."""
+
+    def made(found: Any) -> Any:
+        return found if stage == "lag" else {"delay": found}
+
+    if ends is None:
+
+        @randomization(stage, quantities=("delay",))
+        def mine(draw: Draw, mdp: Mdp) -> Any:
+            """What the test says."""
+            return made(value(draw))
+
+    else:
+
+        @randomization(stage, quantities=("delay",))
+        def mine(draw: Draw, mdp: Mdp, delay: Any = ends) -> Any:
+            """What the test says."""
+            return made(value(draw))
+
+    return PLAIN.with_({"randomization.terms.mine": {}})
+
+
+@pytest.mark.parametrize("stage", ["lag", "drive"])
+def test_a_delay_is_known_beforehand(stage: str) -> None:
+    check(with_delay(stage, lambda draw: draw(1) * 0.1))
+    needs = f"randomization 'mine' of {OURS!r} gives a delay: it must have a parameter delay, (least, most) s, within which that is"
+    refused(with_delay(stage, lambda draw: draw(1), None), needs)
+    refused(with_delay(stage, lambda draw: draw(1), 0.1), needs)
+    beyond = f"randomization 'mine' of {OURS!r} gives a delay outside of its parameter delay=(0.0, 0.1) s"
+    refused(with_delay(stage, lambda draw: draw(1) + 0.2), beyond)
+
+
+def test_what_raises_without_a_word_is_named() -> None:
+    def bare(_: Any) -> Any:
+        raise NotImplementedError
+
+    refused(with_slot(bare), f"observation slot 'mine' of {OURS!r} fails: NotImplementedError")
+    late = with_slot(bare).with_({"randomization.terms.observation_delay": {}})
+    refused(late, f"observation slot 'mine' of {OURS!r} fails: NotImplementedError")
+
+
+def test_friction_is_the_tasks_own() -> None:
+    task = with_drawn("physics", lambda draw: {"friction": draw(1)[:, 0]}, "friction")
+    refused(
+        task, f"randomization 'mine' of {OURS!r} gives friction, which is the task's own: set randomization.friction"
+    )
+
+
 def check(task: Task, xp: ModuleType = numpy_xp) -> None:
     dry.check(prepare(task, GROUND, xp))
 
@@ -166,12 +215,17 @@ def test_what_gives_what_it_must_passes(namespace: str) -> None:
     )
     check(with_drawn("physics", lambda draw: {"armature": draw(2)}, "armature"), xp)
     check(with_drawn("sensors", lambda seen: {"joint_position": seen["joint_position"] * 2}), xp)
-    check(with_drawn("lag", lambda draw: draw(1)), xp)
 
 
-def test_what_is_the_suites_own_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dry, "_robots", lambda mdp: pytest.fail("it was tried"))
+def test_what_is_the_suites_own_is_tried_for_what_is_varied_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     check(PLAIN.with_({"randomization.terms.gains": {}, "randomization.terms.imu_bias": {}}))
+    nobody = PLAIN.with_({"randomization.terms.link_mass": {"parameters": {"body": "tail"}}})
+    refused(
+        nobody,
+        "randomization 'link_mass' of 'locoenvs' fails: ValueError: there is no body 'tail'; there are base, left, left_foot, right, right_foot",
+    )
+    monkeypatch.setattr(dry, "_robots", lambda mdp: pytest.fail("it was tried"))
+    check(PLAIN)
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ BODIES, JOINTS, HEIGHTS = 5, 2, 12
 DRAWN: dict[str, tuple[dict[str, Any], dict[str, tuple[int, float, float]]]] = {
     "link_mass": ({"factor": (0.5, 1.5)}, {"mass": (BODIES, 0.5, 1.5)}),
     "center_of_mass": ({"offset": (-0.1, 0.05)}, {"center_of_mass": (3, -0.1, 0.05)}),
-    "armature": ({"factor": (0.25, 2.0)}, {"armature": (JOINTS, 0.25, 2.0)}),
+    "armature": ({"added": (0.25, 2.0)}, {"armature": (JOINTS, 0.25, 2.0)}),
     "motor_strength": ({"factor": (0.6, 0.9)}, {"strength": (JOINTS, 0.6, 0.9)}),
     "gains": (
         {"stiffness": (0.5, 0.75), "damping": (1.0, 4.0)},
@@ -237,7 +237,7 @@ def test_every_namespace_misreads_alike(name: str, namespace: str) -> None:
 WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("link_mass", {"factor": [1.1, 0.9]}, "factor: the lower end 1.1 must not exceed the upper end 0.9"),
     ("center_of_mass", {"offset": [0.1, -0.1]}, "offset: the lower end 0.1 must not exceed the upper end -0.1"),
-    ("armature", {"factor": [2.0, 1.0]}, "factor: the lower end 2.0"),
+    ("armature", {"added": [2.0, 1.0]}, "added: the lower end 2.0"),
     ("motor_strength", {"factor": [2.0, 1.0]}, "factor: the lower end 2.0"),
     ("motor_strength", {"factor": [0.0, 1.0]}, "greater than 0, got 0"),
     ("motor_strength", {"per": "step"}, "'robot' or 'episode', got 'step'"),
