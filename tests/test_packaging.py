@@ -17,11 +17,13 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import locoenvs
+from locoenvs.cli.arguments import changes_given
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 SETUPTOOLS = PROJECT["tool"]["setuptools"]
-README = (ROOT / "README.md").read_text()
+README = "\n".join((ROOT / page).read_text() for page in ("README.md", "docs/your-own-task.md"))
+"""The README, and the page on tasks of one's own."""
 EXTRAS = PROJECT["project"]["optional-dependencies"]
 
 
@@ -158,6 +160,19 @@ def test_readme_commands_exist(command: str) -> None:
         assert importlib.util.find_spec(words[2]) is not None
     else:
         assert words[:2] in (["git", "clone"], ["cd", "locoenvs"]), f"nothing checks {command!r}"
+
+
+@pytest.mark.parametrize("change", sorted(set(re.findall(r'--set "?([\w.]+=[^\s"]+)', README))))
+def test_what_readme_commands_set_can_be_set(change: str) -> None:
+    pytest.importorskip("torch")
+    from locoenvs.wrappers.ppo import PPOConfig
+    from locoenvs.wrappers.recipe import changed_ppo
+
+    (name, value), task = next(iter(changes_given([change]).items())), locoenvs.task("Loco/AnymalC-Rough-v0")
+    if name.startswith("ppo."):
+        assert changed_ppo(PPOConfig(), {name: value}) != PPOConfig()
+    else:
+        assert task.with_({name: value}).hash != task.hash
 
 
 @pytest.mark.parametrize("example", blocks("python"))
