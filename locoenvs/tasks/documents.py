@@ -108,7 +108,7 @@ class Entries(dict[K, V]):
     __setitem__ = __delitem__ = __ior__ = clear = pop = popitem = setdefault = update = _refuse
 
     def __hash__(self) -> int:  # type: ignore[override]
-        return hash(tuple(self.items()))
+        return hash(frozenset(self.items()))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (dict(self),)
@@ -126,7 +126,9 @@ def stored(value: Any, whole: bool = False) -> Any:
         }
     if isinstance(value, Mapping):
         return {name: stored(own, whole) for name, own in value.items()}
-    return [stored(own, whole) for own in value] if isinstance(value, (tuple, list)) else value
+    if isinstance(value, tuple | list):
+        return [stored(own, whole) for own in value]
+    return value.tolist() if hasattr(value, "tolist") else value  # a number or an array of numpy
 
 
 def digest(values: Mapping[str, Any]) -> str:

@@ -238,6 +238,8 @@ def _observations_before(new: Document) -> Document:
     fields: dict[str, list[Any]] = {}
     noise: dict[str, Any] = {}
     silent = all(slot["noise"] is None for slot in slots.values())
+    if not silent and any(slot["noise"] is None for slot in slots.values()):
+        raise _Inexpressible
     for name, (scale, width) in _SLOTS.items():
         if name in slots and isinstance(scale, str):
             fields.setdefault(scale, []).append(slots[name]["scale"])

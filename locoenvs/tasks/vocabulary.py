@@ -4,7 +4,7 @@ A task holds names and numbers, never code. What a name does is a function that 
 a script by a decorator, another package by an entry point of the group ``locoenvs.plugins`` that names the module whose import
 registers them. A function's keyword parameters, with their types and defaults, are those that a task may give it::
 
-    @reward_term
+    @reward_term()
     def foot_clearance(s: Step, target: Positive = 0.08) -> Array: ...
 
     {"foot_clearance": {"weight": -0.5, "parameters": {"target": 0.1}, "package": "my_terms"}}
@@ -17,6 +17,7 @@ import importlib
 import inspect
 import sys
 import typing
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,7 +25,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, create_model
+from pydantic import BaseModel, ConfigDict, PydanticUserError, TypeAdapter, ValidationError, create_model
 
 from locoenvs.install import NAME, plugins
 from locoenvs.tasks import documents
@@ -38,7 +39,10 @@ GROUP = "locoenvs.plugins"
 def load_plugins() -> None:
     """Import what other packages add to the suite, once."""
     for point in plugins(GROUP).values():
-        importlib.import_module(point.value)
+        try:
+            importlib.import_module(point.value)
+        except Exception as error:  # whatever another package raises must not keep everybody's tasks away
+            warnings.warn(f"plugin {point.name!r} of {point.value} is left out: {error}", stacklevel=2)
 
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -78,19 +82,38 @@ class Word:
         """Who registered it: the name of a package, or of the file of a script."""
         module = self.function.__module__
         if module in ("__main__", "__mp_main__"):  # the script itself, and in a process that it started
+            if (spec := sys.modules["__main__"].__spec__) is not None and "." in spec.name:  # python -m package.script
+                return spec.name.partition(".")[0]
             return Path(getattr(sys.modules["__main__"], "__file__", None) or "__main__").stem
         return module.partition(".")[0]
 
     @cached_property
     def _parameters(self) -> type[BaseModel]:
         """The keyword parameters of the function as a schema."""
-        given = [p for p in inspect.signature(self.function).parameters.values() if p.default is not p.empty]
+        every = inspect.signature(self.function).parameters.values()
+        given = [p for p in every if p.default is not p.empty]
+        for p in every:
+            if p.kind is p.VAR_KEYWORD or (p.kind is p.KEYWORD_ONLY and p.default is p.empty):
+                raise ValueError(f"{self.name!r}: parameter {p.name!r} needs a default")
+            if p.default is not p.empty and p.annotation is p.empty:
+                raise ValueError(f"{self.name!r}: parameter {p.name!r} needs a type")
         own = {"__annotations__": {p.name: p.annotation for p in given}, "__module__": self.function.__module__}
-        types = typing.get_type_hints(
-            type("Parameters", (), own), {**vars(sys.modules[self.function.__module__])}, include_extras=True
-        )
-        fields: dict[str, Any] = {p.name: (types[p.name], p.default) for p in given}
-        return create_model(self.name, __config__=ConfigDict(extra="forbid", allow_inf_nan=False), **fields)
+        scope = {**vars(sys.modules[self.function.__module__])}
+        try:
+            types = typing.get_type_hints(type("Parameters", (), own), scope, include_extras=True)
+            fields: dict[str, Any] = {p.name: (types[p.name], p.default) for p in given}
+            config = ConfigDict(extra="forbid", allow_inf_nan=False, validate_default=True, protected_namespaces=())
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # a parameter may be called as something of pydantic's
+                model = create_model(self.name, __config__=config, **fields)
+            model()
+        except NameError as error:
+            raise ValueError(f"{self.name!r}: the type of a parameter is not known as it runs: {error}") from None
+        except (ValidationError, PydanticUserError) as error:
+            raise ValueError(
+                f"{self.name!r}: a default or a type does not do: {' '.join(str(error).split())[:200]}"
+            ) from None
+        return model
 
     def parameters(self, given: Mapping[str, Any], where: str = "") -> dict[str, Any]:
         """All parameters with ``given`` ones in place of their defaults. Raises ValueError for a name or a value that does not fit."""
@@ -108,8 +131,9 @@ W = TypeVar("W", bound=Word)
 class Vocabulary(Generic[W]):
     """The words of one kind, such as reward terms: this package's, in the order of their module, then the others'."""
 
-    def __init__(self, kind: str, module: str) -> None:
+    def __init__(self, kind: str, module: str, reserved: tuple[str, ...] = ()) -> None:
         self.kind = kind
+        self._reserved = reserved
         self._module = module
         self._words: dict[str, W] = {}
 
@@ -117,6 +141,9 @@ class Vocabulary(Generic[W]):
         """Register a word. Raises ValueError for a name that another function has; one of the same place replaces it."""
         if word.package != NAME:
             self._load()
+        if word.name in self._reserved:
+            raise ValueError(f"{self.kind} {word.name!r}: the name means something else already: choose another")
+        word.parameters({})  # its signature says what a task may give it
         there = self._words.get(word.name)
         if there is not None and there.place != word.place:
             raise ValueError(
@@ -213,7 +240,9 @@ class Randomization(Word):
 REWARD_TERMS: Vocabulary[RewardTerm] = Vocabulary("reward term", "locoenvs.mdp.rewards")
 OBSERVATION_SLOTS: Vocabulary[ObservationSlot] = Vocabulary("observation slot", "locoenvs.mdp.slots")
 TILE_KINDS: Vocabulary[TileKind] = Vocabulary("kind of tile", "locoenvs.mdp.tiles")
-TERMINATIONS: Vocabulary[Termination] = Vocabulary("termination", "locoenvs.mdp.terminations")
+TERMINATIONS: Vocabulary[Termination] = Vocabulary(
+    "termination", "locoenvs.mdp.terminations", ("running", "time_limit", "broken_physics", "map_edge")
+)
 RANDOMIZATIONS: Vocabulary[Randomization] = Vocabulary("randomization", "locoenvs.mdp.randomizations")
 
 

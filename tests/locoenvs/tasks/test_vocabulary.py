@@ -443,3 +443,71 @@ def test_a_task_of_the_suite_has_words_of_ours_alone() -> None:
     for env_id in ("Loco/AnymalC-Rough-v0", "Loco/Cassie-Flat-v0"):
         text = task_of(env_id).to_json()
         assert "package" not in text and json.loads(text)["format_version"] == 2
+
+
+def untyped(s: Step, height=0.1) -> Array:  # type: ignore[no-untyped-def]
+    """The height, m."""
+
+
+def unknown(s: Step, height: Unheard = 0.1) -> Array:  # type: ignore[name-defined]  # noqa: F821
+    """The height, m."""
+
+
+def below(s: Step, height: Positive = -1.0) -> Array:
+    """The height, m."""
+
+
+def needed(s: Step, *, height: float) -> Array:
+    """The height, m."""
+
+
+def anything(s: Step, **more: float) -> Array:
+    """The height, m."""
+
+
+def opaque(s: Step, height: Step = None) -> Array:  # type: ignore[assignment]
+    """The height, m."""
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (untyped, "'untyped': parameter 'height' needs a type"),
+        (unknown, "'unknown': the type of a parameter is not known as it runs: name 'Unheard' is not defined"),
+        (below, "'below': a default or a type does not do: .*greater than 0"),
+        (needed, "'needed': parameter 'height' needs a default"),
+        (anything, "'anything': parameter 'more' needs a default"),
+        (opaque, "'opaque': a default or a type does not do: "),
+    ],
+)
+def test_a_signature_that_says_too_little_is_refused_as_it_is_registered(function: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        vocabulary.reward_term()(function)
+    assert vocabulary.REWARD_TERMS.find(function.__name__) is None
+
+
+@pytest.mark.parametrize("name", ["running", "time_limit", "broken_physics", "map_edge"])
+def test_a_termination_is_not_called_as_another_end_of_an_episode(name: str) -> None:
+    def end(s: Step) -> Array:
+        """Never."""
+
+    end.__name__ = name
+    with pytest.raises(ValueError, match=f"termination '{name}': the name means something else already"):
+        vocabulary.termination()(end)
+
+
+def test_a_plugin_that_cannot_be_imported_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    point = EntryPoint("mine", "no_such_module_anywhere", vocabulary.GROUP)
+    monkeypatch.setattr(vocabulary, "plugins", lambda group: {"mine": point})
+    vocabulary.load_plugins.cache_clear()
+    with pytest.warns(UserWarning, match="plugin 'mine' of no_such_module_anywhere is left out: No module named"):
+        vocabulary.load_plugins()
+    assert task_of("Loco/AnymalC-Flat-v0").rewards.terms
+    vocabulary.load_plugins.cache_clear()
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    task = Task(BIPED)
+    changes = {"rewards.terms.action_rate.weight": np.float32(-0.5), "randomization.friction": np.array([0.5, 0.75])}
+    changed = task.with_(changes)
+    assert changed.rewards.terms["action_rate"].weight == -0.5 and changed.randomization.friction == (0.5, 0.75)
