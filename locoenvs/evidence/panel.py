@@ -149,11 +149,13 @@ def panel_for(env_id: str, actuator: ActuatorKind = "pd", name: str | None = Non
 def panel_of(task: Task, name: str | None = None, actuator: ActuatorKind | None = None) -> Panel:
     """The panel of that name for the robot of a task: by default that of the task's own ground and kind of actuator.
 
-    A task that sees other things than the suite's is given what it sees, with the panel's noise where the panel has the same slot.
+    ``name`` may be the file of a manifest (.json), for the same robot. A task that sees other things than the suite's is given what it sees, with the panel's noise where the panel has the same slot.
     A robot that the suite does not have gets the panel of the paper's task for it. Raises ValueError for an unknown panel.
     """
     actuator = actuator or task.actuator.kind
     name = name or ("flat" if task.terrain.kind == "plane" else "rough")
+    if name.endswith(".json"):
+        return _seen_by(task, _panel_in(Path(name), task))
     shipped = load_panel(name)
     if shipped.task.robot.name == task.robot.name and shipped.task.actuator.kind == actuator:
         return _seen_by(task, shipped)
@@ -166,6 +168,14 @@ def panel_of(task: Task, name: str | None = None, actuator: ActuatorKind | None 
     own = dataclasses.replace(recipe_task(task.robot, ground, actuator="pd"), actuator=task.actuator)
     undrawn = dataclasses.replace(own, robot=dataclasses.replace(task.robot, visuals=()))
     return _seen_by(task, _BUILDERS[name](task.robot.name, undrawn))
+
+
+def _panel_in(file: Path, task: Task) -> Panel:
+    """The panel of a manifest. Raises ValueError for one of another robot."""
+    panel = Panel.from_json(documents.read(file), str(file))
+    if panel.task.robot.name != task.robot.name:
+        raise ValueError(f"{file} is for robot {panel.task.robot.name!r}, not {task.robot.name!r}")
+    return panel
 
 
 def _seen_by(task: Task, panel: Panel) -> Panel:

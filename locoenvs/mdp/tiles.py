@@ -30,6 +30,9 @@ STEEPEST = (0.0, math.tan(math.radians(25)))
 """Slopes of the paper, m/m."""
 
 
+STEP = ("riser", "height of a step, m")
+SLOPE = ("slope", "slope, degrees")
+
 Degrees = Annotated[float, Field(ge=-90, le=90)]
 
 
@@ -74,37 +77,37 @@ def flat(tile: Tile) -> np.ndarray:
     return np.zeros(tile.edge.shape)
 
 
-@tile_kind()
+@tile_kind(measure=SLOPE)
 def slope_up(tile: Tile, slope: Heights = STEEPEST) -> np.ndarray:
     """A pyramid, its center low. ``slope`` m/m."""
     return -_pyramid(tile, slope)
 
 
-@tile_kind()
+@tile_kind(measure=SLOPE)
 def slope_down(tile: Tile, slope: Heights = STEEPEST) -> np.ndarray:
     """A pyramid, its center high. ``slope`` m/m."""
     return _pyramid(tile, slope)
 
 
-@tile_kind()
+@tile_kind(measure=("roughness", "roughness, m"))
 def rough(tile: Tile, roughness: Heights = (0.0, 0.1)) -> np.ndarray:
     """Uniform random heights of +-``roughness`` m, linear in between."""
     return _uneven(tile, roughness)
 
 
-@tile_kind()
+@tile_kind(measure=SLOPE)
 def rough_slope_up(tile: Tile, slope: Heights = STEEPEST, roughness: Heights = (0.0, 0.1)) -> np.ndarray:
     """A pyramid of rough ground, its center low."""
     return -(_pyramid(tile, slope) + _uneven(tile, roughness))
 
 
-@tile_kind()
+@tile_kind(measure=SLOPE)
 def rough_slope_down(tile: Tile, slope: Heights = STEEPEST, roughness: Heights = (0.0, 0.1)) -> np.ndarray:
     """A pyramid of rough ground, its center high."""
     return _pyramid(tile, slope) + _uneven(tile, roughness)
 
 
-@tile_kind(upright=True)
+@tile_kind(upright=True, measure=("height", "height of obstacles, m"))
 def obstacles(tile: Tile, height: Heights = (0.05, 0.2)) -> np.ndarray:
     """Boxes of heights -h, -h/2, h/2 and h at random places, ``height`` h m; 0 in between."""
     tallest = tile.at(height)
@@ -124,13 +127,13 @@ def obstacle_count(side: float) -> int:
     return round(side**2 / OBSTACLE_AREA)
 
 
-@tile_kind(upright=True)
+@tile_kind(upright=True, measure=STEP)
 def stairs_up(tile: Tile, riser: Heights = (0.05, 0.2), tread: Length = 0.3) -> np.ndarray:
     """Square rings, the center low. ``riser`` m is the height of a step, ``tread`` m its depth."""
     return -_steps(tile, riser, tread)
 
 
-@tile_kind(upright=True)
+@tile_kind(upright=True, measure=STEP)
 def stairs_down(tile: Tile, riser: Heights = (0.05, 0.2), tread: Length = 0.3) -> np.ndarray:
     """Square rings, the center high. ``riser`` m is the height of a step, ``tread`` m its depth."""
     return _steps(tile, riser, tread)
@@ -173,14 +176,15 @@ def _steps(tile: Tile, riser: Heights, tread: float) -> np.ndarray:
     return heights
 
 
-@tile_kind(upright=True)
+@tile_kind(upright=True, measure=("height", "height of a curb, m"))
 def curbs(tile: Tile, height: Heights = (0.05, 0.25), width: Length = 0.6) -> np.ndarray:
-    """Square rings around the platform, every other one ``height`` m higher, each ``width`` m wide."""
+    """Square rings around the platform, each ``width`` m wide, every other one ``height`` m higher."""
     ring = np.floor(_outwards(tile) / width + 1e-6)
-    return np.where(tile.free & (ring % 2 == 1), tile.at(height), 0.0)
+    whole = ring < math.floor(tile.platform * tile.cell / width + 1e-6)
+    return np.where(tile.free & whole & (ring % 2 == 1), tile.at(height), 0.0)
 
 
-@tile_kind(upright=True)
+@tile_kind(upright=True, measure=("width", "width of a gap, m"))
 def gaps(tile: Tile, width: Heights = (0.1, 0.6), every: Length = 1.2, depth: Length = 0.6) -> np.ndarray:
     """Square trenches around the platform, ``width`` m wide and ``depth`` m deep, the first after 0.3 m and one every ``every`` m."""
     outwards = _outwards(tile) - 0.3
@@ -188,7 +192,7 @@ def gaps(tile: Tile, width: Heights = (0.1, 0.6), every: Length = 1.2, depth: Le
     return np.where(tile.free & trench, -depth, 0.0)
 
 
-@tile_kind(upright=True)
+@tile_kind(upright=True, measure=("gap", "gap between stones, m"))
 def stepping_stones(
     tile: Tile, stone: Heights = (0.8, 0.4), gap: Heights = (0.1, 0.3), depth: Length = 0.6
 ) -> np.ndarray:
@@ -198,7 +202,7 @@ def stepping_stones(
     return np.where(tile.free & ~(on_stone[:, None] & on_stone), -depth, 0.0)
 
 
-@tile_kind()
+@tile_kind(measure=("height", "height of a ridge, m"))
 def ridges(tile: Tile, height: Heights = (0.05, 0.2), every: Length = 0.9, width: Length = 0.4) -> np.ndarray:
     """Parallel ridges of ``height`` m, ``width`` m wide at their foot, one every ``every`` m, along a random direction."""
     angle, shift = tile.random.random() * math.pi, tile.random.random() * every
@@ -208,7 +212,7 @@ def ridges(tile: Tile, height: Heights = (0.05, 0.2), every: Length = 0.9, width
     return np.where(tile.free, tile.at(height) * profile, 0.0)
 
 
-@tile_kind()
+@tile_kind(measure=("amplitude", "height of a wave, m"))
 def wave(tile: Tile, amplitude: Heights = (0.05, 0.3), length: Length = 2.0) -> np.ndarray:
     """Hills and hollows of +-``amplitude`` m, ``length`` m from one hill to the next."""
     along = (np.arange(tile.cells + 1) - tile.cells / 2) * tile.cell
@@ -218,7 +222,7 @@ def wave(tile: Tile, amplitude: Heights = (0.05, 0.3), length: Length = 2.0) -> 
     return heights
 
 
-@tile_kind(upright=True)
+@tile_kind(upright=True, measure=STEP)
 def turned_stairs_up(
     tile: Tile, riser: Heights = (0.05, 0.2), tread: Length = 0.3, degrees: Degrees = 30.0
 ) -> np.ndarray:
@@ -226,7 +230,7 @@ def turned_stairs_up(
     return -_turned_steps(tile, riser, tread, degrees)
 
 
-@tile_kind(upright=True)
+@tile_kind(upright=True, measure=STEP)
 def turned_stairs_down(
     tile: Tile, riser: Heights = (0.05, 0.2), tread: Length = 0.3, degrees: Degrees = 30.0
 ) -> np.ndarray:
