@@ -171,7 +171,8 @@ def eval_(
 
     Args:
         policy: Folder of a policy, a run, an environment whose policy is shipped, or a shipped policy's name.
-        panel: flat, rough or crossing (success against difficulty); the one for the policy's ground by default.
+        panel: flat, rough, crossing (success against difficulty), rough2, beyond, classes, or a manifest (.json); by default the one
+            for the policy's ground.
         actuator: What drives the joints, pd or lstm; what the policy was trained with by default.
         backend: Physics, as shown by list.
         options: The backend's own, as name=value: contact=mujoco, cone=pyramidal, threads=1.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import sys
 from collections.abc import Mapping
 from importlib import resources
@@ -121,6 +122,9 @@ PANELS: dict[str, str] = {
     "flat": "Loco/AnymalC-Flat-v0",
     "rough": "Loco/AnymalC-Rough-v0",
     "crossing": "Loco/AnymalC-Rough-v0",
+    "rough2": "Loco/AnymalC-Rough-v0",
+    "beyond": "Loco/AnymalC-Rough-v0",
+    "classes": "Loco/AnymalC-Rough-v0",
 }
 """The panels of the suite, and the environment that each is for."""
 
@@ -145,11 +149,13 @@ def panel_for(env_id: str, actuator: ActuatorKind = "pd", name: str | None = Non
 def panel_of(task: Task, name: str | None = None, actuator: ActuatorKind | None = None) -> Panel:
     """The panel of that name for the robot of a task: by default that of the task's own ground and kind of actuator.
 
-    A task that sees other things than the suite's is given what it sees, with the panel's noise where the panel has the same slot.
+    ``name`` may be the file of a manifest (.json), for the same robot. A task that sees other things than the suite's is given what it sees, with the panel's noise where the panel has the same slot.
     A robot that the suite does not have gets the panel of the paper's task for it. Raises ValueError for an unknown panel.
     """
     actuator = actuator or task.actuator.kind
     name = name or ("flat" if task.terrain.kind == "plane" else "rough")
+    if name.endswith(".json"):
+        return _seen_by(task, _panel_in(Path(name), task))
     shipped = load_panel(name)
     if shipped.task.robot.name == task.robot.name and shipped.task.actuator.kind == actuator:
         return _seen_by(task, shipped)
@@ -162,6 +168,14 @@ def panel_of(task: Task, name: str | None = None, actuator: ActuatorKind | None 
     own = dataclasses.replace(recipe_task(task.robot, ground, actuator="pd"), actuator=task.actuator)
     undrawn = dataclasses.replace(own, robot=dataclasses.replace(task.robot, visuals=()))
     return _seen_by(task, _BUILDERS[name](task.robot.name, undrawn))
+
+
+def _panel_in(file: Path, task: Task) -> Panel:
+    """The panel of a manifest. Raises ValueError for one of another robot."""
+    panel = Panel.from_json(documents.read(file), str(file))
+    if panel.task.robot.name != task.robot.name:
+        raise ValueError(f"{file} is for robot {panel.task.robot.name!r}, not {task.robot.name!r}")
+    return panel
 
 
 def _seen_by(task: Task, panel: Panel) -> Panel:
@@ -262,25 +276,97 @@ def _rough(robot: str, task: Task) -> Panel:
 def _crossing(robot: str, task: Task) -> Panel:
     """Figure 5 of the paper: success against the height of stairs and obstacles and against the slope, up and down."""
     kinds = ("slope_up", "slope_down", "obstacles", "stairs_up", "stairs_down")
-    shares = tuple(TileShare(kind, 1 / len(kinds)) for kind in kinds)
-    terrain = dataclasses.replace(task.terrain, seed=1001, border=20.0, shares=shares)
+    return _crossed(
+        f"{robot}-crossing-1",
+        "Eighty robots on each level of slopes, obstacles and stairs cross their tile at 0.75 m/s within 10 s.",
+        task,
+        seed=1001,
+        robots=80,
+        shares=tuple(TileShare(kind, 1 / len(kinds)) for kind in kinds),
+    )
+
+
+def _crossed(
+    name: str, description: str, task: Task, seed: int, robots: int, shares: tuple[TileShare, ...], **terrain: Any
+) -> Panel:
+    """So many robots on each level of each kind of tile cross it at 0.75 m/s within 10 s."""
+    ground = dataclasses.replace(task.terrain, seed=seed, border=20.0, shares=shares, **terrain)
     return Panel(
-        name=f"{robot}-crossing-1",
-        description="Eighty robots on each level of slopes, obstacles and stairs cross their tile at 0.75 m/s within 10 s.",
+        name=name,
+        description=description,
         task=dataclasses.replace(
             task,
-            terrain=terrain,
+            terrain=ground,
             curriculum=Curriculum(enabled=False),
             commands=_STRAIGHT,
             timing=dataclasses.replace(task.timing, episode_length=10.0),
         ),
         seed=0,
-        num_robots=80 * len(kinds) * terrain.levels,
+        num_robots=robots * len(shares) * ground.levels,
         strata=(Stratum("terrain"), Stratum("level"), Stratum("terrain_and_level"), _FRICTION),
     )
 
 
-_BUILDERS = {"flat": _flat, "rough": _rough, "crossing": _crossing}
+def _rough2(robot: str, task: Task) -> Panel:
+    """Ground that training never has: another seed, smaller platforms, deeper treads, stairs that are met at an angle."""
+    deep = {"tread": 0.4}
+    kinds: tuple[tuple[str, float, dict[str, Any]], ...] = (
+        ("slope_up", 0.1, {}),
+        ("slope_down", 0.1, {}),
+        ("rough", 0.1, {}),
+        ("obstacles", 0.2, {}),
+        ("stairs_up", 0.1, deep),
+        ("stairs_down", 0.1, deep),
+        ("turned_stairs_up", 0.15, {}),
+        ("turned_stairs_down", 0.15, {}),
+    )
+    shares = tuple(TileShare(kind, share, parameters=parameters) for kind, share, parameters in kinds)
+    terrain = dataclasses.replace(task.terrain, seed=2000, border=20.0, platform=2.1, shares=shares)
+    return dataclasses.replace(
+        _rough(robot, dataclasses.replace(task, terrain=terrain)),
+        name=f"{robot}-rough2-1",
+        description="Two robots on every tile of a map with platforms, treads and orientations that training does not have.",
+        task=dataclasses.replace(task, terrain=terrain, curriculum=Curriculum(enabled=False), commands=_STRAIGHT),
+    )
+
+
+def _beyond(robot: str, task: Task) -> Panel:
+    """Figure 5's right ends: harder than anything in training."""
+    slope = {"slope": (math.tan(math.radians(26)), math.tan(math.radians(35)))}
+    step, box = {"riser": (0.205, 0.25)}, {"height": (0.21, 0.3)}
+    kinds = (("slope_up", slope), ("slope_down", slope), ("obstacles", box), ("stairs_up", step), ("stairs_down", step))
+    return _crossed(
+        f"{robot}-beyond-1",
+        "Eighty robots on each level of slopes of 26 to 35 degrees, obstacles of 0.21 to 0.3 m and stairs of 0.205 to 0.25 m.",
+        task,
+        seed=2001,
+        robots=80,
+        shares=tuple(TileShare(kind, 1 / len(kinds), parameters=parameters) for kind, parameters in kinds),
+    )
+
+
+def _classes(robot: str, task: Task) -> Panel:
+    """Kinds of ground that no recipe trains on."""
+    kinds = ("curbs", "gaps", "stepping_stones", "ridges", "wave", "turned_stairs_up", "turned_stairs_down")
+    return _crossed(
+        f"{robot}-classes-1",
+        "Forty robots on each level of curbs, gaps, stepping stones, ridges, waves and stairs that are met at an angle.",
+        task,
+        seed=2002,
+        robots=40,
+        shares=tuple(TileShare(kind, 1 / len(kinds)) for kind in kinds),
+        columns=21,
+    )
+
+
+_BUILDERS = {
+    "flat": _flat,
+    "rough": _rough,
+    "crossing": _crossing,
+    "rough2": _rough2,
+    "beyond": _beyond,
+    "classes": _classes,
+}
 
 
 def write_manifests(folder: Path) -> None:

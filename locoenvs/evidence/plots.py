@@ -11,18 +11,12 @@ from locoenvs import install
 from locoenvs.evidence.audit import BAR
 from locoenvs.evidence.evaluate import UNITS, Result
 from locoenvs.tasks.task import Terrain
+from locoenvs.tasks.vocabulary import TILE_KINDS
 
 if TYPE_CHECKING:
     from cycler import Cycler
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-_CROSSED: dict[str, tuple[str, ...]] = {
-    "height of a step, m": ("stairs_up", "stairs_down"),
-    "height of obstacles, m": ("obstacles",),
-    "slope, degrees": ("slope_up", "slope_down"),
-}
-"""What success is drawn against, and on which kinds of tiles it is that."""
 
 
 def learning_picture(records: Sequence[dict[str, Any]], path: Path) -> None:
@@ -81,8 +75,12 @@ def success_picture(result: Result, terrain: Terrain, path: Path) -> None:
         raise ValueError(
             f"panel {result.panel!r} has no tiles: success against difficulty is of panels of rough ground"
         )
-    figure = _figure(12)
-    for axes, (title, kinds) in zip(figure.subplots(1, len(_CROSSED), sharey=True), _CROSSED.items()):
+    crossed: dict[str, list[str]] = {}
+    for kind in dict.fromkeys(share.kind for share in terrain.shares):
+        if (measure := TILE_KINDS[kind].measure) is not None:
+            crossed.setdefault(measure[1], []).append(kind)
+    figure = _figure(4 * max(len(crossed), 1))
+    for axes, (title, kinds) in zip(figure.subplots(1, len(crossed), sharey=True, squeeze=False)[0], crossed.items()):
         for kind in kinds:
             on = {level: rates[f"{kind} {level}"] for level in range(terrain.levels) if f"{kind} {level}" in rates}
             if not on:
@@ -101,11 +99,11 @@ def success_picture(result: Result, terrain: Terrain, path: Path) -> None:
 
 
 def _difficulty(terrain: Terrain, kind: str, level: int) -> float:
-    """What a tile of that kind and level has: height of its steps or obstacles, m, or its slope, degrees."""
-    measure = "riser" if kind.startswith("stairs") else "height" if kind == "obstacles" else "slope"
-    easiest, hardest = next(share.parameters[measure] for share in terrain.shares if share.kind == kind)
+    """What a tile of that kind and level has of what its kind is measured by; slopes in degrees."""
+    parameter, title = TILE_KINDS[kind].measure or ("", "")
+    easiest, hardest = next(share.parameters[parameter] for share in terrain.shares if share.kind == kind)
     value = easiest + (hardest - easiest) * level / max(terrain.levels - 1, 1)
-    return math.degrees(math.atan(value)) if kind.startswith("slope") else value
+    return math.degrees(math.atan(value)) if title.endswith("degrees") else value
 
 
 def _distinct() -> Cycler:

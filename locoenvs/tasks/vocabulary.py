@@ -210,10 +210,12 @@ class ObservationSlot(Word):
 class TileKind(Word):
     """``function(tile: Tile, **parameters) -> (cells + 1, cells + 1)`` heights, m.
 
-    ``upright`` kinds are flat but for the faces of steps, which a height grid spreads over a cell.
+    ``upright`` kinds are flat but for the faces of steps, which a height grid spreads over a cell. ``measure`` is the parameter that
+    grows from level to level, and what it is called in a picture, with its unit.
     """
 
     upright: bool = False
+    measure: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -273,11 +275,13 @@ def observation_slot(
     return register
 
 
-def tile_kind(*, version: int = 1, upright: bool = False) -> Callable[[Function], Function]:
+def tile_kind(
+    *, version: int = 1, upright: bool = False, measure: tuple[str, str] | None = None
+) -> Callable[[Function], Function]:
     """Register the decorated function as a kind of tile of its name."""
 
     def register(function: Function) -> Function:
-        TILE_KINDS.add(TileKind(function.__name__, function, version, upright))
+        TILE_KINDS.add(TileKind(function.__name__, function, version, upright, measure))
         return function
 
     return register

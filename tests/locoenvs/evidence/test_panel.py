@@ -22,7 +22,14 @@ from locoenvs.numerics import rng
 from locoenvs.tasks import recipes
 from locoenvs.tasks.task import Curriculum, PenaltySchedule
 
-HASHES = {"flat": "23bfe5f3ccdd", "rough": "fc43c8faa9c2", "crossing": "66e141b17e3d"}
+HASHES = {
+    "flat": "23bfe5f3ccdd",
+    "rough": "fc43c8faa9c2",
+    "crossing": "66e141b17e3d",
+    "rough2": "b32078beed9f",
+    "beyond": "8719e7690d38",
+    "classes": "c11b4fa3482d",
+}
 """A panel is never edited: one that measures something else gets another name."""
 
 
