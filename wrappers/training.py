@@ -16,7 +16,7 @@ from rich.console import Console
 from locoenvs import terminal
 from locoenvs.envs import engines
 from locoenvs.envs.registration import task as task_of
-from locoenvs.evidence.evaluate import Result
+from locoenvs.evidence.result import Result
 from locoenvs.machine import hardware, memory
 from locoenvs.mdp.symmetry import mirror
 from locoenvs.policies.policy import Layer, load_policy, save_policy

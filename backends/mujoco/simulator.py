@@ -260,7 +260,7 @@ class MujocoSimulator:
 def _single_precision(
     positions: np.ndarray, velocities: np.ndarray, torque: np.ndarray, forces: np.ndarray, feet: np.ndarray
 ) -> tuple[np.ndarray, ...]:
-    """See :func:`locoenvs.numerics.kernels.readout`."""
+    """See :func:`locoenvs.numerics.kernels.bodies.readout`."""
     if kernels := compiled.kernels():
         return kernels.readout(positions, velocities, torque, forces, feet, _FASTEST)
     qpos, qvel, torque, forces, feet = (

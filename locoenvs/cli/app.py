@@ -40,10 +40,10 @@ from locoenvs.cli.walk import walk
 from locoenvs.envs import engines
 from locoenvs.envs.registration import IDS, ids
 from locoenvs.envs.registration import task as task_of
-from locoenvs.evidence.evaluate import Result
 from locoenvs.evidence.panel import changed, panel_of
 from locoenvs.evidence.pictures import terrain_picture
 from locoenvs.evidence.plots import success_picture
+from locoenvs.evidence.result import Result
 from locoenvs.evidence.video import record
 from locoenvs.policies.policy import FILES, POLICIES
 from locoenvs.training import learners

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Literal
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import gymnasium
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from locoenvs.envs import engines
+from locoenvs.envs import arguments, engines, saved_state
+from locoenvs.envs.arguments import RENDER_MODES, Autoreset
+from locoenvs.envs.shared import Shared
+from locoenvs.envs.window import has_display, window
 from locoenvs.mdp import dry
 from locoenvs.mdp.layout import Slot
 from locoenvs.mdp.mdp import Mdp, prepare
@@ -22,14 +24,8 @@ from locoenvs.mdp.state import EnvState, Episodes, Observation, Simulator, Trans
 from locoenvs.mdp.step import advance, initial, reset, step
 from locoenvs.mdp.terrain import map_of
 from locoenvs.numerics import rng, rows
-from locoenvs.numerics.arrays import KINDS, Array, Kind, convert, is_traced, kind_of, library, on_cpu
-from locoenvs.tasks.names import nearest
+from locoenvs.numerics.arrays import Array, Kind, convert, is_traced, kind_of, on_cpu
 from locoenvs.tasks.task import Task
-
-Autoreset = Literal["same_step", "next_step", "disabled"]
-
-MOST_PICTURES = 16
-"""More robots than this are not drawn one by one."""
 
 
 class LocoVectorEnv(VectorEnv, gymnasium.Env):  # type: ignore[misc]
@@ -56,14 +52,14 @@ class LocoVectorEnv(VectorEnv, gymnasium.Env):  # type: ignore[misc]
         stagger: start the first episodes at random steps; None for training only.
         render_mode: None, "rgb_array" (:meth:`render` returns pictures) or "human" (a window shows one robot after every
             reset and step; it needs a display).
-        render_robot: index of the one robot that is drawn; None draws all, of which there may be :data:`MOST_PICTURES`.
+        render_robot: index of the one robot that is drawn; None draws all, of which there may be :data:`~locoenvs.envs.arguments.MOST_PICTURES`.
         width, height: of a picture, pixels.
         action_limit: bounds of the action space, in action scales, for algorithms that draw from all of it, such as SAC; None
             for the task's clip.
         options: passed on to the backend.
     """
 
-    metadata: dict[str, Any] = {"render_modes": ["rgb_array", "human"], "autoreset_mode": AutoresetMode.SAME_STEP}
+    metadata: dict[str, Any] = {"render_modes": [*RENDER_MODES], "autoreset_mode": AutoresetMode.SAME_STEP}
 
     def __init__(
         self,
@@ -85,30 +81,18 @@ class LocoVectorEnv(VectorEnv, gymnasium.Env):  # type: ignore[misc]
         options: Mapping[str, object] | None = None,
     ) -> None:
         self._arguments = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
-        if not isinstance(num_envs, int | np.integer) or num_envs < 1:
-            raise ValueError(f"num_envs must be an integer of at least 1, got {num_envs!r}")
-        if render_robot is not None and not 0 <= render_robot < num_envs:
-            raise ValueError(f"render_robot must be in [0, {num_envs}), one of the robots, got {render_robot}")
-        if render_mode == "rgb_array" and render_robot is None and num_envs > MOST_PICTURES:
-            raise ValueError(
-                f"render_mode='rgb_array' draws every robot, and {num_envs} are too many: name the one to draw, render_robot=0"
-            )
-        for name, value, most in (("width", width, 1920), ("height", height, 1080)):
-            if not (isinstance(value, int | np.integer) and 1 <= value <= most):
-                raise ValueError(f"{name} must be from 1 to {most} pixels, got {value!r}")
-        if action_limit is not None and not 0 < action_limit <= task.action_clip:
-            raise ValueError(
-                f"action_limit must be in (0, {task.action_clip:g}], the task's clip of actions, got {action_limit}"
-            )
-        _one_of("array", array, KINDS)
-        _one_of("split", split, rng.SPLITS)
-        modes = {mode.name.lower(): mode for mode in AutoresetMode}
-        mode = autoreset_mode.name.lower() if isinstance(autoreset_mode, AutoresetMode) else autoreset_mode
-        _one_of("autoreset_mode", mode, modes)
-        if render_mode is not None:
-            _one_of("render_mode", render_mode, self.metadata["render_modes"])
-        if array != "numpy":
-            library(array)  # an error now rather than at the first reset
+        mode = arguments.check(
+            task,
+            num_envs,
+            array=array,
+            autoreset_mode=autoreset_mode,
+            split=split,
+            render_mode=render_mode,
+            render_robot=render_robot,
+            width=width,
+            height=height,
+            action_limit=action_limit,
+        )
         self.task = task
         self.num_envs = num_envs
         self.array: Kind = array
@@ -119,16 +103,16 @@ class LocoVectorEnv(VectorEnv, gymnasium.Env):  # type: ignore[misc]
         self.render_mode = render_mode
         self.render_robot = render_robot
         self._picture_size = int(width), int(height)
-        self.autoreset_mode = modes[mode]
+        self.autoreset_mode = mode
         self.metadata = {
-            "render_modes": [mode for mode in self.metadata["render_modes"] if mode != "human" or _has_display()],
+            "render_modes": [mode for mode in self.metadata["render_modes"] if mode != "human" or has_display()],
             "autoreset_mode": self.autoreset_mode,
             "render_fps": round(1 / task.timing.control_dt),
         }
         height_map = map_of(task)
         self.simulator = engines.build(backend, task, height_map, num_envs, device, options or {})
         if render_mode == "human":
-            self._window = _window(self.simulator)
+            self._window = window(self.simulator)
         self.mdp = prepare(task, height_map, self.simulator.xp, self.simulator.device)
         dry.check(self.mdp)
         bound = task.observations.clip
@@ -187,13 +171,7 @@ class LocoVectorEnv(VectorEnv, gymnasium.Env):  # type: ignore[misc]
 
         "task" is the task's hash, as bytes.
         """
-        state = self.state
-        saved = {f"episodes.{name}": np.array(convert(a, "numpy")) for name, a in rows.named_arrays(state.episodes)}
-        saved |= {f"physics.{name}": value for name, value in self.simulator.save(state.physics).items()}
-        if self._waiting is not None:
-            saved["waiting"] = np.array(convert(self._waiting, "numpy"))
-        task = np.frombuffer(self.task.hash.encode(), np.uint8).copy()
-        return saved | {"clock": np.array(convert(state.clock, "numpy")), "task": task}
+        return saved_state.named(self.state, self._waiting, self.simulator, self.task.hash)
 
     def restore(self, saved: Mapping[str, np.ndarray]) -> Any:
         """Go on from what :meth:`save` returned; the observation to act on next. :attr:`np_random` stays as it is.
@@ -203,7 +181,7 @@ class LocoVectorEnv(VectorEnv, gymnasium.Env):  # type: ignore[misc]
         before = None if self._state is None else self.save()
         self._begin(0)
         try:
-            _check_saved(saved, self.save(), self.task.hash)
+            saved_state.check(saved, self.save(), self.task.hash)
             return self._go_on(saved)
         except BaseException:
             self._state = None
@@ -214,12 +192,9 @@ class LocoVectorEnv(VectorEnv, gymnasium.Env):  # type: ignore[misc]
 
     def _go_on(self, saved: Mapping[str, np.ndarray]) -> Any:
         """Take over a state that fits; the observation to act on next."""
-        array = lambda value: self.mdp.xp.asarray(value, device=self.simulator.device)  # noqa: E731
-        episodes = rows.from_named(self.state.episodes, lambda name: array(saved[f"episodes.{name}"]))
-        own = {name.removeprefix("physics."): value for name, value in saved.items() if name.startswith("physics.")}
-        self._state = EnvState(episodes, array(saved["clock"]), self.simulator.restore(own))
-        self._waiting = array(saved["waiting"]) if "waiting" in saved else self._none_waiting()
-        return self._observation(self._observe(episodes))
+        self._state, waiting = saved_state.restored(saved, self.state, self.simulator)
+        self._waiting = self._none_waiting() if waiting is None else waiting
+        return self._observation(self._observe(self._state.episodes))
 
     def __getstate__(self) -> dict[str, Any]:
         """For pickle and copy.deepcopy: how it was made, and what it is doing."""
@@ -275,7 +250,7 @@ class LocoVectorEnv(VectorEnv, gymnasium.Env):  # type: ignore[misc]
         """
         options = options or {}
         for name in options:
-            _one_of("reset option", name, ["reset_mask"])
+            arguments.one_of("reset option", name, ["reset_mask"])
         if seed is not None and not (isinstance(seed, int | np.integer) and 0 <= seed < 2**64):
             raise ValueError(
                 f"seed must be one integer in [0, 2^64) for all robots, got {seed!r}: robot i's stream is (seed, i)"
@@ -309,7 +284,7 @@ class LocoVectorEnv(VectorEnv, gymnasium.Env):  # type: ignore[misc]
         if self._waiting is not None and bool(self.mdp.xp.any(self._waiting)):
             robots = np.nonzero(convert(self._waiting, "numpy"))[0]
             raise RuntimeError(
-                f"robots {_few(robots)} are done and were not reset: call reset(options={{'reset_mask': done}}) "
+                f"robots {arguments.few(robots)} are done and were not reset: call reset(options={{'reset_mask': done}}) "
                 "before the next step, or use autoreset_mode='same_step'"
             )
 
@@ -337,7 +312,7 @@ class LocoVectorEnv(VectorEnv, gymnasium.Env):  # type: ignore[misc]
 
     def _shared(self, value: Array) -> Array:
         """A number of all robots, for numpy users one that Gymnasium's tools can take for an array of one a robot."""
-        return _Shared.of(value, self.num_envs) if self.array == "numpy" else value
+        return Shared.of(value, self.num_envs) if self.array == "numpy" else value
 
     def _observation(self, observation: Observation) -> Any:
         policy = convert(observation.policy, self.array, self.device)
@@ -378,7 +353,9 @@ class LocoVectorEnv(VectorEnv, gymnasium.Env):  # type: ignore[misc]
             finite = xp.isfinite(action)
             if not bool(xp.all(finite)):
                 robots = np.nonzero(~convert(xp.all(finite, axis=-1), "numpy"))[0]
-                raise ValueError(f"actions of robots {_few(robots)} are NaN or infinite: the policy has diverged")
+                raise ValueError(
+                    f"actions of robots {arguments.few(robots)} are NaN or infinite: the policy has diverged"
+                )
         return xp.astype(action, xp.float32, copy=False)
 
     def render(self) -> tuple[np.ndarray, ...] | None:  # type: ignore[override]
@@ -402,49 +379,6 @@ class LocoVectorEnv(VectorEnv, gymnasium.Env):  # type: ignore[misc]
             del self.simulator
 
 
-class _Shared(np.ndarray):
-    """A number that all robots share: a 0-d array that has one value a robot where it is counted or iterated."""
-
-    _count: int
-
-    @staticmethod
-    def of(value: np.ndarray, count: int) -> _Shared:
-        made = np.asarray(value).view(_Shared)
-        made._count = count
-        return made
-
-    def __len__(self) -> int:
-        return self._count if self.ndim == 0 and hasattr(self, "_count") else super().__len__()
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter([self[()]] * len(self)) if self.ndim == 0 else super().__iter__()
-
-
-def _check_saved(saved: Mapping[str, np.ndarray], own: Mapping[str, np.ndarray], task_hash: str) -> None:
-    """Raise ValueError unless ``saved`` has the arrays of ``own``, which this environment saves. Version 0.1.0 saved no task."""
-    theirs = bytes(np.asarray(saved["task"], np.uint8)).decode("ascii", "replace") if "task" in saved else task_hash
-    count, robots = len(own["episodes.robot"]), len(np.atleast_1d(saved.get("episodes.robot", ())))
-    if "episodes.robot" in saved and robots != count:
-        raise ValueError(f"what was saved has {robots} robots, this environment {count}: make it with as many")
-    if theirs != task_hash:
-        raise ValueError(
-            f"what was saved is of task {theirs}, this environment does task {task_hash}: make it with that task"
-        )
-    free = {"task", "waiting"}
-    if missing := sorted(set(own) - set(saved) - free):
-        raise ValueError(f"what was saved lacks {missing[0]!r}, and {len(missing) - 1} more of {len(own)} arrays")
-    if unknown := sorted(set(saved) - set(own) - free):
-        raise ValueError(f"what was saved has {unknown[0]!r}, which this backend does not know")
-    for name, like in own.items():
-        value = np.asarray(saved.get(name, like))
-        if value.shape != like.shape or value.dtype.kind != like.dtype.kind:
-            raise ValueError(
-                f"what was saved has {name!r} of {value.dtype} {value.shape}, this environment's is {like.dtype} {like.shape}"
-            )
-        if value.dtype.kind == "f" and not np.isfinite(value).all():
-            raise ValueError(f"what was saved has {name!r} with numbers that are NaN or infinite")
-
-
 def step_then_wait(
     mdp: Mdp, simulator: Simulator, state: EnvState, action: Array, waiting: Array | None
 ) -> tuple[EnvState, Transition, Array]:
@@ -462,31 +396,3 @@ def step_then_wait(
 
 def _observe(mdp: Mdp, simulator: Simulator, episodes: Episodes) -> Observation:
     return observe(mdp, episodes)
-
-
-def _one_of(what: str, value: object, allowed: Iterable[str]) -> None:
-    """Raises ValueError naming the nearest of what is ``allowed``."""
-    if value not in list(allowed):
-        raise ValueError(nearest(what, str(value), list(allowed)))
-
-
-def _has_display() -> bool:
-    """Whether a window can be opened on this machine."""
-    return sys.platform != "linux" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
-
-
-def _window(simulator: Simulator) -> Callable[[object, int], None]:
-    """The backend's ``show(physics, robot)``, which draws one robot in a window."""
-    instead = "use render_mode='rgb_array', which needs no display"
-    show = getattr(simulator, "show", None)
-    if show is None:
-        raise ValueError(f"render_mode='human': this backend opens no window; {instead}")
-    if not _has_display():
-        raise ValueError(f"render_mode='human': there is no display to open a window on; {instead}")
-    return show
-
-
-def _few(robots: np.ndarray) -> str:
-    """The first of the robots, and how many more there are."""
-    shown = ", ".join(str(robot) for robot in robots[:8])
-    return shown if len(robots) <= 8 else f"{shown} and {len(robots) - 8} more"

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from locoenvs.evidence.evaluate import Result
+from locoenvs.evidence.result import Result
 
 CLIPPED = 0.01
 """A larger share of clipped actions means that the policy asks for what it cannot get."""

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from locoenvs import install
 from locoenvs.evidence.audit import BAR
-from locoenvs.evidence.evaluate import UNITS, Result
+from locoenvs.evidence.metrics import UNITS
+from locoenvs.evidence.result import Result
 from locoenvs.tasks.task import Terrain
 from locoenvs.tasks.vocabulary import TILE_KINDS
 

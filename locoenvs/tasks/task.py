@@ -22,8 +22,13 @@ from pydantic.dataclasses import dataclass
 from locoenvs.tasks import documents, formats
 from locoenvs.tasks.changes import apply, base_of, renamed
 from locoenvs.tasks.documents import Entries
-from locoenvs.tasks.entries import E, Entry, SlotSpec, Term, TileShare, W, completed, missing
-from locoenvs.tasks.robot import CONFIG, Angle, Name, NonNegative, Number, Place, Positive, Robot
+from locoenvs.tasks.entries import E, Entry, W, completed, missing
+from locoenvs.tasks.parts.numbers import Count, Fraction, Height, Heights, Interval, Length, Range, Speeds, check_range
+from locoenvs.tasks.parts.observations import PAPER_SLOTS, HeightScan, Observations
+from locoenvs.tasks.parts.randomization import Pushes, Randomization, Start
+from locoenvs.tasks.parts.rewards import PAPER_TERMS, PenaltySchedule, Rewards
+from locoenvs.tasks.parts.terrain import Curriculum, Terrain
+from locoenvs.tasks.robot import CONFIG, Angle, Name, NonNegative, Positive, Robot
 from locoenvs.tasks.vocabulary import (
     OBSERVATION_SLOTS,
     RANDOMIZATIONS,
@@ -33,20 +38,34 @@ from locoenvs.tasks.vocabulary import (
     Vocabulary,
 )
 
-Range = tuple[Number, Number]
-Fraction = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=1, lt=2**31)]
-Interval = Annotated[float, Field(gt=0, le=1e5)]
-Length = Annotated[float, Field(gt=0, le=1e3)]
-Height = Annotated[float, Field(ge=0, le=10)]
-Heights = tuple[Height, Height]
-Speeds = tuple[Place, Place]
-
-
-def _check_range(owner: str, **ranges: Range) -> None:
-    for name, (low, high) in ranges.items():
-        if low > high:
-            raise ValueError(f"{owner}.{name}: the lower end {low} must not exceed the upper end {high}")
+__all__ = [
+    "Commands",
+    "Count",
+    "Curriculum",
+    "Fraction",
+    "Height",
+    "HeightScan",
+    "Heights",
+    "Interval",
+    "LSTMActuator",
+    "Length",
+    "Observations",
+    "PAPER_SLOTS",
+    "PAPER_TERMS",
+    "PDActuator",
+    "PenaltySchedule",
+    "Pushes",
+    "Randomization",
+    "Range",
+    "Rewards",
+    "Speeds",
+    "Start",
+    "Task",
+    "Terrain",
+    "Timing",
+    "hash_of",
+]
+"""Parts in files of their own are found here too."""
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -75,68 +94,6 @@ class Timing:
 
 
 @dataclass(frozen=True, config=CONFIG)
-class Terrain:
-    """A plane, or a grid of ``levels`` x ``columns`` square tiles inside a flat border (section 3.1, figures 2 and 3).
-
-    A column holds one kind of tile, a row one level of difficulty. Lengths in m. ``shares`` are the kinds of tile with their
-    parameters, see :mod:`locoenvs.mdp.tiles`. ``platform`` is the side of the flat square at a tile's center, where robots start.
-    ``border`` is the least width of the border: a map is wider where an episode's commands lead farther. ``cell`` is the
-    distance of the ground's heights, and so the depth of the face of a step: the smaller, the steeper.
-    """
-
-    kind: Literal["plane", "tiles"] = "tiles"
-    levels: Annotated[int, Field(ge=1, le=100)] = 10
-    columns: Annotated[int, Field(ge=1, le=1000)] = 20
-    tile: Annotated[float, Field(ge=0.01, le=100)] = 8.0
-    border: Length = 20.0
-    cell: Annotated[float, Field(ge=0.01, le=10)] = 0.1
-    platform: Length = 2.5
-    shares: Annotated[tuple[TileShare, ...], Field(max_length=100)] = (
-        TileShare("flat", 0.2),
-        TileShare("slope_up", 0.1),
-        TileShare("slope_down", 0.1),
-        TileShare("rough", 0.2),
-        TileShare("obstacles", 0.2),
-        TileShare("stairs_up", 0.1),
-        TileShare("stairs_down", 0.1),
-    )
-    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
-
-    def __post_init__(self) -> None:
-        total = sum(share.share for share in self.shares)
-        if self.kind == "tiles" and abs(total - 1) > 1e-6:
-            raise ValueError(f"terrain.shares must sum to 1, got {total:g}")
-        for name, length in (("tile", self.tile), ("border", self.border)):
-            if abs(length / self.cell - round(length / self.cell)) > 1e-6:
-                raise ValueError(f"terrain.{name} {length} m must be a whole number of cells of {self.cell} m")
-        if self.levels * self.columns > 2000:
-            raise ValueError(
-                f"terrain.levels {self.levels} times terrain.columns {self.columns} must be at most 2000 tiles"
-            )
-        if self.platform >= self.tile:
-            raise ValueError(f"terrain.platform {self.platform} m must be smaller than the tile, {self.tile} m")
-
-
-@dataclass(frozen=True, config=CONFIG)
-class Curriculum:
-    """The game-inspired curriculum (section 3.1): who moves a level up or down when an episode ends.
-
-    ``promote``: "border" moves up a robot that left its tile, "radius" one that is farther than half a tile from its
-    center. ``demote``: "commanded" moves down a robot that moved less than ``demote_fraction`` of the distance that its
-    commands asked for over the episode's actual length; "last_command" compares with the last command times the full
-    episode length, as the released code does. Robots start at a random level up to ``initial_level``; one that solves
-    the last level goes to a random one. Off, robot i stays on
-    the tile of level ``i // columns % levels`` in column ``i % columns``.
-    """
-
-    enabled: bool = True
-    initial_level: Annotated[int, Field(ge=0, lt=100)] = 0
-    promote: Literal["border", "radius"] = "border"
-    demote: Literal["commanded", "last_command"] = "commanded"
-    demote_fraction: Fraction = 0.5
-
-
-@dataclass(frozen=True, config=CONFIG)
 class Commands:
     """What the robot is asked to do: base velocity in the base frame and a heading or a yaw rate.
 
@@ -158,171 +115,9 @@ class Commands:
     resample_chance: Fraction = 1.0
 
     def __post_init__(self) -> None:
-        _check_range(
+        check_range(
             "commands", forward=self.forward, sideways=self.sideways, heading=self.heading, yaw_rate=self.yaw_rate
         )
-
-
-@dataclass(frozen=True, config=CONFIG)
-class HeightScan:
-    """Heights of the ground at points around the base, on a grid that turns with its heading.
-
-    ``length`` x ``width`` m centered on the base, ``rows`` x ``columns`` points, rows along the base's forward axis.
-    A sample is clip(base height - offset - ground height, +-clip), m.
-    """
-
-    rows: Annotated[int, Field(ge=1, le=100)] = 12
-    columns: Annotated[int, Field(ge=1, le=100)] = 9
-    length: Annotated[float, Field(gt=0, le=100)] = 1.6
-    width: Annotated[float, Field(gt=0, le=100)] = 1.0
-    offset: Place = 0.5
-    clip: Positive = 1.0
-
-    @property
-    def size(self) -> int:
-        return self.rows * self.columns
-
-
-PAPER_SLOTS = (
-    SlotSpec("base_linear_velocity", 2.0, 0.1),
-    SlotSpec("base_angular_velocity", 0.25, 0.2),
-    SlotSpec("projected_gravity", 1.0, 0.05),
-    SlotSpec("command_linear_velocity", 2.0),
-    SlotSpec("command_yaw_rate", 0.25),
-    SlotSpec("joint_position", 1.0, 0.01),
-    SlotSpec("joint_velocity", 0.05, 1.5),
-    SlotSpec("last_action"),
-    SlotSpec("heights", 5.0, 0.1),
-)
-"""The observation of the paper, with the noise of its appendix."""
-
-
-@dataclass(frozen=True, config=CONFIG)
-class Observations:
-    """What the policy sees: ``slots``, one after another, clipped at ``clip``. See :mod:`locoenvs.mdp.slots`."""
-
-    slots: Annotated[tuple[SlotSpec, ...], Field(min_length=1, max_length=100)] = PAPER_SLOTS
-    clip: Positive = 100.0
-
-    def __post_init__(self) -> None:
-        names = [slot.name for slot in self.slots]
-        if twice := {name for name in names if names.count(name) > 1}:
-            raise ValueError(f"observations.slots names {sorted(twice)} twice")
-
-    @staticmethod
-    def paper(heights: HeightScan | None = HeightScan(), noise: bool = True) -> Observations:
-        """What the paper's policies see: with another scan or none, and with sensors that are perfect unless ``noise``."""
-        slots = [slot for slot in PAPER_SLOTS if slot.name != "heights"]
-        if heights is not None:
-            slots.append(dataclasses.replace(PAPER_SLOTS[-1], parameters=vars(heights)))
-        seen = Observations(tuple(slots))
-        return seen if noise else seen.perfect()
-
-    def perfect(self) -> Observations:
-        """The same without noise."""
-        return dataclasses.replace(self, slots=tuple(dataclasses.replace(slot, noise=None) for slot in self.slots))
-
-    @property
-    def heights(self) -> HeightScan | None:
-        """The height scan; None is blind."""
-        found = [slot for slot in self.slots if slot.name == "heights"]
-        return HeightScan(**found[0].parameters) if found else None
-
-
-PAPER_TERMS: Mapping[str, Term] = Entries(
-    linear_velocity_tracking=Term(1.0),
-    angular_velocity_tracking=Term(0.5),
-    linear_velocity_penalty=Term(-2.0),
-    angular_velocity_penalty=Term(-0.05),
-    joint_motion=Term(-2.5e-7),
-    joint_torques=Term(-1e-5),
-    action_rate=Term(-0.01),
-    collisions=Term(-1.0),
-    feet_air_time=Term(1.0),
-    orientation=Term(0.0),
-    joint_limits=Term(0.0),
-    termination=Term(0.0),
-    single_foot=Term(0.0),
-)
-"""The reward of the paper's table, and terms that are at hand with a weight of zero."""
-
-
-@dataclass(frozen=True, config=CONFIG)
-class PenaltySchedule:
-    """Scales all penalties by a factor that grows linearly from ``start`` to 1 over ``control_steps`` control steps.
-
-    After the curriculum of Hwangbo et al., *Learning agile and dynamic motor skills for legged robots*, Science Robotics
-    2019: walking is found while it is cheap, then made graceful. With ``disturbances`` the factor also scales the pushes
-    and is the chance that a due command changes; with ``termination_last`` the termination term counts only once the
-    factor is 1, so that standing safely is not learned first.
-    """
-
-    start: Fraction
-    control_steps: Count
-    disturbances: bool = False
-    termination_last: bool = False
-
-
-@dataclass(frozen=True, config=CONFIG)
-class Rewards:
-    """The reward: weighted terms, multiplied by the control step, summed, and clipped at zero from below if asked.
-
-    ``terms`` are functions of :mod:`locoenvs.mdp.rewards`, or of whoever registered one; a term with weight zero is not
-    computed. A foot is on the ground when its vertical contact force exceeds ``foot_contact_force`` N.
-    """
-
-    terms: Annotated[Mapping[Name, Term], Field(max_length=100), AfterValidator(Entries)] = PAPER_TERMS
-    clip_at_zero: bool = True
-    foot_contact_force: Positive = 1.0
-    penalty_schedule: PenaltySchedule | None = None
-
-    def __post_init__(self) -> None:
-        if not any(term.weight for term in self.terms.values()):
-            raise ValueError("rewards.terms: at least one weight must not be zero")
-
-
-@dataclass(frozen=True, config=CONFIG)
-class Pushes:
-    """Every ``interval`` s the base's horizontal velocity is changed ("add") or replaced ("set") by U(+-velocity) m/s."""
-
-    interval: Interval = 10.0
-    velocity: Annotated[float, Field(ge=0, le=100)] = 1.0
-    mode: Literal["add", "set"] = "add"
-
-
-@dataclass(frozen=True, config=CONFIG)
-class Start:
-    """Where an episode starts: around the tile's center.
-
-    ``position`` m: half width in x and y; ``joint_scale``: factor of the default pose; ``velocity``: half width of the
-    base's linear (m/s) and angular (rad/s) velocity; ``random_heading``: any heading, or facing x.
-    """
-
-    position: Annotated[float, Field(ge=0, le=100)] = 1.0
-    joint_scale: tuple[Place, Place] = (0.5, 1.5)
-    velocity: Annotated[float, Field(ge=0, le=100)] = 0.5
-    random_heading: bool = True
-
-    def __post_init__(self) -> None:
-        _check_range("randomization.start", joint_scale=self.joint_scale)
-
-
-@dataclass(frozen=True, config=CONFIG)
-class Randomization:
-    """What differs between robots and episodes.
-
-    ``friction`` is the effective coefficient of foot on ground, per robot; ``payload`` kg is added to the base. ``terms`` are
-    others, by name: see :mod:`locoenvs.mdp.randomizations`.
-    """
-
-    friction: Heights = (0.5, 1.25)
-    payload: tuple[Place, Place] | None = None
-    pushes: Pushes | None = Pushes()
-    start: Start = Start()
-    terms: Annotated[Mapping[Name, Entry], Field(max_length=100), AfterValidator(Entries)] = documents.later(Entries())
-
-    def __post_init__(self) -> None:
-        _check_range("randomization", friction=self.friction)
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -393,7 +188,7 @@ class Task:
                     f"randomization.terms.{gains[0]}: gains play no part in a learned drive: use the PD law, or leave it out"
                 )
         if self.randomization.payload is not None:
-            _check_range("randomization", payload=self.randomization.payload)
+            check_range("randomization", payload=self.randomization.payload)
             base = self.robot.bodies[0]
             if base.mass + self.randomization.payload[0] <= 0:
                 raise ValueError(

@@ -13,8 +13,11 @@ pytest.importorskip("mujoco.mjx")
 pytest.importorskip("rsl_rl")
 pytest.importorskip("onnxruntime")
 
-from locoenvs.benchmarks import gpu as benchmark
-from locoenvs.benchmarks.gpu import SMALL, Job, Plan, gpu, parts
+from locoenvs.benchmarks.gpu import command, result
+from locoenvs.benchmarks.gpu.command import gpu
+from locoenvs.benchmarks.gpu.parts import parts
+from locoenvs.benchmarks.gpu.plan import PANELS, SMALL, Job, Part, Plan
+from locoenvs.benchmarks.gpu.training import panel as judge
 from locoenvs.benchmarks.throughput import IDS
 
 
@@ -24,6 +27,12 @@ def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPath
     folder = tmp_path_factory.getbasetemp() / "programs"
     monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(folder / "jax"))
     monkeypatch.setenv("WARP_CACHE_PATH", str(folder / "warp"))
+
+
+def there_are(monkeypatch: pytest.MonkeyPatch, made: list[Part]) -> None:
+    """These parts instead of those that measure."""
+    for module in (command, result):
+        monkeypatch.setattr(module, "parts", lambda plan: iter(made))
 
 
 @pytest.mark.timeout(900)  # it compiles everything, flat and rough
@@ -72,9 +81,9 @@ def test_what_is_finished_is_not_done_again_and_what_fails_is_told_and_tried_aga
             raise RuntimeError("out of memory")
         return {"value": 3}
 
-    made = [benchmark.Part("a/good", work, 1), benchmark.Part("b/half", half, 1), benchmark.Part("b/bad", bad, 1)]
-    monkeypatch.setattr(benchmark, "parts", lambda plan: iter(made))
-    monkeypatch.setattr(benchmark, "tables", lambda found: [])
+    made = [Part("a/good", work, 1), Part("b/half", half, 1), Part("b/bad", bad, 1)]
+    there_are(monkeypatch, made)
+    monkeypatch.setattr(command, "tables", lambda found: [])
     assert gpu(tmp_path, minutes=1) is False
     text = json.loads((tmp_path / "gpu.json").read_text())
     assert set(text["parts"]) == {"a/good"} and text["waiting"] == ["b/half", "b/bad"]
@@ -91,7 +100,7 @@ def test_what_fails_twice_is_left_out(tmp_path: Path, monkeypatch: pytest.Monkey
     def bad(job: Job) -> dict[str, int]:
         raise RuntimeError("out of memory")
 
-    monkeypatch.setattr(benchmark, "parts", lambda plan: iter([benchmark.Part("bad", bad, 1)]))
+    there_are(monkeypatch, [Part("bad", bad, 1)])
     assert [gpu(tmp_path, minutes=1) for _ in range(3)] == [False, False, True]
     found = json.loads((tmp_path / "gpu.json").read_text())
     assert found["errors"] == {"bad": ["RuntimeError: out of memory"] * 2} and found["parts"] == {}
@@ -101,9 +110,9 @@ def test_a_panel_whose_training_is_left_out_is_left_out_too(tmp_path: Path, monk
     def bad(job: Job) -> dict[str, int]:
         raise RuntimeError("out of memory")
 
-    panel = functools.partial(benchmark.panel, ground="flat", name="flat")
-    made = [benchmark.Part("train/flat", bad, 1), benchmark.Part("panel/flat", panel, 1)]
-    monkeypatch.setattr(benchmark, "parts", lambda plan: iter(made))
+    panel = functools.partial(judge, ground="flat", name="flat")
+    made = [Part("train/flat", bad, 1), Part("panel/flat", panel, 1)]
+    there_are(monkeypatch, made)
     assert [gpu(tmp_path, minutes=1) for _ in range(4)] == [False, False, False, True]
     errors = json.loads((tmp_path / "gpu.json").read_text())["errors"]
     why = "RuntimeError: train/flat failed 2 times, so there is no policy: RuntimeError: out of memory"
@@ -115,12 +124,12 @@ def test_what_another_machine_has_done_stays_and_is_not_done_again(
 ) -> None:
     done: list[str] = []
 
-    def part(name: str) -> benchmark.Part:
-        return benchmark.Part(name, lambda job: done.append(name) or {"value": len(done)}, 1)
+    def part(name: str) -> Part:
+        return Part(name, lambda job: done.append(name) or {"value": len(done)}, 1)
 
     names = ("checks/a", "train/flat", "train/rough", "panel/flat", "panel/rough", "panel/crossing", "speed/b")
-    monkeypatch.setattr(benchmark, "parts", lambda plan: iter([part(name) for name in names]))
-    monkeypatch.setattr(benchmark, "tables", lambda found: [])
+    there_are(monkeypatch, [part(name) for name in names])
+    monkeypatch.setattr(command, "tables", lambda found: [])
     first, second = tmp_path / "first", tmp_path / "second"
     assert gpu(first, only=("checks", "train", "panel/flat", "panel/rough")) is True
     before = json.loads((first / "gpu.json").read_text())["parts"]
@@ -137,8 +146,8 @@ def test_what_another_machine_has_done_stays_and_is_not_done_again(
 
 
 def test_what_there_is_no_time_for_is_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = [benchmark.Part(name, lambda job: {"value": 1}, seconds) for name, seconds in (("short", 1), ("long", 100))]
-    monkeypatch.setattr(benchmark, "parts", lambda plan: iter(made))
+    made = [Part(name, lambda job: {"value": 1}, seconds) for name, seconds in (("short", 1), ("long", 100))]
+    there_are(monkeypatch, made)
     assert gpu(tmp_path, minutes=1) is False
     found = json.loads((tmp_path / "gpu.json").read_text())
     assert set(found["parts"]) == {"short"} and found["waiting"] == ["long"]
@@ -150,7 +159,7 @@ def test_the_real_thing_covers_what_is_asked() -> None:
     for ground in IDS:
         for robots in (1024, 2048, 4096, 8192, 16384, 32768):
             assert f"speed/{ground}/{robots}" in names
-        panels = {f"panel/{name}" for name in benchmark.PANELS[ground]}
+        panels = {f"panel/{name}" for name in PANELS[ground]}
         assert panels | {f"train/{ground}", f"learning/{ground}/4096", f"speed-jax/{ground}/4096"} <= set(names)
     assert dict(Plan().updates) == {"flat": 300, "rough": 1500} and Plan().train_robots == 4096
     assert Plan().steady_steps == 10_000

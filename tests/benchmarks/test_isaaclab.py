@@ -12,8 +12,12 @@ from rich.console import Console
 
 pytest.importorskip("torch")
 
-from locoenvs.benchmarks import isaaclab  # noqa: E402
-from locoenvs.benchmarks.isaaclab import LIMITS, PARTS, Where, main, table, transfer  # noqa: E402
+from locoenvs.backends.isaaclab import requirements  # noqa: E402
+from locoenvs.benchmarks.isaaclab import command  # noqa: E402
+from locoenvs.benchmarks.isaaclab.command import main  # noqa: E402
+from locoenvs.benchmarks.isaaclab.plan import LIMITS, PARTS  # noqa: E402
+from locoenvs.benchmarks.isaaclab.robots import Where  # noqa: E402
+from locoenvs.benchmarks.isaaclab.tables import table, transfer  # noqa: E402
 
 
 def shown(renderable: Any) -> str:
@@ -34,9 +38,9 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
         return run
 
-    monkeypatch.setattr(isaaclab.requirements, "find", lambda: isaaclab.requirements.Found(3, "6.1", ("newton",)))
-    monkeypatch.setattr(isaaclab, "air", part("air", True))
-    monkeypatch.setattr(isaaclab, "standing", part("standing", False))
+    monkeypatch.setattr(requirements, "find", lambda: requirements.Found(3, "6.1", ("newton",)))
+    monkeypatch.setattr(command, "air", part("air", True))
+    monkeypatch.setattr(command, "standing", part("standing", False))
     return found
 
 
@@ -68,15 +72,15 @@ def test_results_of_another_physics_are_not_mixed_in(runs: list[str], tmp_path: 
 def test_training_is_only_verified_on_the_physics_that_it_takes(
     runs: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    both = isaaclab.requirements.Found(3, "6.1", ("newton", "ovphysx"))
-    monkeypatch.setattr(isaaclab.requirements, "find", lambda: both)
+    both = requirements.Found(3, "6.1", ("newton", "ovphysx"))
+    monkeypatch.setattr(requirements, "find", lambda: both)
     with pytest.raises(SystemExit, match="takes newton here, not ovphysx: leave out part 'learn'"):
         main(("air", "learn"), physics="ovphysx", device="cpu", out=tmp_path / "result.json")
     assert not runs
 
 
 def test_without_isaac_lab_the_recipe_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(isaaclab.requirements, "_is_there", lambda name: False)
+    monkeypatch.setattr(requirements, "_is_there", lambda name: False)
     with pytest.raises(ImportError, match="docs/isaaclab.md"):
         main(out=tmp_path / "result.json")
     assert not (tmp_path / "result.json").exists()

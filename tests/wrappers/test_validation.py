@@ -14,8 +14,9 @@ pytest.importorskip("rsl_rl")
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
-from locoenvs.evidence.evaluate import Estimate, Result
+from locoenvs.evidence.metrics import Estimate
 from locoenvs.evidence.panel import Panel, load_panel
+from locoenvs.evidence.result import Result
 from locoenvs.policies.policy import Policy, load_policy
 from locoenvs.training.run import Run
 from locoenvs.training.settings import TrainSettings

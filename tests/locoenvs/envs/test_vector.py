@@ -719,40 +719,7 @@ def test_it_is_a_vector_environment_and_an_environment(counting: Callable[..., L
     env.step(env.action_space.sample())
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"num_envs": 0}, "num_envs must be an integer of at least 1, got 0"),
-        ({"num_envs": -3}, "num_envs must be an integer of at least 1, got -3"),
-        ({"num_envs": 2.0}, "num_envs must be an integer of at least 1, got 2.0"),
-        ({"array": "trch"}, "unknown array 'trch'; did you mean 'torch'"),
-        ({"array": 3}, "unknown array '3'. There are: jax, numpy, torch"),
-        ({"split": "pannel"}, "unknown split 'pannel'; did you mean 'panel'"),
-        ({"autoreset_mode": "same-step"}, "unknown autoreset_mode 'same-step'; did you mean 'same_step'"),
-        ({"render_mode": "rgb_aray"}, "unknown render_mode 'rgb_aray'; did you mean 'rgb_array'"),
-        ({"backend": "mujco"}, "unknown backend 'mujco'; did you mean 'mujoco'"),
-        ({"options": {"thread": 2}}, "unknown option of backend 'mujoco' 'thread'; did you mean 'threads'"),
-        ({"device": "cuda"}, "runs on the CPU, got device='cuda': use device=None"),
-    ],
-)
-def test_errors_name_the_value_and_what_comes_nearest(options: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError) as error:
-        LocoVectorEnv(FLAT, **options)
-    assert message in str(error.value)
-
-
-def test_an_array_library_that_is_missing_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    import importlib
-
-    def missing(name: str) -> Any:
-        raise ImportError(name=name)
-
-    monkeypatch.setattr(importlib, "import_module", missing)
-    with pytest.raises(ImportError, match="array='jax' needs jax, which is not installed: pip install jax"):
-        LocoVectorEnv(FLAT, array="jax")
-
-
-# Copies, states of others, and numbers that all robots share
+# Copies, and numbers that all robots share
 
 
 @pytest.mark.parametrize("way", [copy.deepcopy, lambda env: pickle.loads(pickle.dumps(env))], ids=["copy", "pickle"])
@@ -779,61 +746,6 @@ def test_a_copy_goes_on_as_the_original(way: Callable[[Any], Any], mode: Any) ->
     closed.close()
     with pytest.raises(RuntimeError, match="closed"):
         way(closed).reset()
-
-
-def changed(saved: dict[str, np.ndarray], **values: Any) -> dict[str, np.ndarray]:
-    made = {name: value for name, value in saved.items() if values.get(name.replace(".", "_"), 0) is not None}
-    return made | {name.replace("_", ".", 1): value for name, value in values.items() if value is not None}
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"clock": None}, "what was saved lacks 'clock'"),
-        ({"physics_qpos": None}, "lacks 'physics.qpos'"),
-        ({"physics_nonsense": np.zeros(3)}, "has 'physics.nonsense', which this backend does not know"),
-        (
-            {"physics_qpos": np.zeros((4, 3))},
-            r"'physics.qpos' of float64 \(4, 3\), this environment's is float64 \(4, 19\)",
-        ),
-        ({"physics_qvel": np.full((4, 18), np.nan)}, "'physics.qvel' with numbers that are NaN or infinite"),
-        ({"episodes_step": np.zeros(4)}, r"'episodes.step' of float64 \(4,\), this environment's is int32"),
-        ({"episodes_robot": np.arange(3, dtype=np.int32)}, "has 3 robots, this environment 4"),
-    ],
-)
-def test_a_state_that_does_not_fit_changes_nothing(change: dict[str, Any], message: str) -> None:
-    env = LocoVectorEnv(A1, 4, backend="mujoco")
-    env.reset(seed=9)
-    zero = np.zeros((4, 12), np.float32)
-    for _ in range(3):
-        env.step(zero)
-    before = env.save()
-    with pytest.raises(ValueError, match=message):
-        env.restore(changed(before, **change))
-    np.testing.assert_equal(env.save(), before)
-    other = LocoVectorEnv(A1, 4, backend="mujoco")
-    other.restore(before)
-    np.testing.assert_equal(env.step(zero), other.step(zero))
-
-
-def test_a_state_of_another_task_is_refused_and_one_of_version_0_1_0_is_not() -> None:
-    env, other = (
-        LocoVectorEnv(each, 4, backend="mujoco") for each in (A1, task_of("Loco/AnymalC-Flat-v0", actuator="pd"))
-    )
-    for each in (env, other):
-        each.reset(seed=9)
-    with pytest.raises(ValueError, match=f"is of task {other.task.hash}, this environment does task {A1.hash}"):
-        env.restore(other.save())
-    old = {name: value for name, value in env.save().items() if name != "task"}
-    env.restore(old)
-
-
-def test_a_state_that_does_not_fit_an_environment_that_was_not_reset_leaves_it_so() -> None:
-    env = LocoVectorEnv(A1, 4, backend="mujoco")
-    with pytest.raises(ValueError, match="lacks"):
-        env.restore({})
-    with pytest.raises(RuntimeError, match=r"call reset\(\) first"):
-        env.save()
 
 
 def test_a_number_of_all_robots_is_a_scalar_that_gymnasium_can_count(counting: Callable[..., LocoVectorEnv]) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from locoenvs.evidence.audit import audit_result, audit_training
-from locoenvs.evidence.evaluate import Estimate, Result
+from locoenvs.evidence.metrics import Estimate
+from locoenvs.evidence.result import Result
 
 SOUND = {"commanded_speed": 0.8, "speed": 0.7, "action_clip_rate": 0.0}
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 from collections.abc import Callable
-from pathlib import Path
 
 import array_api_compat.numpy as xp
 import numpy as np
@@ -14,8 +12,9 @@ import pytest
 
 from fake import BIPED, FakeSimulator
 from locoenvs.envs import engines
-from locoenvs.evidence.evaluate import Result, bootstrap, compare, drawn, evaluate, strata_table, table, wilson
+from locoenvs.evidence.evaluate import Result, compare, evaluate, strata_table, table
 from locoenvs.evidence.panel import Group, Panel, Stratum, load_panel
+from locoenvs.evidence.record import drawn
 from locoenvs.mdp.mdp import prepare
 from locoenvs.mdp.state import Readout
 from locoenvs.mdp.step import initial
@@ -178,60 +177,12 @@ def test_friction_and_payload_are_the_draws_that_the_simulator_gets() -> None:
     assert np.ptp(friction) > 0.3 and np.ptp(payload) > 3
 
 
-def test_wilson_interval() -> None:
-    """E. B. Wilson's formula, computed by hand for 8 of 10 and for none of 10."""
-    some, none = wilson(8, 10), wilson(0, 10)
-    assert (some.low, some.value, some.high) == pytest.approx((0.4902, 0.8, 0.9433), abs=1e-4)
-    assert (none.low, none.value, none.high) == pytest.approx((0.0, 0.0, 0.2775), abs=1e-4)
-
-
-def test_bootstrap_covers_the_standard_error_of_a_mean() -> None:
-    values = np.random.default_rng(1).normal(3.0, 2.0, 400)
-    found = bootstrap(values, np.ones(400))
-    assert found.value == pytest.approx(values.mean())
-    error = 1.96 * values.std() / math.sqrt(400)
-    assert found.low == pytest.approx(values.mean() - error, abs=0.03)
-    assert found.high == pytest.approx(values.mean() + error, abs=0.03)
-    assert bootstrap(np.array([2.0]), np.array([4.0])).low is None
-    assert bootstrap(np.array([1.0, 3.0]), np.array([1.0, 1.0])).value == 2.0
-
-
 def test_results_of_different_panels_are_not_compared(gliding: None) -> None:
     a = evaluate(idle, panel(task(terrain=Terrain(kind="plane")), 2))
     b = evaluate(idle, panel(task(terrain=Terrain(kind="plane")), 3))
     assert compare(a, a)["velocity_error"] == 0.0
     with pytest.raises(ValueError, match=rf"{a.panel_hash}.*{b.panel_hash}"):
         compare(a, b)
-
-
-SHIPPED = Path(__file__).parents[3] / "locoenvs" / "policies" / "shipped" / "anymal_c_flat" / "evaluation.json"
-
-
-def test_a_wrong_field_of_a_result_is_named() -> None:
-    document = json.loads(SHIPPED.read_text())
-    assert Result.from_json(SHIPPED.read_bytes()).to_json() == SHIPPED.read_text()
-    assert Result.from_json(json.dumps({**document, "options": {}})).options == {}
-    for field in document:
-        if field != "options":  # version 0.1.0 did not tell them
-            with pytest.raises(ValueError, match=f"mine.json: {field}: Field required$"):
-                Result.from_json(json.dumps({name: document[name] for name in document if name != field}), "mine.json")
-        with pytest.raises(ValueError, match=f"mine.json: {field}: Input should be .*, got True"):
-            Result.from_json(json.dumps({**document, field: True}), "mine.json")
-    falls = document["metrics"]["fall_rate"]
-    for metrics, message in (
-        (
-            {"fall_rate": {**falls, "value": "0.1"}},
-            "metrics.fall_rate.value: Input should be a valid number, got '0.1'",
-        ),
-        ({"fall_rate": falls, "speed_of_light": falls}, "unknown metric 'speed_of_light'; there are success_rate"),
-        ({"speed": falls}, "metrics without fall_rate"),
-    ):
-        for changed in ({"metrics": metrics}, {"strata": {"level": {"one": metrics}}}):
-            with pytest.raises(ValueError, match=message.split(".")[-1] if "." in message else message):
-                Result.from_json(json.dumps({**document, **changed}), "mine.json")
-    for text in ("", "null", "[" * 10000, '{"panel": -Infinity}'):
-        with pytest.raises(ValueError, match="mine.json is no"):
-            Result.from_json(text, "mine.json")
 
 
 def small(name: str, robots: int, seconds: float) -> Panel:
@@ -386,13 +337,6 @@ def test_robots_are_grouped_by_friction_and_by_the_kind_of_their_tile(gliding: N
         assert group["fall_rate"].count == 2 and group["fall_rate"].value == fell[chosen].mean()
     terrain = result.strata["terrain"]  # robots 0 and 2 on the first column, 1 and 3 on the second
     assert {kind: group["success_rate"].value for kind, group in terrain.items()} == {"rough": 0.5, "flat": 1.0}
-
-
-def test_the_bootstrap_is_of_the_ratio_of_sums() -> None:
-    """Two robots whose denominators differ: 10 of 1 and 0 of 9 are 1, not 5; the interval goes from one to the other."""
-    found = bootstrap(np.array([10.0, 0.0]), np.array([1.0, 9.0]))
-    assert (found.low, found.value, found.high, found.count) == (0.0, 1.0, 10.0, 2)
-    assert bootstrap(np.array([3.0, 0.0]), np.array([1.0, 0.0])).value == 3.0  # a robot of which nothing was seen
 
 
 def test_a_comparison_is_how_much_more_the_second_has(gliding: None) -> None:

@@ -11,8 +11,9 @@ pytest.importorskip("matplotlib")
 
 from fake import BIPED
 from locoenvs.evidence import plots
-from locoenvs.evidence.evaluate import Result, wilson
+from locoenvs.evidence.metrics import wilson
 from locoenvs.evidence.plots import learning_picture, success_picture
+from locoenvs.evidence.result import Result
 from locoenvs.tasks.task import Task, Terrain
 
 

@@ -19,7 +19,8 @@ from fake import BIPED
 from locoenvs.envs.registration import task as task_of
 from locoenvs.envs.vector import LocoVectorEnv
 from locoenvs.mdp.actuators import LSTM, PD, actuator_of
-from locoenvs.numerics import compiled, kernels
+from locoenvs.numerics import compiled
+from locoenvs.numerics.kernels import lstm
 from locoenvs.tasks.drive import GATES, Layer, Network, load
 from locoenvs.tasks.task import LSTMActuator
 
@@ -113,9 +114,9 @@ def test_without_compiled_kernels_it_is_the_same_but_for_rounding() -> None:
 
 def test_the_compiled_hyperbolic_tangent() -> None:
     x = np.concatenate([np.linspace(-12, 12, 2001), [1e-8, 1e30, -1e30, np.inf, -np.inf]]).astype(np.float32)
-    found = np.array([kernels._tanh.py_func(value) for value in x])
+    found = np.array([lstm._tanh.py_func(value) for value in x])
     np.testing.assert_allclose(found, np.tanh(x.astype(float)), atol=4e-7)
-    assert np.abs(found).max() == 1 and np.isnan(kernels._tanh.py_func(np.float32(np.nan)))
+    assert np.abs(found).max() == 1 and np.isnan(lstm._tanh.py_func(np.float32(np.nan)))
 
 
 def test_torques_are_clipped_at_each_joints_limit() -> None:

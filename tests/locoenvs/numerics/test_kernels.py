@@ -129,26 +129,6 @@ def test_importing_locoenvs_imports_no_numba() -> None:
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"
 
 
-def test_a_kernel_does_without_a_cache(monkeypatch: pytest.MonkeyPatch) -> None:
-    def njit(*, cache: bool = False, **options: Any) -> Callable[..., Any]:
-        if cache:
-            raise RuntimeError("cannot cache function: no locator available")
-        return lambda function: function
-
-    monkeypatch.setattr(kernels, "njit", njit)
-    assert kernels.Kernel(lambda x: 2 * x)(3) == 6
-
-
-def test_a_kernel_does_with_a_broken_cache() -> None:
-    kernel = kernels.Kernel(lambda x: 2 * x)
-
-    def broken(*arguments: Any) -> Any:
-        raise EOFError
-
-    kernel._compiled = broken
-    assert kernel(3) == 6 and kernel(4) == 8
-
-
 @pytest.mark.parametrize("name", ["AnymalC", "Cassie", "A1"])
 def test_where_a_robots_spheres_are(name: str) -> None:
     robot = task(f"Loco/{name}-Rough-v0").robot

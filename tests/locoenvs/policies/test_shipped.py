@@ -12,8 +12,8 @@ import pytest
 import locoenvs
 from locoenvs.envs.vector import LocoVectorEnv
 from locoenvs.evidence.audit import meets_bar
-from locoenvs.evidence.evaluate import Result
 from locoenvs.evidence.panel import load_panel, panel_of
+from locoenvs.evidence.result import Result
 from locoenvs.policies.policy import load_policy
 
 FOLDERS = sorted((Path(locoenvs.__file__).parent / "policies" / "shipped").glob("*_*"))

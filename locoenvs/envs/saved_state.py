@@ -1,0 +1,55 @@
+"""What an environment saves and goes on from: its robots, its physics and its clock as named arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from locoenvs.mdp.state import EnvState, Simulator
+from locoenvs.numerics import rows
+from locoenvs.numerics.arrays import Array, convert
+
+
+def named(state: EnvState, waiting: Array | None, simulator: Simulator, task_hash: str) -> dict[str, np.ndarray]:
+    """The state, the robots (N,) that wait for a reset if there is a mask of them, and the task's hash as bytes."""
+    saved = {f"episodes.{name}": np.array(convert(a, "numpy")) for name, a in rows.named_arrays(state.episodes)}
+    saved |= {f"physics.{name}": value for name, value in simulator.save(state.physics).items()}
+    if waiting is not None:
+        saved["waiting"] = np.array(convert(waiting, "numpy"))
+    task = np.frombuffer(task_hash.encode(), np.uint8).copy()
+    return saved | {"clock": np.array(convert(state.clock, "numpy")), "task": task}
+
+
+def restored(saved: Mapping[str, np.ndarray], like: EnvState, simulator: Simulator) -> tuple[EnvState, Array | None]:
+    """The state and the robots that wait, from arrays that fit a state ``like`` this one; the physics takes over its own."""
+    array = lambda value: simulator.xp.asarray(value, device=simulator.device)  # noqa: E731
+    episodes = rows.from_named(like.episodes, lambda name: array(saved[f"episodes.{name}"]))
+    own = {name.removeprefix("physics."): value for name, value in saved.items() if name.startswith("physics.")}
+    state = EnvState(episodes, array(saved["clock"]), simulator.restore(own))
+    return state, array(saved["waiting"]) if "waiting" in saved else None
+
+
+def check(saved: Mapping[str, np.ndarray], own: Mapping[str, np.ndarray], task_hash: str) -> None:
+    """Raise ValueError unless ``saved`` has the arrays of ``own``, which this environment saves. Version 0.1.0 saved no task."""
+    theirs = bytes(np.asarray(saved["task"], np.uint8)).decode("ascii", "replace") if "task" in saved else task_hash
+    count, robots = len(own["episodes.robot"]), len(np.atleast_1d(saved.get("episodes.robot", ())))
+    if "episodes.robot" in saved and robots != count:
+        raise ValueError(f"what was saved has {robots} robots, this environment {count}: make it with as many")
+    if theirs != task_hash:
+        raise ValueError(
+            f"what was saved is of task {theirs}, this environment does task {task_hash}: make it with that task"
+        )
+    free = {"task", "waiting"}
+    if missing := sorted(set(own) - set(saved) - free):
+        raise ValueError(f"what was saved lacks {missing[0]!r}, and {len(missing) - 1} more of {len(own)} arrays")
+    if unknown := sorted(set(saved) - set(own) - free):
+        raise ValueError(f"what was saved has {unknown[0]!r}, which this backend does not know")
+    for name, like in own.items():
+        value = np.asarray(saved.get(name, like))
+        if value.shape != like.shape or value.dtype.kind != like.dtype.kind:
+            raise ValueError(
+                f"what was saved has {name!r} of {value.dtype} {value.shape}, this environment's is {like.dtype} {like.shape}"
+            )
+        if value.dtype.kind == "f" and not np.isfinite(value).all():
+            raise ValueError(f"what was saved has {name!r} with numbers that are NaN or infinite")

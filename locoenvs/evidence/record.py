@@ -1,0 +1,146 @@
+"""What happens while a policy does a task: the numbers of every control step of every robot's first episode."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from locoenvs.envs.vector import LocoVectorEnv
+from locoenvs.mdp.terrain import ground_height
+from locoenvs.numerics import rng
+from locoenvs.numerics.arrays import convert
+from locoenvs.numerics.rotation import heading, projected_gravity, wrap_to_pi
+from locoenvs.tasks.task import Task
+
+GRAVITY = 9.81
+"""m/s^2"""
+
+CONTACT_FORCE = 1.0
+"""A foot whose vertical force exceeds this stands on the ground, N."""
+
+FOLLOWED = 0.3
+"""A robot on a plane follows its commands if its velocity is off by no more than this in the mean of its episode, m/s. One that
+stands still is off by 0.75 m/s, one that walks well by 0.1."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Record:
+    """What happened, as time series (T, N) and numbers a robot (N,). ``alive``: this step is of the first episode."""
+
+    alive: np.ndarray  # (T, N) bool
+    series: dict[str, np.ndarray]  # name -> (T, N)
+    fell_at: np.ndarray  # (T, N) bool
+    succeeded: np.ndarray  # (N,) bool
+    reset_reason: np.ndarray  # (N,) int
+    weight: np.ndarray  # (N,) m g, N
+    level: np.ndarray  # (N,)
+    kind: np.ndarray  # (N,) str
+    friction: np.ndarray  # (N,)
+    dt: float
+
+
+def record_of(
+    env: LocoVectorEnv, policy: Callable[[np.ndarray], np.ndarray], seed: int, progress: Callable[[float], None]
+) -> Record:
+    """Run all robots until the first episode of each has ended."""
+    task, count, mdp = env.task, env.num_envs, env.mdp
+    observation, _ = env.reset(seed=seed)
+    first = env.state.episodes
+    level, column = convert(first.level, "numpy"), convert(first.column, "numpy")
+    center = convert(mdp.tile_centers, "numpy")[level, column, :2]
+    before = convert(first.readout.base_position, "numpy")[:, :2]
+    alive, crossed, reason = np.ones(count, bool), np.zeros(count, bool), np.zeros(count, int)
+    rows: list[dict[str, np.ndarray]] = []
+    for step in range(task.timing.max_episode_steps):
+        action = policy(observation)
+        observation, _, terminated, truncated, info = env.step(action)
+        row, position = _moment(env, action, before)
+        outside = np.max(np.abs(position - center), axis=-1) > task.terrain.tile / 2
+        row |= {"alive": alive, "fell_at": alive & terminated}
+        rows.append(row)
+        crossed |= alive & outside & ~terminated
+        done = terminated | truncated
+        reason = np.where(alive & done, info["reset_reason"], reason)
+        alive, before = alive & ~done, position
+        progress((step + 1) / task.timing.max_episode_steps)
+        if not alive.any():
+            break
+        if done.any():
+            observation, _ = env.reset(options={"reset_mask": done})
+    series = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+    fell_at, was_alive = series.pop("fell_at"), series.pop("alive")
+    friction, payload = drawn(task, count, env.split, seed)
+    error = np.sum(series["velocity_error"], axis=0, where=was_alive) / was_alive.sum(axis=0)
+    followed = ~fell_at.any(axis=0) & (error <= FOLLOWED)
+    return Record(
+        alive=was_alive,
+        series=series,
+        fell_at=fell_at,
+        succeeded=crossed if task.terrain.kind == "tiles" else followed,
+        reset_reason=reason,
+        weight=(task.robot.mass + payload) * GRAVITY,
+        level=level,
+        kind=np.array(mdp.height_map.kinds)[column],
+        friction=friction,
+        dt=task.timing.control_dt,
+    )
+
+
+def _moment(env: LocoVectorEnv, action: np.ndarray, before: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """The numbers of one control step, name -> (N,), and the base's horizontal position (N, 2) m."""
+    task, mdp, episodes = env.task, env.mdp, env.state.episodes
+    readout, feet = episodes.readout, [task.robot.contact_bodies.index(foot) for foot in task.robot.feet]
+    numbers: Callable[[Any], np.ndarray] = lambda array: np.asarray(convert(array, "numpy"))  # noqa: E731
+    velocity, command = numbers(readout.base_linear_velocity)[:, :2], numbers(episodes.command)
+    position, quaternion = numbers(readout.base_position), numbers(readout.base_quaternion)
+    torque, joint_velocity = numbers(readout.joint_torque), numbers(readout.joint_velocity)
+    contact = numbers(readout.contact_force)[:, feet, 2] > CONTACT_FORCE
+    foot_speed = np.linalg.norm(numbers(readout.foot_velocity)[..., :2], axis=-1)
+    ground = ground_height(
+        mdp.height_map.heights, mdp.height_map.origin, mdp.height_map.cell, position[:, 0], position[:, 1]
+    )
+    row = {
+        "velocity_error": np.linalg.norm(command[:, :2] - velocity, axis=-1),
+        "yaw_rate_error": np.abs(command[:, 2] - numbers(readout.base_angular_velocity)[:, 2]),
+        "commanded_speed": np.linalg.norm(command[:, :2], axis=-1),
+        "commanded_yaw_rate": np.abs(command[:, 2]),
+        "speed": np.linalg.norm(velocity, axis=-1),
+        "power": np.sum(np.abs(torque * joint_velocity), axis=-1),
+        "torque": np.mean(np.abs(torque), axis=-1),
+        "moved": np.linalg.norm(position[:, :2] - before, axis=-1),
+        "contacts": contact.sum(axis=-1).astype(float),
+        "slip": np.sum(foot_speed * contact, axis=-1),
+        "tilt": np.arccos(np.clip(-projected_gravity(quaternion)[:, 2], -1, 1)),
+        "base_height": position[:, 2] - ground,
+        "action_clip_rate": np.mean(np.abs(action) > task.action_clip, axis=-1),
+        "since_push": _since_push(env),
+    }
+    if task.commands.mode == "heading":
+        row["heading_error"] = np.abs(wrap_to_pi(command[:, 3] - heading(quaternion)))
+    return row, position[:, :2]
+
+
+def _since_push(env: LocoVectorEnv) -> np.ndarray:
+    """Seconds since the last push of this episode; infinite before the first, (N,)."""
+    step = np.asarray(convert(env.state.episodes.step, "numpy"))
+    pushes, dt = env.task.randomization.pushes, env.task.timing.control_dt
+    if pushes is None:
+        return np.full(step.shape, np.inf)
+    interval = round(pushes.interval / dt)
+    return np.where(step >= interval, step % interval * dt, np.inf)
+
+
+def drawn(task: Task, count: int, split: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Friction (count,) and payload (count,) kg: the draws that :func:`locoenvs.mdp.step.initial` gives the simulator."""
+    robot = np.arange(count, dtype=np.int32)
+    key = rng.robot_key(seed, rng.SPLITS[split], robot, task.seed_families)
+    friction = rng.uniform(key, robot * 0, robot * 0, rng.Purpose.FRICTION, 1)[:, 0]
+    payload = rng.uniform(key, robot * 0, robot * 0, rng.Purpose.PAYLOAD, 1)[:, 0]
+    randomization = task.randomization
+    return (
+        rng.between(friction, *randomization.friction),
+        rng.between(payload, *(randomization.payload or (0.0, 0.0))),
+    )

@@ -1,0 +1,115 @@
+"""What a policy achieved on a panel: as a file, as tables, and beside another's."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import field
+
+from pydantic import TypeAdapter
+from pydantic.dataclasses import dataclass
+from rich.table import Table
+
+from locoenvs.evidence.metrics import UNITS, Metrics
+from locoenvs.tasks import documents
+from locoenvs.tasks.robot import CONFIG
+
+_HEADINGS = {
+    "success_rate": "success",
+    "fall_rate": "falls",
+    "velocity_error": "v error",
+    "yaw_rate_error": "yaw error",
+    "cost_of_transport": "CoT",
+    "foot_slip": "slip",
+}
+"""What the tables of strata show, and call it."""
+
+
+@dataclass(frozen=True, config=CONFIG)
+class Result:
+    """What a policy achieved on a panel. ``metrics`` are those of :data:`UNITS`; ``strata``: quantity -> group -> metrics;
+    ``episode_seconds`` is the mean length of the episodes; ``options`` are those of the backend that decide what comes out,
+    which version 0.1.0 did not tell."""
+
+    panel: str
+    panel_hash: str
+    task_hash: str
+    policy_sha256: str | None
+    backend: str
+    num_robots: int
+    episode_seconds: float
+    metrics: Metrics
+    reset_reasons: dict[str, int]
+    strata: dict[str, dict[str, Metrics]]
+    versions: dict[str, str]
+    wall_seconds: float
+    options: dict[str, bool | int | float | str | None] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
+
+    @staticmethod
+    def from_json(text: str | bytes, name: str = "the evaluation") -> Result:
+        """The result of :meth:`to_json`; errors call it ``name``. Raises ValueError naming the first field that is wrong."""
+        result = documents.valid(_ADAPTER, documents.parsed(text, name), name)
+        groups = [group for stratum in result.strata.values() for group in stratum.values()]
+        for metrics in (result.metrics, *groups):
+            if unknown := sorted(set(metrics) - set(UNITS)):
+                raise ValueError(f"{name}: unknown metric {documents.shown(unknown[0])}; there are {', '.join(UNITS)}")
+            if "fall_rate" not in metrics:
+                raise ValueError(f"{name}: metrics without fall_rate, which every group of robots has")
+        return result
+
+
+_ADAPTER: TypeAdapter[Result] = TypeAdapter(Result)
+
+
+def compare(a: Result, b: Result) -> dict[str, float]:
+    """How much more each metric of ``b`` is than that of ``a``. Raises ValueError if their panels differ."""
+    if a.panel_hash != b.panel_hash:
+        raise ValueError(
+            f"results of different panels cannot be compared: {a.panel} ({a.panel_hash}) and {b.panel} ({b.panel_hash})"
+        )
+    return {name: b.metrics[name].value - a.metrics[name].value for name in a.metrics if name in b.metrics}
+
+
+def _said(options: Mapping[str, object]) -> list[str]:
+    return [f"{name} {value}" for name, value in options.items()]
+
+
+def table(result: Result) -> Table:
+    """The metrics of all robots, for people."""
+    reasons = ", ".join(f"{name} {count}" for name, count in result.reset_reasons.items())
+    made = Table(
+        title=", ".join([result.panel, f"{result.num_robots} robots", result.backend, *_said(result.options)]),
+        caption=f"panel {result.panel_hash}; episodes ended by {reasons}; {result.wall_seconds:.0f} s",
+    )
+    for column in ("metric", "mean", "95 % interval", "unit"):
+        made.add_column(column, justify="right" if column in ("mean", "95 % interval") else "left")
+    for name, estimate in result.metrics.items():
+        unit = UNITS[name]
+        interval = ""
+        if estimate.low is not None and estimate.high is not None:
+            interval = f"{_shown(estimate.low, unit)} to {_shown(estimate.high, unit)}"
+        made.add_row(name.replace("_", " "), _shown(estimate.value, unit), interval, "" if unit == "1" else unit)
+    return made
+
+
+def strata_table(result: Result, quantity: str) -> Table:
+    """The main metrics group by group of one stratum, for people."""
+    groups = result.strata[quantity].values()
+    names = [name for name in _HEADINGS if any(name in metrics for metrics in groups)]
+    made = Table(title=f"by {quantity.replace('_', ' ')}")
+    made.add_column("", no_wrap=True)
+    made.add_column("robots", justify="right")
+    for name in names:
+        made.add_column(f"{_HEADINGS[name]}\n{UNITS[name]}", justify="right")
+    for label, metrics in result.strata[quantity].items():
+        cells = [_shown(metrics[name].value, UNITS[name]) if name in metrics else "" for name in names]
+        made.add_row(label, str(metrics["fall_rate"].count), *cells)
+    return made
+
+
+def _shown(value: float, unit: str) -> str:
+    return f"{100 * value:.1f}" if unit == "%" else f"{value:.3g}"
