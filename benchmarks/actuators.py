@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 import time
 from pathlib import Path
@@ -17,10 +16,10 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
+from locoenvs.benchmarks import reports
 from locoenvs.envs.registration import make_vector
 from locoenvs.machine import measured_by
 from locoenvs.policies.policy import POLICIES, load_policy
-from locoenvs.tasks.documents import write_atomically
 from locoenvs.tasks.recipes import ACTUATORS
 
 GROUNDS = {"flat": "Loco/AnymalC-Flat-v0", "rough": "Loco/AnymalC-Rough-v0"}
@@ -88,8 +87,7 @@ def actuators(
             **measured_by("actuators", "locoenvs", "mujoco", "numpy"),
             "results": results,
         }
-        out.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(out, lambda file: file.write(json.dumps(report, indent=1).encode()))
+        reports.write(out, report)
     return results
 
 

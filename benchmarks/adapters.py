@@ -13,7 +13,6 @@ see the same machine; numbers are medians over the repeats.
 from __future__ import annotations
 
 import importlib
-import json
 import os
 import statistics
 import time
@@ -33,12 +32,12 @@ from gymnasium.vector import AutoresetMode
 from rich.console import Console
 from rich.table import Table
 
+from locoenvs.benchmarks import reports
 from locoenvs.envs.registration import make_vector
 from locoenvs.envs.registration import task as task_of
 from locoenvs.envs.vector import LocoVectorEnv
 from locoenvs.machine import measured_by
 from locoenvs.numerics.arrays import Kind, convert
-from locoenvs.tasks.documents import write_atomically
 
 ROUGH = "Loco/AnymalC-Rough-v0"
 JOINTS = 12
@@ -230,8 +229,7 @@ def main(
             "native_step_ms": round(native, 3),
             "results": [asdict(result) for result in results],
         }
-        out.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(out, lambda file: file.write(json.dumps(report, indent=2).encode()))
+        reports.write(out, report, indent=2)
     return results
 
 

@@ -7,10 +7,8 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 import statistics
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -20,11 +18,11 @@ import numpy as np
 import tyro
 from rich.console import Console
 
-from locoenvs.benchmarks.parity import versions
+from locoenvs.benchmarks import reports
+from locoenvs.benchmarks.parity import PACKAGES
 from locoenvs.envs.registration import make_vector
-from locoenvs.machine import hardware
+from locoenvs.machine import measured_by
 from locoenvs.numerics.arrays import convert
-from locoenvs.tasks.documents import write_atomically
 
 ENVIRONMENT = "Loco/AnymalC-Rough-v0"
 CONTACTS = ("triangles", "mujoco")
@@ -74,10 +72,7 @@ def collider(
             jax.block_until_ready(env.state.physics)
             rates[contact].append(steps * robots / (time.perf_counter() - start))
     result = {
-        "command": " ".join(["python -m locoenvs.benchmarks.collider", *sys.argv[1:]]),
-        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "hardware": hardware(),
-        "versions": versions(),
+        **measured_by("collider", *PACKAGES),
         "robots": robots,
         "control_steps_per_second": {name: round(statistics.median(values), 1) for name, values in rates.items()},
         "ratio": round(statistics.median(a / b for a, b in zip(*rates.values())), 3),
@@ -85,8 +80,7 @@ def collider(
     }
     Console().print_json(json.dumps({name: result[name] for name in ("robots", "control_steps_per_second", "ratio")}))
     if out is not None:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(out, lambda file: file.write((json.dumps(result, indent=1) + "\n").encode()))
+        reports.write(out, result)
     return result
 
 

@@ -13,7 +13,6 @@ there already are not done again.
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 import statistics
 import time
@@ -25,6 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from locoenvs.backends.mujoco.model import compile_model
+from locoenvs.benchmarks import reports
 from locoenvs.benchmarks.ground_contact import Case, ratio, with_cell
 from locoenvs.envs.registration import task as task_of
 from locoenvs.evidence.evaluate import Estimate, Result, evaluate
@@ -93,8 +93,7 @@ def ground_cells(
     for table in _tables(found):
         Console().print(table)
     if out is not None:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(out, lambda file: file.write((json.dumps(result, indent=1) + "\n").encode()))
+        reports.write(out, result)
     return result
 
 

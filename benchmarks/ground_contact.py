@@ -11,7 +11,6 @@ cancels out of them.
 from __future__ import annotations
 
 import dataclasses
-import json
 import statistics
 import time
 from dataclasses import dataclass, field
@@ -24,11 +23,11 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
+from locoenvs.benchmarks import reports
 from locoenvs.envs.registration import task as task_of
 from locoenvs.envs.vector import LocoVectorEnv
 from locoenvs.machine import measured_by
 from locoenvs.policies.policy import POLICIES, Policy, load_policy
-from locoenvs.tasks.documents import write_atomically
 from locoenvs.tasks.task import Task
 
 FLAT, ROUGH = "Loco/AnymalC-Flat-v0", "Loco/AnymalC-Rough-v0"
@@ -148,8 +147,7 @@ def ground_contact(
     for table in _tables(found, ratios):
         Console().print(table)
     if out is not None:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(out, lambda file: file.write((json.dumps(result, indent=1) + "\n").encode()))
+        reports.write(out, result)
     return result
 
 

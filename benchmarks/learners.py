@@ -12,7 +12,6 @@ of each are kept in a folder beside it.
 
 from __future__ import annotations
 
-import json
 import shutil
 import statistics
 import sys
@@ -26,6 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 from locoenvs import install
+from locoenvs.benchmarks import reports
 from locoenvs.envs.registration import task as task_of
 from locoenvs.evidence.audit import BAR, meets_bar
 from locoenvs.evidence.evaluate import evaluate
@@ -58,7 +58,7 @@ def run(
     wanted = config(task_of(ENVIRONMENT, recipe)).updates if updates is None else updates
     if begun:
         check_settings(place, recipe, wanted, minutes)
-    before = json.loads((place / "result.json").read_text()) if judged else None
+    before = reports.read(place / "result.json") if judged else None
     if before is None or before["ppo"]["updates"] < wanted:
         where = {"resume": str(place)} if begun else {"run": str(place)}
         if not (begun and is_trained(place, wanted)):
@@ -97,8 +97,8 @@ def run(
                 for line in lines[:: max(1, len(lines) // 50)]
             ],
         }
-        write_atomically(place / "result.json", lambda file: file.write(json.dumps(summary).encode()))
-    return json.loads((place / "result.json").read_text())
+        reports.write(place / "result.json", summary, indent=None)
+    return reports.read(place / "result.json")
 
 
 def check_settings(place: Path, recipe: str, updates: int, minutes: float | None) -> None:
@@ -206,14 +206,13 @@ def main(
     """
     check_learners(learners)
     results = [run(name, seed, recipe, updates, minutes, folder) for seed in seeds for name in learners]
-    before: list[dict[str, Any]] = json.loads(out.read_text())["results"] if out.exists() else []
+    before: list[dict[str, Any]] = reports.read(out).get("results", [])
     asked = {(result["learner"], result["seed"]) for result in results}
     results = [*(row for row in before if (row["learner"], row["seed"]) not in asked), *results]
     report = {"bar": BAR, "results": sorted(results, key=lambda row: (row["seed"], row["learner"]))}
-    out.parent.mkdir(parents=True, exist_ok=True)
     for name, seed in asked:
         keep(folder, out.with_suffix(""), f"{name}-{seed}")
-    write_atomically(out, lambda file: file.write(json.dumps(report, indent=1).encode()))
+    reports.write(out, report)
     Console().print(table(results))
 
 

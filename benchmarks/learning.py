@@ -9,7 +9,6 @@ validation streams, as ``make walk`` is, or for so many samples; then it is judg
 from __future__ import annotations
 
 import dataclasses
-import json
 import statistics
 import sys
 import time
@@ -21,6 +20,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
+from locoenvs.benchmarks import reports
 from locoenvs.benchmarks.learners import finished, ledger, stopped_by_the_bar
 from locoenvs.envs.registration import task as task_of
 from locoenvs.evidence.audit import BAR
@@ -28,7 +28,6 @@ from locoenvs.evidence.evaluate import evaluate
 from locoenvs.evidence.panel import load_panel
 from locoenvs.machine import hardware, versions
 from locoenvs.policies.policy import load_policy
-from locoenvs.tasks.documents import write_atomically
 from locoenvs.tasks.names import nearest
 from locoenvs.tasks.task import Task
 from locoenvs.training.settings import TrainSettings
@@ -191,8 +190,8 @@ def run(name: str, seed: int, samples: int, folder: Path) -> dict[str, object]:
                 for line in ledger(place, "validation")
             ],
         }
-        write_atomically(place / "result.json", lambda file: file.write(json.dumps(summary).encode()))
-    found = json.loads((place / "result.json").read_text())
+        reports.write(place / "result.json", summary, indent=None)
+    found = reports.read(place / "result.json")
     if found["asked"] != updates * ppo.samples_per_update:
         raise SystemExit(
             f"samples={samples}: the result in {place} is of at most {found['asked']}, not of "
@@ -228,8 +227,7 @@ def main(
         "versions": versions("locoenvs", "mujoco", "torch", "rsl-rl-lib", "numpy"),
         "results": results,
     }
-    out.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(out, lambda file: file.write(json.dumps(report, indent=1).encode()))
+    reports.write(out, report)
     heads = ("variant", "good enough", "M samples until then", "s an update", *METRICS)
     table = Table(*heads, title=f"at most {samples / 1e6:g} M samples; held-out flat panel: median (worst)")
     for name in variants:

@@ -17,9 +17,6 @@ Every finished part is written at once; a run that was cut short goes on where i
 from __future__ import annotations
 
 import dataclasses
-import datetime
-import json
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,20 +27,33 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from locoenvs import machine
+from locoenvs.benchmarks import reports
 from locoenvs.envs import engines
 from locoenvs.envs.registration import task as task_of
 from locoenvs.evidence.evaluate import evaluate
 from locoenvs.evidence.panel import load_panel
-from locoenvs.machine import hardware
+from locoenvs.machine import measured_by
 from locoenvs.mdp.mdp import prepare
 from locoenvs.mdp.state import Readout
 from locoenvs.mdp.terrain import ground_height, map_of
 from locoenvs.numerics.arrays import convert
 from locoenvs.policies.policy import POLICIES, load_policy
-from locoenvs.tasks.documents import write_atomically
 from locoenvs.tasks.entries import TileShare
 from locoenvs.tasks.task import Task, Terrain
+
+PACKAGES = (
+    "locoenvs",
+    "mujoco",
+    "mujoco-mjx",
+    "jax",
+    "jaxlib",
+    "warp-lang",
+    "newton",
+    "mujoco-warp",
+    "torch",
+    "numpy",
+)
+"""All that takes part."""
 
 Name = Literal["mujoco", "mjx-jax", "mjx-warp", "isaaclab-newton", "isaaclab-ovphysx"]
 Part = Literal["air", "plane", "standing", "stairs", "panel"]
@@ -260,20 +270,13 @@ def parity(
         out: File for the results, as JSON; what is in it is not done again.
     """
     console = Console()
-    report = json.loads(out.read_text()) if out.exists() else {}
+    report = reports.read(out)
     done: dict[str, Any] = report.get("parts", {})
 
     def keep(part: str, found: dict[str, Any]) -> None:
         done.setdefault(part, {}).update(found)
-        report.update(
-            command=" ".join(["python -m locoenvs.benchmarks.parity", *sys.argv[1:]]),
-            date=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            hardware=hardware(),
-            versions=versions(),
-            parts=done,
-        )
-        out.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(out, lambda file: file.write((json.dumps(report, indent=1) + "\n").encode()))
+        report.update(measured_by("parity", *PACKAGES), parts=done)
+        reports.write(out, report)
 
     def missing(part: str) -> list[Name]:
         return [name for name in backends if name not in done.get(part, {})]
@@ -296,22 +299,6 @@ def parity(
     for table in tables(done, backends[0]):
         console.print(table)
     return report
-
-
-def versions() -> dict[str, str]:
-    """Of all that takes part."""
-    return machine.versions(
-        "locoenvs",
-        "mujoco",
-        "mujoco-mjx",
-        "jax",
-        "jaxlib",
-        "warp-lang",
-        "newton",
-        "mujoco-warp",
-        "torch",
-        "numpy",
-    )
 
 
 def tables(done: dict[str, Any], reference: str) -> list[Table]:

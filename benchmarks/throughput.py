@@ -39,11 +39,11 @@ from rich.console import Console
 from rich.table import Table
 
 from locoenvs.backends.mujoco.simulator import MujocoSimulator
+from locoenvs.benchmarks import reports
 from locoenvs.envs.registration import make_vector
 from locoenvs.envs.registration import task as task_of
 from locoenvs.machine import cores, measured_by
 from locoenvs.policies.policy import POLICIES, load_policy
-from locoenvs.tasks.documents import write_atomically
 from locoenvs.tasks.recipes import ActuatorKind
 
 Ground = Literal["flat", "rough"]
@@ -348,9 +348,7 @@ def throughput(
     console.print(table(results))
     console.print(split_table(results))
     if out is not None:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(_document(results, seconds, repeats), indent=2)
-        write_atomically(out, lambda file: file.write(text.encode()))
+        reports.write(out, _document(results, seconds, repeats), indent=2)
     return results
 
 

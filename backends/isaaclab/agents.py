@@ -10,41 +10,42 @@ from typing import Any
 
 from locoenvs.backends.isaaclab import requirements
 from locoenvs.backends.isaaclab.tasks import TASKS, class_name
-from locoenvs.envs.registration import IDS
+from locoenvs.envs.registration import task
+from locoenvs.training.ppo import PPOConfig, config
 
-PPO: dict[str, Any] = {
-    "num_learning_epochs": 5,
-    "num_mini_batches": 4,
-    "clip_param": 0.2,
-    "entropy_coef": 0.01,
-    "gamma": 0.99,
-    "lam": 0.95,
-    "learning_rate": 1e-3,
-    "desired_kl": 0.01,
-    "max_grad_norm": 1.0,
-}
-"""What does not depend on the ground."""
-STEPS = 24
-"""Control steps of each robot between updates."""
-NETWORK = {"rough": (512, 256, 128), "flat": (128, 64, 32)}
-UPDATES = {"rough": 1500, "flat": 300}
+
+def algorithm(ppo: PPOConfig) -> dict[str, Any]:
+    """``ppo`` in the words of Isaac Lab's configuration of RSL-RL."""
+    return {
+        "num_learning_epochs": ppo.epochs,
+        "num_mini_batches": ppo.minibatches,
+        "clip_param": ppo.clip,
+        "entropy_coef": ppo.entropy,
+        "gamma": ppo.discount,
+        "lam": ppo.trace,
+        "learning_rate": ppo.learning_rate,
+        "desired_kl": ppo.desired_kl,
+        "max_grad_norm": ppo.max_gradient_norm,
+    }
 
 
 def runner_cfg(env_id: str) -> Any:
     """Isaac Lab's configuration of RSL-RL for an environment of the suite."""
     from isaaclab_rl.rsl_rl import RslRlMLPModelCfg, RslRlOnPolicyRunnerCfg, RslRlPpoAlgorithmCfg
 
-    ground = IDS[env_id][1]
-    hidden = list(NETWORK[ground])
+    ppo = config(task(env_id))
+    hidden = list(ppo.hidden)
     made = RslRlOnPolicyRunnerCfg()
     made.device = requirements.device(None)
-    made.num_steps_per_env, made.max_iterations, made.save_interval = STEPS, UPDATES[ground], 50
+    made.num_steps_per_env, made.max_iterations, made.save_interval = ppo.horizon, ppo.updates, 50
     made.experiment_name = class_name(env_id).lower()
     made.obs_groups = {"actor": ["policy"], "critic": ["policy"]}
-    noise = RslRlMLPModelCfg.GaussianDistributionCfg(init_std=1.0)
-    made.actor = RslRlMLPModelCfg(hidden_dims=hidden, activation="elu", distribution_cfg=noise)
-    made.critic = RslRlMLPModelCfg(hidden_dims=hidden, activation="elu")
-    made.algorithm = RslRlPpoAlgorithmCfg(value_loss_coef=1.0, use_clipped_value_loss=True, schedule="adaptive", **PPO)
+    noise = RslRlMLPModelCfg.GaussianDistributionCfg(init_std=ppo.initial_std)
+    made.actor = RslRlMLPModelCfg(hidden_dims=hidden, activation=ppo.activation, distribution_cfg=noise)
+    made.critic = RslRlMLPModelCfg(hidden_dims=hidden, activation=ppo.activation)
+    made.algorithm = RslRlPpoAlgorithmCfg(
+        value_loss_coef=1.0, use_clipped_value_loss=True, schedule="adaptive", **algorithm(ppo)
+    )
     return made
 
 

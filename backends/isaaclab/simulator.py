@@ -14,7 +14,7 @@ from locoenvs.backends.isaaclab import conventions, requirements, scene
 from locoenvs.backends.isaaclab.mesh import ground_mesh
 from locoenvs.mdp.actuators import Actuator, actuator_of
 from locoenvs.mdp.draws import longest, quantities
-from locoenvs.mdp.state import Readout
+from locoenvs.mdp.state import FASTEST, Readout
 from locoenvs.mdp.terrain import HeightMap
 from locoenvs.numerics.arrays import Array
 from locoenvs.numerics.rotation import rotate, rotate_inverse
@@ -22,9 +22,6 @@ from locoenvs.tasks.task import Task
 
 if TYPE_CHECKING:
     from locoenvs.backends.mujoco.render import Renderer
-
-_FASTEST = 1e3
-"""A robot with a generalized velocity above this (m/s, rad/s) is broken: nothing real is near it."""
 
 
 class IsaacLabSimulator:
@@ -177,7 +174,7 @@ class IsaacLabSimulator:
         arm = rotate(adapter.quaternion(body_pose), self._foot_center.expand(self.num_envs, -1, 3))
         forces = adapter.read(self.lab.contacts.data, "net_forces_w")[:, self._contact] * self._force_scale
         numbers = torch.cat([velocity, speeds], dim=-1)
-        sound = torch.all(numbers.abs() < _FASTEST, dim=-1) & torch.all(pose.isfinite(), dim=-1)
+        sound = torch.all(numbers.abs() < FASTEST, dim=-1) & torch.all(pose.isfinite(), dim=-1)
         return Readout(
             base_position=pose[:, :3].clone(),
             base_quaternion=quaternion,

@@ -21,7 +21,7 @@ from locoenvs.backends.mjx.model import Payload
 from locoenvs.mdp.actuators import Actuator, actuator_of
 from locoenvs.mdp.draws import longest, quantities
 from locoenvs.mdp.mdp import Mdp
-from locoenvs.mdp.state import Readout
+from locoenvs.mdp.state import FASTEST, Readout
 from locoenvs.mdp.terrain import HeightMap
 from locoenvs.numerics.arrays import Array
 from locoenvs.numerics.rotation import rotate, rotate_inverse
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
 
 Impl = Literal["jax", "warp"]
 Contact = Literal["triangles", "mujoco"]
-
-_FASTEST = 1e3
-"""A robot with a generalized velocity above this (m/s, rad/s) is broken: nothing real is near it."""
 
 
 class MjxSimulator:
@@ -177,7 +174,7 @@ class MjxSimulator:
     def _readout(self, physics: Physics, sensed: Sensed, broken: Array) -> Readout:
         """The state now, and the forces of the last physics step."""
         qpos, qvel = physics.qpos, physics.qvel
-        sound = jnp.all(jnp.abs(qvel) < _FASTEST, axis=-1) & jnp.all(jnp.abs(qpos) < mujoco.mjMAXVAL, axis=-1)
+        sound = jnp.all(jnp.abs(qvel) < FASTEST, axis=-1) & jnp.all(jnp.abs(qpos) < mujoco.mjMAXVAL, axis=-1)
         sound = sound & jnp.all(jnp.abs(physics.warmstart) < mujoco.mjMAXVAL, axis=-1)
         return Readout(
             base_position=qpos[:, :3],

@@ -18,7 +18,7 @@ from locoenvs.backends.mujoco.render import Renderer
 from locoenvs.machine import cores
 from locoenvs.mdp.actuators import Actuator, actuator_of
 from locoenvs.mdp.draws import longest, quantities
-from locoenvs.mdp.state import Readout
+from locoenvs.mdp.state import FASTEST, Readout
 from locoenvs.mdp.terrain import HeightMap
 from locoenvs.numerics import compiled
 from locoenvs.numerics.arrays import Array
@@ -27,9 +27,6 @@ from locoenvs.tasks.task import Task
 
 if TYPE_CHECKING:
     from locoenvs.backends.mujoco.viewer import Window
-
-_FASTEST = 1e3
-"""A robot with a generalized velocity above this (m/s, rad/s) is broken: nothing real is near it."""
 
 _MODEL_FIELDS = {
     "payload": ("body_mass",),
@@ -262,10 +259,10 @@ def _single_precision(
 ) -> tuple[np.ndarray, ...]:
     """See :func:`locoenvs.numerics.kernels.bodies.readout`."""
     if kernels := compiled.kernels():
-        return kernels.readout(positions, velocities, torque, forces, feet, _FASTEST)
+        return kernels.readout(positions, velocities, torque, forces, feet, FASTEST)
     qpos, qvel, torque, forces, feet = (
         xp.astype(values, xp.float32) for values in (positions, velocities, torque, forces, feet)
     )
     linear = rotate_inverse(qpos[:, 3:7], qvel[:, :3])
-    fast = ~np.all(np.abs(qvel) < _FASTEST, axis=-1)
+    fast = ~np.all(np.abs(qvel) < FASTEST, axis=-1)
     return qpos[:, :3], qpos[:, 3:7], linear, qvel[:, 3:6], qpos[:, 7:], qvel[:, 6:], torque, forces, feet, fast

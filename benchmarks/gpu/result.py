@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +13,7 @@ from locoenvs.benchmarks.gpu.device import card
 from locoenvs.benchmarks.gpu.parts import parts
 from locoenvs.benchmarks.gpu.plan import ACTUATOR, IDS, Plan
 from locoenvs.envs.registration import task as task_of
-from locoenvs.machine import hardware
+from locoenvs.machine import measured_by
 
 
 def document(work: Path, plan: Plan, waiting: list[str]) -> dict[str, Any]:
@@ -24,11 +22,10 @@ def document(work: Path, plan: Plan, waiting: list[str]) -> dict[str, Any]:
     finished = {
         names[path.stem]: reports.read(path) for path in sorted((work / "parts").glob("*.json")) if path.stem in names
     }
+    made = measured_by("gpu", *parity.PACKAGES)
     return {
-        "command": " ".join(["python -m locoenvs.benchmarks.gpu", *sys.argv[1:]]),
-        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "hardware": {**hardware(), **card()},
-        "versions": {**parity.versions(), **_torch()},
+        **made,
+        "hardware": {**made["hardware"], **card()},
         "task_hashes": {ground: task_of(env_id, actuator=ACTUATOR).hash for ground, env_id in IDS.items()},
         "plan": dataclasses.asdict(plan),
         "waiting": waiting,
@@ -56,9 +53,3 @@ def tables(found: dict[str, Any]) -> list[Table]:
         if name.startswith("train/"):
             trained.add_row(name, *(str(part[key]) for key in ("robots", "updates", "seconds", "calls")))
     return [table for table in (speeds, trained) if table.row_count]
-
-
-def _torch() -> dict[str, str]:
-    import torch
-
-    return {"torch": torch.__version__}

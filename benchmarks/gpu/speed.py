@@ -13,9 +13,7 @@ from locoenvs.benchmarks.gpu.plan import ACTUATOR, IDS, Ground, Job, Plan
 from locoenvs.envs.registration import task as task_of
 from locoenvs.envs.vector import LocoVectorEnv
 from locoenvs.policies.policy import POLICIES, Layer, load_policy
-
-HIDDEN = {"flat": (128, 64, 32), "rough": (512, 256, 128)}
-"""The networks of the paper, whose inference is measured."""
+from locoenvs.wrappers.ppo import config
 
 
 def speed(job: Job, ground: Ground, robots: int, **options: object) -> dict[str, Any]:
@@ -81,7 +79,7 @@ def networks(ground: Ground) -> dict[str, list[Layer]]:
     """Networks to act with, as layers: the paper's, untrained, and the shipped policy's if there is one."""
     task = task_of(IDS[ground], actuator=ACTUATOR)
     draw = np.random.default_rng(0)
-    sizes = (48 if ground == "flat" else 48 + task.observations.heights.size, *HIDDEN[ground], 12)  # type: ignore[union-attr]
+    sizes = (48 if ground == "flat" else 48 + task.observations.heights.size, *config(task).hidden, 12)  # type: ignore[union-attr]
     untrained = [
         ((draw.standard_normal((after, before)) / np.sqrt(before)).astype(np.float32), np.zeros(after, np.float32))
         for before, after in zip(sizes[:-1], sizes[1:])

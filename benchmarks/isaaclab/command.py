@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import sys
 import time
 from collections.abc import Callable
@@ -20,7 +19,21 @@ from locoenvs.benchmarks.isaaclab.plan import LIMITS, PARTS, Part
 from locoenvs.benchmarks.isaaclab.policies import learn, panel
 from locoenvs.benchmarks.isaaclab.robots import Where
 from locoenvs.benchmarks.isaaclab.tables import table, transfer
-from locoenvs.machine import hardware, versions
+from locoenvs.machine import measured_by
+
+PACKAGES = (
+    "locoenvs",
+    "torch",
+    "newton",
+    "warp-lang",
+    "mujoco-warp",
+    "mujoco",
+    "ovphysx",
+    "usd-core",
+    "rsl-rl-lib",
+    "numpy",
+)
+"""Whose versions the result tells."""
 
 
 def main(
@@ -86,13 +99,10 @@ def main(
         result["cpu_seconds"] = round(time.process_time() - begun[1], 1)
         done[part] = result
         report.update(
-            command=" ".join(["python -m locoenvs.benchmarks.isaaclab", *sys.argv[1:]]),
-            date=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            measured_by("isaaclab", *PACKAGES),
             physics=where.physics,
             device=_device(where.device),
-            hardware=hardware(),
             isaaclab={"release": found.major, "package": found.package},
-            versions=_versions(),
             limits=LIMITS,
             parts=done,
         )
@@ -107,18 +117,3 @@ def main(
 
 def _device(name: str) -> str:
     return "cpu" if name == "cpu" else f"{name}, {torch.cuda.get_device_name(name)}"
-
-
-def _versions() -> dict[str, str]:
-    return versions(
-        "locoenvs",
-        "torch",
-        "newton",
-        "warp-lang",
-        "mujoco-warp",
-        "mujoco",
-        "ovphysx",
-        "usd-core",
-        "rsl-rl-lib",
-        "numpy",
-    )

@@ -15,6 +15,9 @@ import numpy as np
 
 from locoenvs.numerics.arrays import Array
 
+FASTEST = 1e3
+"""A robot with a generalized velocity above this (m/s, rad/s) is broken: nothing real is near it."""
+
 
 @dataclass(frozen=True)
 class Readout:

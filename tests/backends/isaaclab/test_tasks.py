@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import importlib
 import sys
+import types
+from typing import Any
 
 import gymnasium
 import pytest
 
-from locoenvs.backends.isaaclab import agents, tasks
+from locoenvs.backends.isaaclab import agents, requirements, tasks
 from locoenvs.envs.registration import IDS
-from locoenvs.envs.registration import task as task_of
 
 
 def test_every_environment_is_registered_under_an_isaac_style_id() -> None:
@@ -35,22 +36,41 @@ def test_every_entry_point_names_something_that_is_there() -> None:
         _ = agents.NobodyPPORunnerCfg
 
 
-@pytest.mark.parametrize("env_id", list(IDS))
-def test_the_agents_are_the_papers(env_id: str) -> None:
-    pytest.importorskip("torch")
-    from locoenvs.wrappers.ppo import config
+class Given:
+    """Holds what it is given, as Isaac Lab's configurations do."""
 
-    ppo, ground = config(task_of(env_id)), IDS[env_id][1]
-    assert agents.STEPS == ppo.horizon
-    assert agents.NETWORK[ground] == ppo.hidden and agents.UPDATES[ground] == ppo.updates
-    assert agents.PPO == {
-        "num_learning_epochs": ppo.epochs,
-        "num_mini_batches": ppo.minibatches,
-        "clip_param": ppo.clip,
-        "entropy_coef": ppo.entropy,
-        "gamma": ppo.discount,
-        "lam": ppo.trace,
-        "learning_rate": ppo.learning_rate,
-        "desired_kl": ppo.desired_kl,
-        "max_grad_norm": ppo.max_gradient_norm,
+    def __init__(self, **fields: Any) -> None:
+        vars(self).update(fields)
+
+
+class Model(Given):
+    class GaussianDistributionCfg(Given):
+        pass
+
+
+@pytest.mark.parametrize("env_id", list(IDS))
+def test_the_agents_are_the_papers(env_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    library = types.ModuleType("isaaclab_rl.rsl_rl")
+    vars(library).update(RslRlMLPModelCfg=Model, RslRlOnPolicyRunnerCfg=Given, RslRlPpoAlgorithmCfg=Given)
+    monkeypatch.setitem(sys.modules, "isaaclab_rl", types.ModuleType("isaaclab_rl"))
+    monkeypatch.setitem(sys.modules, "isaaclab_rl.rsl_rl", library)
+    monkeypatch.setattr(requirements, "device", lambda asked: "cpu")
+    made, flat = agents.runner_cfg(env_id), IDS[env_id][1] == "flat"
+    assert (made.num_steps_per_env, made.max_iterations) == (24, 300 if flat else 1500)
+    for network in (made.actor, made.critic):
+        assert network.hidden_dims == ([128, 64, 32] if flat else [512, 256, 128]) and network.activation == "elu"
+    assert made.actor.distribution_cfg.init_std == 1.0
+    assert vars(made.algorithm) == {
+        "value_loss_coef": 1.0,
+        "use_clipped_value_loss": True,
+        "schedule": "adaptive",
+        "num_learning_epochs": 5,
+        "num_mini_batches": 4,
+        "clip_param": 0.2,
+        "entropy_coef": 0.01,
+        "gamma": 0.99,
+        "lam": 0.95,
+        "learning_rate": 1e-3,
+        "desired_kl": 0.01,
+        "max_grad_norm": 1.0,
     }
