@@ -6,6 +6,7 @@ import dataclasses
 import json
 import math
 from collections import Counter
+from pathlib import Path
 
 import array_api_compat.numpy as xp
 import numpy as np
@@ -14,7 +15,7 @@ import pytest
 import locoenvs
 from fake import BIPED
 from locoenvs.envs.registration import task
-from locoenvs.evidence.panel import PANELS, Panel, load_panel, panel_for, panel_of, validation_of
+from locoenvs.evidence.panel import PANELS, Panel, changed, load_panel, panel_for, panel_of, validation_of
 from locoenvs.mdp.curriculum import first_level
 from locoenvs.mdp.mdp import prepare
 from locoenvs.mdp.terrain import HeightMap, build, ground_height
@@ -215,3 +216,33 @@ def test_a_panel_is_seen_as_the_policy_sees() -> None:
     assert "base_linear_velocity" not in slots
     assert (slots["joint_velocity"].scale, slots["joint_velocity"].noise) == (0.1, 1.5)
     assert panel.hash != load_panel("flat").hash and panel.name.endswith("-own-view")
+
+
+def test_a_panel_may_be_a_file_of_ones_own(tmp_path: Path) -> None:
+    flat = locoenvs.task("Loco/AnymalC-Flat-v0", actuator="pd")
+    mine = dataclasses.replace(load_panel("flat"), name="mine", num_robots=8)
+    file = tmp_path / "mine.json"
+    file.write_text(mine.to_json())
+    assert panel_of(flat, str(file)) == mine
+    with pytest.raises(ValueError, match=r"mine.json is for robot 'anymal_c', not 'a1'"):
+        panel_of(locoenvs.task("Loco/A1-Flat-v0"), str(file))
+    trained = json.loads(mine.to_json())
+    trained["panel"]["split"] = "train"
+    file.write_text(json.dumps(trained))
+    with pytest.raises(ValueError, match="panel.split: Input should be 'panel' or 'validation', got 'train'"):
+        panel_of(flat, str(file))
+    with pytest.raises(FileNotFoundError, match="nowhere.json is missing"):
+        panel_of(flat, str(tmp_path / "nowhere.json"))
+
+
+def test_a_changed_panel_is_another_one() -> None:
+    flat = load_panel("flat")
+    assert changed(flat, {}) == flat
+    slippery = changed(flat, {"randomization.friction": [0.2, 0.3]})
+    assert slippery.name == f"{flat.name}, and 1 change" and slippery.hash != flat.hash
+    walk = locoenvs.task("Loco/AnymalC-Rough-v0", "walk", "pd")
+    other = changed(load_panel("rough"), {}, walk)
+    assert other.name == "AnymalC-rough-1, on another task" and not other.task.curriculum.enabled
+    assert other.task.rewards.penalty_schedule is None and other.strata == load_panel("rough").strata
+    on_a_plane = changed(load_panel("rough"), {}, locoenvs.task("Loco/AnymalC-Flat-v0", actuator="pd"))
+    assert [stratum.quantity for stratum in on_a_plane.strata] == ["friction", "since_push"]
