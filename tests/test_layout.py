@@ -138,6 +138,11 @@ def test_importing_locoenvs_imports_no_engine_no_learner_and_no_tensor_library()
     assert heavy.isdisjoint(json.loads(result.stdout.splitlines()[-1]))
 
 
+def test_no_file_is_long() -> None:
+    """One concern a file: what has grown beyond this has more than one."""
+    assert not [str(path.relative_to(ROOT)) for path in SOURCES if len(path.read_text().splitlines()) > 400]
+
+
 def room(name: str) -> str | None:
     """The room of a module of ``locoenvs/``; None for what stands outside of them."""
     parts = name.split(".")

@@ -30,7 +30,7 @@ def random_actions(env: LocoVectorEnv, count: int) -> list[Any]:
     return [convert(action, "jax", env.simulator.device) for action in draw.standard_normal(shape, dtype=np.float32)]
 
 
-def engine(env: LocoVectorEnv) -> Any:
+def simulator(env: LocoVectorEnv) -> Any:
     """The backend's own simulator, with what only it has."""
     return env.simulator
 
@@ -46,7 +46,7 @@ def memory(env: LocoVectorEnv) -> dict[str, int]:
     """Device memory of this process, MiB: what jax uses now, the most it used since the process began, and what the
     driver says that the process holds, most of which jax reserves ahead."""
     found = {}
-    statistics_ = engine(env).device.memory_stats() or {}
+    statistics_ = simulator(env).device.memory_stats() or {}
     for name, ours in (("bytes_in_use", "jax_mib_in_use"), ("peak_bytes_in_use", "process_peak_jax_mib_so_far")):
         if name in statistics_:
             found[ours] = statistics_[name] // 2**20
@@ -62,7 +62,7 @@ def memory(env: LocoVectorEnv) -> dict[str, int]:
 def implementation(job: Job) -> parity.Name:
     """The implementation that the device gets by itself, by its name."""
     env = environment(job, "flat", 1)
-    name = engine(env).name
+    name = simulator(env).name
     env.close()
     return name
 

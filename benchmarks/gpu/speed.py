@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from locoenvs.benchmarks.gpu.device import engine, environment, implementation, memory, random_actions, wait
+from locoenvs.benchmarks.gpu.device import environment, implementation, memory, random_actions, simulator, wait
 from locoenvs.benchmarks.gpu.plan import ACTUATOR, IDS, Ground, Job, Plan
 from locoenvs.envs.registration import task as task_of
 from locoenvs.envs.vector import LocoVectorEnv
@@ -28,7 +28,7 @@ def speed(job: Job, ground: Ground, robots: int, **options: object) -> dict[str,
     env.step(actions[0])
     wait(env)
     compiling = time.perf_counter() - begun
-    advance = engine(env).compile(_bare, env.mdp, donate=True)
+    advance = simulator(env).compile(_bare, env.mdp, donate=True)
     for t in range(plan.settle):
         env.step(actions[t % len(actions)])
     rates: dict[str, list[float]] = {"whole": [], "bare": []}
@@ -50,7 +50,7 @@ def speed(job: Job, ground: Ground, robots: int, **options: object) -> dict[str,
             rates["bare"].append(plan.turn * robots / bare)
     rates |= {f"with {name}": _acting(env, network, plan) for name, network in networks(ground).items()}
     found = {
-        "impl": engine(env).name,
+        "impl": simulator(env).name,
         "robots": robots,
         "control_steps_per_second": {name: round(statistics.median(values)) for name, values in rates.items()},
         "bare_to_whole": round(statistics.median(b / w for b, w in zip(rates["bare"], rates["whole"])), 3),

@@ -1,4 +1,5 @@
-"""Physics engines by name. A backend is any installed package with an entry point in the group ``locoenvs.backends``.
+"""Backends by name. A backend is any installed package with an entry point in the group ``locoenvs.backends``; the simulators
+that it makes stand on a physics engine.
 
 The entry point is a function ``make(task, height_map, num_envs, *, device=None, **options) -> Simulator`` whose keyword
 arguments are the backend's options.
@@ -103,7 +104,7 @@ def load(name: str) -> Callable[..., Simulator]:
 def build(
     name: str, task: Task, height_map: HeightMap, num_envs: int, device: str | None, options: Mapping[str, object]
 ) -> Simulator:
-    """The task compiled by the backend of that name. Raises ValueError for an option that the backend does not have."""
+    """The simulator that the backend of that name makes of the task. Raises ValueError for an option that the backend does not have."""
     if name == "auto":
         _say(*best())
     make = load(name)

@@ -110,7 +110,7 @@ class Simulator(Protocol):
     def configure(self, friction: Array, payload: Array, **others: Array) -> None:
         """Give each robot its effective foot-ground friction (num_envs,) and its base's extra mass (num_envs,) kg.
 
-        ``others`` are quantities of :data:`~locoenvs.mdp.randomizations.QUANTITIES` that the task varies.
+        ``others`` are quantities of :data:`~locoenvs.mdp.draws.QUANTITIES` that the task varies.
         """
 
     def initial(self) -> object:
