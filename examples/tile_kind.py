@@ -14,7 +14,7 @@ from locoenvs.tasks.task import Heights, Length
 
 
 @locoenvs.tile_kind(upright=True)
-def gaps(tile: Tile, width: Heights = (0.1, 0.5), every: Length = 1.2, depth: Length = 0.5) -> np.ndarray:
+def moats(tile: Tile, width: Heights = (0.1, 0.5), every: Length = 1.2, depth: Length = 0.5) -> np.ndarray:
     """Square trenches around the platform, ``width`` m wide, ``depth`` m deep, one every ``every`` m."""
     outwards = (tile.platform - tile.edge) * tile.cell  # m from the platform
     trench = (outwards - 0.3) % every < tile.at(width) - 1e-6
@@ -22,11 +22,11 @@ def gaps(tile: Tile, width: Heights = (0.1, 0.5), every: Length = 1.2, depth: Le
 
 
 rough = locoenvs.task("Loco/AnymalC-Rough-v0", actuator="pd")
-shares = (TileShare("gaps", 0.5), TileShare("stairs_up", 0.5, parameters={"riser": (0.05, 0.15)}))
+shares = (TileShare("moats", 0.5), TileShare("stairs_up", 0.5, parameters={"riser": (0.05, 0.15)}))
 task = dataclasses.replace(rough, terrain=dataclasses.replace(rough.terrain, levels=4, columns=4, shares=shares))
 
 if __name__ == "__main__":
     env = gymnasium.make("Loco/AnymalC-Rough-v0", num_envs=16, task=task)
     env.reset(seed=0)
     print(env.step(0 * env.action_space.sample())[1])
-    terrain_picture(task.terrain, Path("gaps.png"))
+    terrain_picture(task.terrain, Path("moats.png"))

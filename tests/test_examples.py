@@ -53,7 +53,7 @@ def test_an_observation_slot_with_its_mirror(tmp_path: Path) -> None:
 
 def test_a_kind_of_tile(tmp_path: Path) -> None:
     run("tile_kind.py", tmp_path)
-    assert (tmp_path / "gaps.png").stat().st_size > 10_000
+    assert (tmp_path / "moats.png").stat().st_size > 10_000
 
 
 def test_a_randomization(tmp_path: Path) -> None:

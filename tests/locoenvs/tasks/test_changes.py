@@ -30,13 +30,13 @@ def own_words() -> Iterator[None]:
         return s.air_time
 
     @tile_kind()
-    def gaps(tile: Tile, width: Positive = 0.2) -> Array:
+    def moats(tile: Tile, width: Positive = 0.2) -> Array:
         """Flat ground with gaps ``width`` m wide."""
         return tile.edge * 0.0
 
     yield
     REWARD_TERMS.remove("foot_clearance")
-    TILE_KINDS.remove("gaps")
+    TILE_KINDS.remove("moats")
 
 
 def changed(path: str, value: Any) -> Task:
@@ -142,11 +142,11 @@ def test_an_entry_that_is_not_there_is_put_in(own_words: None) -> None:
         assert list(task.rewards.terms) == [*PAPER.rewards.terms, "foot_clearance"]
         assert not task.missing() and Task.from_json(task.to_json()) == task
     others = {"terrain.shares.flat.share": 0.1}
-    for value in ({"share": 0.1, "parameters": {"width": 0.3}}, TileShare("gaps", 0.1, parameters={"width": 0.3})):
-        gaps = PAPER.with_({"terrain.shares.gaps": value, **others}).terrain.shares[-1]
-        assert gaps == TileShare("gaps", 0.1, parameters={"width": 0.3}, package=PACKAGE, version=1)
-    by_fields = {"terrain.shares.gaps.share": 0.1, "terrain.shares.gaps.parameters.width": 0.3}
-    assert PAPER.with_({**by_fields, **others}).terrain.shares[-1] == gaps
+    for value in ({"share": 0.1, "parameters": {"width": 0.3}}, TileShare("moats", 0.1, parameters={"width": 0.3})):
+        moats = PAPER.with_({"terrain.shares.moats": value, **others}).terrain.shares[-1]
+        assert moats == TileShare("moats", 0.1, parameters={"width": 0.3}, package=PACKAGE, version=1)
+    by_fields = {"terrain.shares.moats.share": 0.1, "terrain.shares.moats.parameters.width": 0.3}
+    assert PAPER.with_({**by_fields, **others}).terrain.shares[-1] == moats
 
 
 def test_an_entry_of_the_suite_comes_back_to_its_place() -> None:

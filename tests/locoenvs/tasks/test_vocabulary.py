@@ -117,6 +117,11 @@ def test_ours_come_first_and_know_what_they_are() -> None:
         "obstacles",
         "stairs_up",
         "stairs_down",
+        "curbs",
+        "gaps",
+        "stepping_stones",
+        "turned_stairs_up",
+        "turned_stairs_down",
     }
 
 
@@ -341,7 +346,7 @@ def test_another_package_than_the_one_that_registered_it_is_refused(where: str) 
 def test_what_is_not_computed_need_not_be_here() -> None:
     """A term without weight, and the tiles of a plane."""
     terms = {"mine": Term(0.0, package="others"), "action_rate": Term(-1.0)}
-    ground = Terrain(kind="plane", shares=(TileShare("gaps", 1.0, package="others"),))
+    ground = Terrain(kind="plane", shares=(TileShare("moats", 1.0, package="others"),))
     task = Task(BIPED, rewards=Rewards(terms), terrain=ground, observations=Observations.paper(heights=None))
     assert not task.missing()
     assert list(prepare(task, build(task.terrain), xp).reward_terms) == ["action_rate"]
