@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from locoenvs.mdp.actuators import DRIVE, actuator_of
-from locoenvs.mdp.draws import QUANTITIES
+from locoenvs.mdp.actuators import actuator_of
+from locoenvs.mdp.draws import DRIVE, QUANTITIES
 from locoenvs.mdp.mdp import prepare
 from locoenvs.mdp.state import Readout, Simulator
 from locoenvs.mdp.terrain import HeightMap, map_of
