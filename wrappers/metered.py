@@ -24,6 +24,7 @@ class MeteredEnv(LocoVectorEnv):
         self.seconds = 0.0
         self.steps = 0
         self._sums: dict[str, Any] = {}
+        self._most: dict[str, Any] = {}
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         begun = time.perf_counter()
@@ -42,8 +43,11 @@ class MeteredEnv(LocoVectorEnv):
         self._add("clipped", steps * on.mean(on.astype(beyond, on.float32)))
         for name, value in terms.items():
             self._add(f"terms/{name}", steps * xp.mean(value))
-        for index, name in enumerate(self.reset_reasons):
-            self._add(f"resets/{name}", xp.sum(xp.astype(reasons == index, xp.int32)))
+        for index, name in enumerate(self.reset_reasons[1:], 1):
+            ended = xp.astype(reasons == index, xp.int32)
+            at_once = xp.max(xp.sum(ended, axis=-1))
+            self._add(f"resets/{name}", xp.sum(ended))
+            self._most[name] = xp.maximum(self._most[name], at_once) if name in self._most else at_once
 
     def _add(self, name: str, value: Any) -> None:
         """Sums stay where the arrays are: to look at them would wait for an accelerator."""
@@ -60,7 +64,8 @@ class MeteredEnv(LocoVectorEnv):
         line: dict[str, Any] = {
             "reward_per_second": sums["reward"] * per_second,
             "terms_per_second": {name: value * per_second for name, value in group("terms/").items()},
-            "resets": {name: int(count) for name, count in group("resets/").items() if name != self.reset_reasons[0]},
+            "resets": {name: int(count) for name, count in group("resets/").items()},
+            "most_at_once": {name: round(int(count) / self.num_envs, 4) for name, count in self._most.items()},
             "action_clip_rate": sums["clipped"] / self.steps,
         }
         if self.task.terrain.kind == "tiles":

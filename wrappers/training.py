@@ -243,8 +243,8 @@ class Training:
         self.seconds += spent
         metrics = {name: estimate.value for name, estimate in result.metrics.items()}
         elapsed = {"elapsed_seconds": round(self.seconds, 2), "seconds": round(spent, 2)}
-        resets = result.reset_reasons
-        self.run.record("validation", update=self.update, **elapsed, met=validation.met, metrics=metrics, resets=resets)
+        found = {"num_robots": result.num_robots, "metrics": metrics, "resets": result.reset_reasons}
+        self.run.record("validation", update=self.update, **elapsed, met=validation.met, **found)
         return result
 
     def _update(self) -> dict[str, Any]:

@@ -1,15 +1,13 @@
-"""Checks of what goes wrong unseen: robots that stand still, clipped actions, dominating rewards, synchronized resets.
+"""Checks of an evaluation for what goes wrong unseen: robots that stand still, drives at their limits, groups without robots.
 
-Leaked seeds need no check here: the streams of a panel belong to a split that training cannot ask for, which
-:class:`locoenvs.evidence.panel.Panel` fixes.
+Those of a training are in :mod:`locoenvs.evidence.audit_training`, those of what is seen in :mod:`locoenvs.evidence.leaks`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from locoenvs.evidence.panel import Panel
 from locoenvs.evidence.result import Result
 
 CLIPPED = 0.01
@@ -22,11 +20,15 @@ BAR: dict[str, float] = {"fall_rate": 0.01, "velocity_error": 0.15, "yaw_rate_er
 """What a policy for flat ground must reach on the held-out flat panel to count as one that walks: at most so many falls,
 m/s and rad/s."""
 
-DOMINANT = 0.9
-"""One reward term with a larger share of the sum of all sizes leaves the others without a say."""
+SATURATED: dict[str, tuple[float, str]] = {
+    "torque_saturation": (0.05, "of the torques are at their limits"),
+    "velocity_saturation": (0.01, "of the joint velocities are beyond their limits"),
+    "joint_limit_rate": (0.05, "of the joint angles are at the ends of their ranges"),
+}
+"""A larger share means that the policy lives by limits which a real robot's drives do not have as the simulation has them."""
 
-SYNCHRONIZED = 0.25
-"""More robots than this share timing out in one update of a twentieth of an episode or less reset together."""
+STRANGE = 5.0
+"""Normalized inputs farther from 0 than this in the mean, or that spread more, are not those that the normalization was made of."""
 
 
 @dataclass(frozen=True)
@@ -38,38 +40,48 @@ class Finding:
     message: str
 
 
-def audit_result(result: Result) -> list[Finding]:
-    """The checks of an evaluation."""
+def audit_result(result: Result, panel: Panel | None = None) -> list[Finding]:
+    """The checks of an evaluation; with its ``panel`` also whether every group that it asks for had robots."""
     value = {name: estimate.value for name, estimate in result.metrics.items()}
     broken = result.reset_reasons["broken_physics"]
     asked, speed, clipped = value["commanded_speed"], value["speed"], value["action_clip_rate"]
-    return [
+    findings = [
         Finding("moves", speed >= STANDING * asked, f"mean speed {speed:.2f} m/s of {asked:.2f} m/s commanded"),
         Finding("actions within the clip", clipped <= CLIPPED, f"{100 * clipped:.2f} % of the actions are clipped"),
         Finding("physics holds", broken == 0, f"physics broke for {broken} of {result.num_robots} robots"),
     ]
+    for name, (most, said) in SATURATED.items():
+        if name in value:  # version 0.1.0 did not measure it
+            shown = name.removesuffix("_rate").replace("_", " ")
+            findings.append(Finding(f"{shown} is rare", value[name] <= most, f"{100 * value[name]:.2f} % {said}"))
+    if result.inputs:
+        findings.append(_normalization(result.inputs))
+    if panel is not None:
+        findings.append(_groups(result, panel))
+    return findings
+
+
+def _normalization(inputs: dict[str, tuple[float, float]]) -> Finding:
+    """Whether what a network sees is as its normalization makes it where that was made: about 0, spread by about 1."""
+    strange = [f"{name} {mean:.1f} from 0, spread by {spread:.1f}" for name, (mean, spread) in inputs.items()
+               if max(mean, spread) > STRANGE]  # fmt: skip
+    said = "; ".join(strange) or "normalized inputs are about 0 and spread by about 1"
+    return Finding("normalization fits", not strange, said)
+
+
+def _groups(result: Result, panel: Panel) -> Finding:
+    """Whether every group of the panel's strata had a robot."""
+    missing = [
+        f"{stratum.quantity}: {group.label}"
+        for stratum in panel.strata
+        for group in stratum.groups
+        if group.label not in result.strata.get(stratum.quantity, {})
+    ]
+    kinds = {share.kind for share in panel.task.terrain.shares} if "terrain" in result.strata else set()
+    missing += sorted(f"terrain: {kind}" for kind in kinds - set(result.strata.get("terrain", {})))
+    return Finding("groups have robots", not missing, f"nobody was in {'; '.join(missing)}" if missing else "all of them")
 
 
 def meets_bar(result: Result) -> bool:
     """Whether a policy walks, by its result on a flat panel."""
     return all(result.metrics[name].value <= limit for name, limit in BAR.items())
-
-
-def audit_training(records: Sequence[dict[str, Any]], num_envs: int) -> list[Finding]:
-    """The checks of a ledger's lines, over the last tenth of the updates."""
-    updates = [record for record in records if record["kind"] == "update"]
-    if not updates:
-        raise ValueError("the ledger has no updates: nothing was trained")
-    recent = updates[-max(len(updates) // 10, 1) :]
-    clipped = sum(update["action_clip_rate"] for update in recent) / len(recent)
-    sizes = {
-        name: abs(sum(update["terms_per_second"][name] for update in recent)) for name in recent[0]["terms_per_second"]
-    }
-    largest = max(sizes, key=lambda name: sizes[name])
-    share = sizes[largest] / max(sum(sizes.values()), 1e-9)
-    together = max(update["resets"]["time_limit"] for update in updates) / num_envs
-    return [
-        Finding("actions within the clip", clipped <= CLIPPED, f"{100 * clipped:.2f} % of the actions are clipped"),
-        Finding("rewards balance", share <= DOMINANT, f"{largest} is {100 * share:.0f} % of all reward terms"),
-        Finding("resets spread", together <= SYNCHRONIZED, f"{100 * together:.0f} % of the robots timed out at once"),
-    ]

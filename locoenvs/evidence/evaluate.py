@@ -16,9 +16,10 @@ from locoenvs.envs import engines
 from locoenvs.envs.vector import LocoVectorEnv
 from locoenvs.evidence.metrics import UNITS, Estimate, groups_of, metrics_of
 from locoenvs.evidence.panel import Panel
-from locoenvs.evidence.record import record_of
+from locoenvs.evidence.record import Record, record_of
 from locoenvs.evidence.result import Result, compare, strata_table, table
 from locoenvs.machine import versions
+from locoenvs.mdp.layout import layout
 from locoenvs.policies.policy import Policy
 
 __all__ = ["UNITS", "Estimate", "Result", "compare", "evaluate", "strata_table", "table"]
@@ -80,4 +81,16 @@ def evaluate(
         versions={"python": platform.python_version(), **versions(*PACKAGES)},
         wall_seconds=round(time.perf_counter() - begun, 2),
         options=physics,  # type: ignore[arg-type]
+        inputs=_inputs(policy, record) if isinstance(policy, Policy) else {},
     )
+
+
+def _inputs(policy: Policy, record: Record) -> dict[str, tuple[float, float]]:
+    """What the network sees after its normalization, slot by slot: the mean size of its means, and its mean spread."""
+    normalization = policy.document["network"]["normalization"]
+    if normalization is None:
+        return {}
+    (mean, spread), std = record.observation, np.array(normalization["std"])
+    mean, spread = np.abs(mean - normalization["mean"]) / std, spread / std
+    parts = {slot.name: slice(slot.start, slot.stop) for slot in layout(policy.task)}
+    return {name: (round(float(mean[part].mean()), 4), round(float(spread[part].mean()), 4)) for name, part in parts.items()}

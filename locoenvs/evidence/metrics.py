@@ -34,6 +34,9 @@ UNITS: dict[str, str] = {
     "base_height": "m",
     "base_height_sd": "m",
     "action_clip_rate": "%",
+    "torque_saturation": "%",
+    "velocity_saturation": "%",
+    "joint_limit_rate": "%",
 }
 """The metrics and their units; "%" for shares between 0 and 1, which tables show in per cent.
 
@@ -43,7 +46,9 @@ fall_rate: robots whose first episode ended by base contact or broken physics. v
 frame. yaw_rate_error, heading_error: mean absolute errors. commanded_speed, speed: mean |v*_xy| and |v_xy|.
 cost_of_transport: sum |tau dq| dt / (m g path length). power: mean of sum |tau dq|. torque: mean |tau| of a joint.
 foot_slip: mean horizontal speed of feet in contact. tilt: mean angle of the base to the vertical. base_height,
-base_height_sd: above the ground below it. action_clip_rate: share of the actions beyond the clip.
+base_height_sd: above the ground below it. action_clip_rate: share of the actions beyond the clip. torque_saturation,
+velocity_saturation, joint_limit_rate: share of the joints whose torque is within 1 % of its limit, that turn faster than theirs, that
+are in the outer hundredth of their range or beyond.
 """
 
 

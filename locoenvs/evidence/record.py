@@ -40,6 +40,7 @@ class Record:
     kind: np.ndarray  # (N,) str
     friction: np.ndarray  # (N,)
     dt: float
+    observation: tuple[np.ndarray, np.ndarray]  # mean and standard deviation of what was seen, (O,) each
 
 
 def record_of(
@@ -54,7 +55,10 @@ def record_of(
     before = convert(first.readout.base_position, "numpy")[:, :2]
     alive, crossed, reason = np.ones(count, bool), np.zeros(count, bool), np.zeros(count, int)
     rows: list[dict[str, np.ndarray]] = []
+    seen, squares = np.zeros(observation.shape[1]), np.zeros(observation.shape[1])
     for step in range(task.timing.max_episode_steps):
+        own = observation[alive].astype(np.float64)
+        seen, squares = seen + own.sum(axis=0), squares + np.square(own).sum(axis=0)
         action = policy(observation)
         observation, _, terminated, truncated, info = env.step(action)
         row, position = _moment(env, action, before)
@@ -72,6 +76,8 @@ def record_of(
             observation, _ = env.reset(options={"reset_mask": done})
     series = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
     fell_at, was_alive = series.pop("fell_at"), series.pop("alive")
+    mean = seen / was_alive.sum()
+    spread = np.sqrt(np.maximum(squares / was_alive.sum() - mean**2, 0))
     friction, payload = drawn(task, count, env.split, seed)
     error = np.sum(series["velocity_error"], axis=0, where=was_alive) / was_alive.sum(axis=0)
     followed = ~fell_at.any(axis=0) & (error <= FOLLOWED)
@@ -86,6 +92,7 @@ def record_of(
         kind=np.array(mdp.height_map.kinds)[column],
         friction=friction,
         dt=task.timing.control_dt,
+        observation=(mean, spread),
     )
 
 
@@ -117,10 +124,25 @@ def _moment(env: LocoVectorEnv, action: np.ndarray, before: np.ndarray) -> tuple
         "base_height": position[:, 2] - ground,
         "action_clip_rate": np.mean(np.abs(action) > task.action_clip, axis=-1),
         "since_push": _since_push(env),
+        "torque_saturation": np.mean(np.abs(torque) >= 0.99 * _of_joints(task, "torque_limit"), axis=-1),
+        "velocity_saturation": np.mean(np.abs(joint_velocity) > _of_joints(task, "velocity_limit"), axis=-1),
+        "joint_limit_rate": _at_limits(task, numbers(readout.joint_position)),
     }
     if task.commands.mode == "heading":
         row["heading_error"] = np.abs(wrap_to_pi(command[:, 3] - heading(quaternion)))
     return row, position[:, :2]
+
+
+def _of_joints(task: Task, name: str) -> np.ndarray:
+    """A number of each joint, (J,)."""
+    return np.array([getattr(joint, name) for joint in task.robot.joints])
+
+
+def _at_limits(task: Task, position: np.ndarray) -> np.ndarray:
+    """The share (N,) of the joints that are in the outer hundredth of their range, or beyond."""
+    lower, upper = _of_joints(task, "lower"), _of_joints(task, "upper")
+    slack = 0.01 * (upper - lower)
+    return np.mean((position < lower + slack) | (position > upper - slack), axis=-1)
 
 
 def _since_push(env: LocoVectorEnv) -> np.ndarray:

@@ -29,7 +29,8 @@ _HEADINGS = {
 @dataclass(frozen=True, config=CONFIG)
 class Result:
     """What a policy achieved on a panel. ``metrics`` are those of :data:`UNITS`; ``strata``: quantity -> group -> metrics;
-    ``episode_seconds`` is the mean length of the episodes; ``options`` are those of the backend that decide what comes out,
+    ``episode_seconds`` is the mean length of the episodes; ``inputs`` are, of a policy that normalizes what it sees, slot -> how far
+    from 0 and how spread that is after it; ``options`` are those of the backend that decide what comes out,
     which version 0.1.0 did not tell."""
 
     panel: str
@@ -45,6 +46,7 @@ class Result:
     versions: dict[str, str]
     wall_seconds: float
     options: dict[str, bool | int | float | str | None] = field(default_factory=dict)
+    inputs: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     def to_json(self) -> str:
         return json.dumps(dataclasses.asdict(self), indent=2) + "\n"

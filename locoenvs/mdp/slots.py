@@ -92,7 +92,7 @@ def _left_to_right(robot: Robot, rows: int, columns: int, **scan: Any) -> tuple[
     return grid[:, ::-1].ravel(), np.ones(rows * columns, dtype=np.float32)
 
 
-@observation_slot(unit="m", size=_points, mirror=_left_to_right)
+@observation_slot(unit="m", size=_points, mirror=_left_to_right, sees=("ground",))
 def heights(
     mdp: Mdp,
     episodes: Episodes,

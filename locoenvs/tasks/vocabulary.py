@@ -196,18 +196,31 @@ class RewardTerm(Word):
     after_clip: bool = False
 
 
+Hidden = Literal["ground", "place", "draws"]
+"""What a robot does not know of itself: the heights around it, where on the map it stands, what its random streams hold."""
+
+
 @dataclass(frozen=True)
 class ObservationSlot(Word):
     """``function(mdp: Mdp, episodes: Episodes, **parameters) -> (num_envs, size)`` in ``unit``.
 
     ``size`` is a number or ``size(robot, **parameters)``. What is ``sensed`` can be late; the rest is known. ``mirror`` says how the
     values change from left to right: a sign for each, or ``mirror(robot, **parameters)`` gives ``(index, sign)``, the image being ``sign * values[index]``; None has no image.
+    ``sees`` is what it tells beyond the robot's own state and commands: the "ground" around it, its "place" on the map, or the
+    "draws" of its random streams; what is not said there an audit finds (:mod:`locoenvs.evidence.leaks`).
     """
 
     unit: str = "1"
     size: int | Callable[..., int] = 1
     mirror: Sequence[int] | Callable[..., tuple[Any, Any]] | None = None
     sensed: bool = True
+    sees: tuple[Hidden, ...] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for each in self.sees:
+            if each not in typing.get_args(Hidden):
+                raise ValueError(f"{self.name!r}: sees: {nearest('thing to see', each, list(typing.get_args(Hidden)))}")
 
 
 @dataclass(frozen=True)
@@ -268,12 +281,13 @@ def observation_slot(
     size: int | Callable[..., int],
     mirror: Sequence[int] | Callable[..., tuple[Any, Any]] | None = None,
     sensed: bool = True,
+    sees: tuple[Hidden, ...] = (),
     version: int = 1,
 ) -> Callable[[Function], Function]:
     """Register the decorated function as an observation slot of its name; see :class:`ObservationSlot`."""
 
     def register(function: Function) -> Function:
-        OBSERVATION_SLOTS.add(ObservationSlot(function.__name__, function, version, unit, size, mirror, sensed))
+        OBSERVATION_SLOTS.add(ObservationSlot(function.__name__, function, version, unit, size, mirror, sensed, sees))
         return function
 
     return register

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from locoenvs.evidence.audit import audit_result, audit_training
+from locoenvs.evidence.audit import audit_result
+from locoenvs.evidence.evaluate import evaluate
 from locoenvs.evidence.metrics import Estimate
+from locoenvs.evidence.panel import load_panel, panel_of
 from locoenvs.evidence.result import Result
+from locoenvs.policies.policy import POLICIES, Policy, load_policy, save_policy
 
 SOUND = {"commanded_speed": 0.8, "speed": 0.7, "action_clip_rate": 0.0}
 
@@ -49,39 +54,6 @@ def test_evaluations(found: Result, names: list[str]) -> None:
     assert failed(audit_result(found)) == names
 
 
-def update(number: int, **changes: Any) -> dict[str, Any]:
-    line = {
-        "kind": "update",
-        "update": number,
-        "action_clip_rate": 0.0,
-        "terms_per_second": {"tracking": 0.6, "torques": -0.2, "air_time": 0.1},
-        "resets": {"time_limit": 2, "base_contact": 1},
-    }
-    return {**line, **changes}
-
-
-SPREAD = [update(number) for number in range(40)]
-
-
-@pytest.mark.parametrize(
-    ("records", "names"),
-    [
-        (SPREAD, []),
-        ([{"kind": "checkpoint"}, *SPREAD], []),
-        ([*SPREAD, update(41, action_clip_rate=0.5)], ["actions within the clip"]),
-        ([*SPREAD, *[update(n, terms_per_second={"a": -9.0, "b": 0.1}) for n in range(400)]], ["rewards balance"]),
-        ([*SPREAD[:20], update(20, resets={"time_limit": 90, "base_contact": 0}), *SPREAD], ["resets spread"]),
-    ],
-)
-def test_trainings(records: list[dict[str, Any]], names: list[str]) -> None:
-    assert failed(audit_training(records, num_envs=100)) == names
-
-
-def test_a_ledger_without_updates_is_no_training() -> None:
-    with pytest.raises(ValueError, match="nothing was trained"):
-        audit_training([{"kind": "checkpoint"}], 100)
-
-
 def test_the_message_says_what_was_found() -> None:
     assert (
         audit_result(dataclasses.replace(result(speed=0.1)))[0].message == "mean speed 0.10 m/s of 0.80 m/s commanded"
@@ -102,15 +74,42 @@ def test_evaluations_at_the_limit_of_what_is_sound(found: Result, names: list[st
 
 
 @pytest.mark.parametrize(
-    ("changes", "names"),
-    [
-        ({"action_clip_rate": 0.01}, []),
-        ({"action_clip_rate": 0.011}, ["actions within the clip"]),
-        ({"terms_per_second": {"a": -8.9, "b": 1.1}}, []),
-        ({"terms_per_second": {"a": -9.1, "b": 0.9}}, ["rewards balance"]),
-        ({"resets": {"time_limit": 25}}, []),
-        ({"resets": {"time_limit": 26}}, ["resets spread"]),
-    ],
+    ("name", "most"), [("torque_saturation", 0.05), ("velocity_saturation", 0.01), ("joint_limit_rate", 0.05)]
 )
-def test_trainings_at_the_limit_of_what_is_sound(changes: dict[str, Any], names: list[str]) -> None:
-    assert failed(audit_training([update(number, **changes) for number in range(5)], num_envs=100)) == names
+def test_drives_at_their_limits(name: str, most: float) -> None:
+    said = f"{name.removesuffix('_rate').replace('_', ' ')} is rare"
+    assert failed(audit_result(result(**{name: most}))) == []
+    assert failed(audit_result(result(**{name: most + 0.001}))) == [said]
+
+
+def test_groups_that_nobody_is_in() -> None:
+    panel = load_panel("flat")
+    whole = {stratum.quantity: {group.label: SOUND for group in stratum.groups} for stratum in panel.strata}
+    made = {name: {label: result().metrics for label in groups} for name, groups in whole.items()}
+    assert failed(audit_result(dataclasses.replace(result(), strata=made), panel)) == []
+    del made["friction"]["low"]
+    finding = audit_result(dataclasses.replace(result(), strata=made), panel)[-1]
+    assert not finding.passed and finding.message == "nobody was in friction: low"
+
+
+def stale(folder: Path, std: float) -> Policy:
+    """The shipped policy of flat ground with a normalization by ``std`` that its first layer undoes: it acts as before."""
+    policy = load_policy(POLICIES / "anymal_c_flat")
+    network = policy._network
+    (weight, bias), *rest = network.layers
+    size = weight.shape[1]
+    layers = [(weight * np.float32(std), bias), *rest]
+    save_policy(folder, policy.task, layers, mean=np.zeros(size), std=np.full(size, std), provenance={})
+    return load_policy(folder)
+
+
+@pytest.mark.parametrize(("std", "names"), [(1.0, []), (0.02, ["normalization fits"])])
+def test_a_stale_normalization_is_found_though_the_robots_walk(std: float, names: list[str], tmp_path: Path) -> None:
+    policy = stale(tmp_path / "policy", std)
+    timing = dataclasses.replace(policy.task.timing, episode_length=2.0)
+    panel = panel_of(policy.task)
+    panel = dataclasses.replace(panel, num_robots=8, task=dataclasses.replace(panel.task, timing=timing), strata=())
+    found = evaluate(policy, panel, "mujoco", options={"threads": 1})
+    assert found.metrics["fall_rate"].value == 0.0
+    assert failed(audit_result(found)) == names
+    assert Result.from_json(found.to_json()) == found
