@@ -191,7 +191,7 @@ def eval_(
         write(out, result.to_json())
     if plot is not None:
         success_picture(result, held_out.task.terrain, plot)
-    print_result(console, result)  # last: whoever reads it may stop reading
+    print_result(console, result, held_out)  # last: whoever reads it may stop reading
 
 
 @app.command

@@ -13,6 +13,7 @@ from locoenvs.envs import engines
 from locoenvs.envs.registration import task as task_of
 from locoenvs.evidence.audit import Finding, audit_result
 from locoenvs.evidence.evaluate import Result, evaluate, strata_table, table
+from locoenvs.evidence.leaks import audit_observations
 from locoenvs.evidence.panel import Panel
 from locoenvs.policies.policy import Policy
 from locoenvs.tasks.task import Task
@@ -38,12 +39,13 @@ def evaluate_with_bar(
         return evaluate(policy, panel, backend, lambda share: progress.update(bar, completed=share), options=options)
 
 
-def print_result(console: Console, result: Result) -> None:
+def print_result(console: Console, result: Result, panel: Panel) -> None:
+    """The tables of a result, and what the audits find in it and in what the policy sees."""
     console.print(table(result))
     for quantity in result.strata:
         if quantity != "terrain_and_level":
             console.print(strata_table(result, quantity))
-    print_findings(console, audit_result(result))
+    print_findings(console, [*audit_result(result, panel), *audit_observations(panel.task)])
 
 
 def print_findings(console: Console, findings: Sequence[Finding]) -> None:

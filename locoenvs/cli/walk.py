@@ -9,7 +9,8 @@ from typing import Any
 from locoenvs import terminal
 from locoenvs.cli.arguments import OptionalActuator, OptionalFloat, OptionalInt, OptionalText, run_folder, write
 from locoenvs.cli.steps import evaluate_with_bar, print_findings, print_result, train_by
-from locoenvs.evidence.audit import BAR, audit_training, meets_bar
+from locoenvs.evidence.audit import BAR, meets_bar
+from locoenvs.evidence.audit_training import audit_training
 from locoenvs.evidence.panel import panel_of
 from locoenvs.evidence.plots import learning_picture
 from locoenvs.evidence.video import contact_sheet, record
@@ -65,13 +66,14 @@ def walk(
         settings = TrainSettings(WALK, run=run, resume=str(before.folder), recipe="walk", actuator=actuator, **given)
     trained = Run(train_by(learner or "rsl_rl", settings))
     policy = load_policy(trained.policy)
-    result = evaluate_with_bar(console, policy, panel_of(policy.task, "flat"), "auto")
+    held_out = panel_of(policy.task, "flat")
+    result = evaluate_with_bar(console, policy, held_out, "auto")
     write(trained.folder / "evaluation.json", result.to_json())
     metrics = {name: dataclasses.asdict(estimate) for name, estimate in result.metrics.items()}
     trained.record("evaluation", panel=result.panel, panel_hash=result.panel_hash, metrics=metrics)
     ledger = trained.records()
     learning_picture(ledger, trained.folder / "learning.png")
-    print_result(console, result)
+    print_result(console, result, held_out)
     print_findings(console, audit_training(ledger, trained.recipe()["geometry"]["num_envs"]))
     shown = ["policy/", "evaluation.json", "learning.png"]
     if video:

@@ -79,7 +79,9 @@ def _groups(result: Result, panel: Panel) -> Finding:
     ]
     kinds = {share.kind for share in panel.task.terrain.shares} if "terrain" in result.strata else set()
     missing += sorted(f"terrain: {kind}" for kind in kinds - set(result.strata.get("terrain", {})))
-    return Finding("groups have robots", not missing, f"nobody was in {'; '.join(missing)}" if missing else "all of them")
+    return Finding(
+        "groups have robots", not missing, f"nobody was in {'; '.join(missing)}" if missing else "all of them"
+    )
 
 
 def meets_bar(result: Result) -> bool:

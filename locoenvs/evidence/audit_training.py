@@ -36,7 +36,9 @@ def audit_training(records: Sequence[Line], num_envs: int, kinds: Sequence[str] 
         raise ValueError("the ledger has no updates: nothing was trained")
     recent = updates[-max(len(updates) // 10, 1) :]
     clipped = fmean(update["action_clip_rate"] for update in recent)
-    sizes = {name: abs(sum(line["terms_per_second"][name] for line in recent)) for name in recent[0]["terms_per_second"]}
+    sizes = {
+        name: abs(sum(line["terms_per_second"][name] for line in recent)) for name in recent[0]["terms_per_second"]
+    }
     largest = max(sizes, key=lambda name: sizes[name])
     share = sizes[largest] / max(sum(sizes.values()), 1e-9)
     findings = [
@@ -74,7 +76,9 @@ def _spread(updates: Sequence[Line], num_envs: int) -> Finding:
     for index in range(BEFORE, len(updates)):
         usual = median(failed[index - BEFORE : index])
         if failed[index] > max(num_envs / 2, SPIKE * usual):
-            said = f"{failed[index]} of {num_envs} robots failed in update {updates[index]['update']}, {usual:g} before it"
+            said = (
+                f"{failed[index]} of {num_envs} robots failed in update {updates[index]['update']}, {usual:g} before it"
+            )
             return Finding("resets spread", False, said)
     return Finding("resets spread", True, f"{100 * together:.0f} % of the robots timed out at once")
 

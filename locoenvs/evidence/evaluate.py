@@ -93,4 +93,6 @@ def _inputs(policy: Policy, record: Record) -> dict[str, tuple[float, float]]:
     (mean, spread), std = record.observation, np.array(normalization["std"])
     mean, spread = np.abs(mean - normalization["mean"]) / std, spread / std
     parts = {slot.name: slice(slot.start, slot.stop) for slot in layout(policy.task)}
-    return {name: (round(float(mean[part].mean()), 4), round(float(spread[part].mean()), 4)) for name, part in parts.items()}
+    return {
+        name: (round(float(mean[part].mean()), 4), round(float(spread[part].mean()), 4)) for name, part in parts.items()
+    }

@@ -11,10 +11,12 @@ import pytest
 
 from locoenvs.envs.registration import task as task_of
 from locoenvs.evidence.audit_training import audit_training
+from locoenvs.evidence.panel import Panel, validation_of
 from locoenvs.mdp.rewards import Step
 from locoenvs.numerics.arrays import Array
 from locoenvs.policies.policy import POLICIES
 from locoenvs.tasks.entries import Term
+from locoenvs.tasks.task import Task
 from locoenvs.tasks.vocabulary import REWARD_TERMS, reward_term
 from locoenvs.training.learners import train
 from locoenvs.training.ppo import WALK_FLAT
@@ -115,9 +117,7 @@ def validation(number: int, success: float) -> dict[str, Any]:
         ((0.5, 0.9, 0.4), 0.5, ["rewards follow success"]),
     ],
 )
-def test_a_term_that_grows_while_success_falls(
-    success: tuple[float, ...], skimming: float, names: list[str]
-) -> None:
+def test_a_term_that_grows_while_success_falls(success: tuple[float, ...], skimming: float, names: list[str]) -> None:
     lines = [
         update(n, terms_per_second={"tracking": 0.6, "torques": -0.2, "skimming": 0.1 + skimming * max(n - 20, 0) / 10})
         for n in range(1, 31)
@@ -144,19 +144,25 @@ def skimming() -> Iterator[str]:
 
 
 @pytest.mark.slow
-def test_a_planted_exploit_is_found_in_a_training(skimming: str, tmp_path: Path) -> None:
+def test_a_planted_exploit_is_found_in_a_training(
+    skimming: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def short(task: Task) -> Panel:
+        panel = validation_of(task)
+        timing = dataclasses.replace(panel.task.timing, episode_length=4.0)
+        return dataclasses.replace(panel, num_robots=32, task=dataclasses.replace(panel.task, timing=timing))
+
+    monkeypatch.setattr("locoenvs.wrappers.validation.validation_of", short)
     task = task_of("Loco/AnymalC-Flat-v0", "walk", "pd")
     terms = {**task.rewards.terms, skimming: Term(weight=20.0)}
-    rewards = dataclasses.replace(task.rewards, terms=terms, penalty_schedule=None)
     folder = train(
         "Loco/AnymalC-Flat-v0",
-        task=dataclasses.replace(task, rewards=rewards, timing=dataclasses.replace(task.timing, episode_length=4.0)),
-        ppo=dataclasses.replace(WALK_FLAT, num_envs=64, updates=40, max_learning_rate=5e-3),
+        task=dataclasses.replace(task, rewards=dataclasses.replace(task.rewards, terms=terms, penalty_schedule=None)),
+        ppo=dataclasses.replace(WALK_FLAT, num_envs=64, updates=36, max_learning_rate=5e-3),
         backend="mujoco",
         run=str(tmp_path / "run"),
         start_from=str(POLICIES / "anymal_c_flat"),
-        validate_every=10,
+        validate_every=6,
     )
     finding = audit_training(Run.open(folder).records(), 64)[3]
-    print(finding)
-    assert finding.name == "rewards follow success" and not finding.passed and skimming in finding.message
+    assert finding.name == "rewards follow success" and not finding.passed and skimming in finding.message, finding
