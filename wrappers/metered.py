@@ -69,11 +69,14 @@ class MeteredEnv(LocoVectorEnv):
             "action_clip_rate": sums["clipped"] / self.steps,
         }
         if self.task.terrain.kind == "tiles":
-            line["levels"] = self._levels()
+            counts = self._levels()
+            line["levels"] = {kind: float(np.average(np.arange(len(n)), weights=n)) for kind, n in counts.items()}
+            line["level_counts"] = {kind: n.tolist() for kind, n in counts.items()}
         return line
 
-    def _levels(self) -> dict[str, float]:
-        """Mean level of the robots on each kind of terrain."""
+    def _levels(self) -> dict[str, np.ndarray]:
+        """How many robots on each kind of terrain are on each level."""
         episodes, kinds = self.state.episodes, np.array(self.mdp.height_map.kinds)
         level, kind = convert(episodes.level, "numpy"), kinds[convert(episodes.column, "numpy")]
-        return {str(name): float(level[kind == name].mean()) for name in np.unique(kind)}
+        levels = self.task.terrain.levels
+        return {str(name): np.bincount(level[kind == name], minlength=levels) for name in np.unique(kind)}

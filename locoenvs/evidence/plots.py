@@ -32,7 +32,7 @@ def learning_picture(records: Sequence[dict[str, Any]], path: Path) -> None:
     total, terms, ends, *rest = figure.subplots(1, 4 if judged else 3)
     total.plot(minutes, [update["reward_per_second"] for update in updates], color="tab:blue")
     total.set_title("reward, 1/s", loc="left")
-    terms.set_prop_cycle(_distinct())
+    terms.set_prop_cycle(distinct())
     for name in updates[-1]["terms_per_second"]:
         terms.plot(minutes, [update["terms_per_second"][name] for update in updates], label=name.replace("_", " "))
     terms.set_title("reward terms, 1/s", loc="left")
@@ -66,7 +66,12 @@ def _validations(axes: Axes, judged: Sequence[dict[str, Any]]) -> None:
 
 
 def success_picture(result: Result, terrain: Terrain, path: Path) -> None:
-    """Draw the success rate against the difficulty of each kind of tile of a panel's ``terrain``, with 95 % intervals: figure
+    """Draw :func:`success_figure` to a file."""
+    _save(success_figure(result, terrain), path)
+
+
+def success_figure(result: Result, terrain: Terrain) -> Figure:
+    """The success rate against the difficulty of each kind of tile of a panel's ``terrain``, with 95 % intervals: figure
     5 of the paper.
 
     Raises ValueError for a result without success by kind of tile and level.
@@ -96,7 +101,7 @@ def success_picture(result: Result, terrain: Terrain, path: Path) -> None:
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
     figure.axes[0].set_ylabel("cross their tile, %")
-    _save(figure, path)
+    return figure
 
 
 def _difficulty(terrain: Terrain, kind: str, level: int) -> float:
@@ -107,7 +112,7 @@ def _difficulty(terrain: Terrain, kind: str, level: int) -> float:
     return math.degrees(math.atan(value)) if title.endswith("degrees") else value
 
 
-def _distinct() -> Cycler:
+def distinct() -> Cycler:
     """Lines that can be told apart: nineteen colors, then the same ones dashed."""
     from cycler import cycler
     from matplotlib import colormaps

@@ -83,6 +83,17 @@ class Run:
             file.flush()
             yield
 
+    def is_training(self) -> bool:
+        """Whether a process trains in this folder now, as far as the system has locks."""
+        if fcntl is None or not (self.folder / "lock").exists():
+            return False
+        with (self.folder / "lock").open("rb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except OSError:
+                return True
+        return False
+
     @staticmethod
     def open(folder: Path) -> Run:
         """An existing run. Raises FileNotFoundError for a folder that holds none."""

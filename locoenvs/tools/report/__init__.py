@@ -1,0 +1,1 @@
+"""A report of training runs as one HTML file that needs nothing beside it."""

@@ -1,0 +1,170 @@
+"""The page of a report."""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import json
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import locoenvs
+from locoenvs import install
+from locoenvs.evidence.metrics import UNITS, Estimate
+from locoenvs.evidence.panel import panel_of
+from locoenvs.evidence.result import Result
+from locoenvs.tasks.documents import write_atomically
+from locoenvs.tools.report.charts import Chart, charts_of, success_chart
+from locoenvs.tools.report.source import Source, read
+
+
+def write_report(folders: Sequence[Path], out: Path) -> None:
+    """Write the report of one run or several as one HTML file, which loads nothing from elsewhere.
+
+    A run that is still training is told as far as it is. Raises FileNotFoundError for a folder that holds no run, ValueError for
+    a recipe that cannot be read, ImportError where jinja2 or matplotlib is missing. Nothing is written then.
+    """
+    sources = [read(folder) for folder in folders]
+    page = _template().render(
+        title=", ".join(source.name for source in sources),
+        version=locoenvs.__version__,
+        date=datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M"),
+        runs=[_run(source) for source in sources],
+        charts=[chart for chart in charts_of(sources) if chart[1]],
+        panels=_panels(sources),
+        several=len(sources) > 1,
+    )
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(out, lambda file: file.write(page.encode()))
+
+
+def _template() -> Any:
+    try:
+        import jinja2
+    except ImportError as error:
+        raise ImportError(f"a report needs jinja2: {install.line('viz')}") from error
+    text = resources.files("locoenvs.tools.report").joinpath("report.html").read_text("utf-8")
+    environment = jinja2.Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
+    return environment.from_string(text)
+
+
+def _run(source: Source) -> dict[str, Any]:
+    """What the page says of a run."""
+    recipe = source.recipe
+    return {
+        "name": source.name,
+        "state": source.state,
+        "facts": _facts(source),
+        "changes": recipe.get("changes") or {},
+        "recipe": json.dumps(recipe, indent=2),
+        "findings": source.findings,
+        "unreadable": source.unreadable,
+        "video": _embedded(source.video, "video/mp4"),
+    }
+
+
+def _facts(source: Source) -> list[tuple[str, str]]:
+    """The recipe and the ledger in short: what, and its value."""
+    recipe, task = source.recipe, source.task
+    facts = [
+        ("environment", recipe["environment"]),
+        ("task", f"{recipe['task']['recipe']}, {recipe['task_hash']}"),
+        ("robot, drive", f"{task.robot.name}, {task.actuator.kind}"),
+        ("learner", str(recipe["learner"])),
+        ("backend", str(recipe.get("backend", "mujoco"))),
+        ("seed", str(recipe["seed"])),
+    ]
+    if ppo := recipe.get("ppo"):
+        samples = ppo["num_envs"] * ppo["horizon"]
+        facts += [
+            (
+                "an update",
+                f"{ppo['num_envs']} robots x {ppo['horizon']} steps = {samples} samples, {ppo['epochs']} epochs",
+            ),
+            ("networks", "-".join(map(str, ppo["hidden"]))),
+        ]
+    if updates := source.updates:
+        last = updates[-1]
+        facts += [
+            ("samples", f"{last['samples'] / 1e6:.2f} M" if "samples" in last else "not told"),
+            ("time of training", f"{last['elapsed_seconds'] / 60:.1f} min"),
+        ]
+        spent = sum(line.get("seconds", 0.0) for line in source.validations)
+        if spent:
+            facts.append(("of it for validation", f"{100 * spent / source.validations[-1]['elapsed_seconds']:.1f} %"))
+    hardware = recipe.get("hardware", {})
+    if "processor" in hardware:
+        facts.append(("machine", f"{hardware['cores']} cores of {hardware['processor']}"))
+    versions = recipe.get("versions", {})
+    facts.append(("versions", ", ".join(f"{name} {version}" for name, version in versions.items())))
+    return facts
+
+
+def _panels(sources: Sequence[Source]) -> list[dict[str, Any]]:
+    """Each panel with the results of every run that was judged on it."""
+    names = list(dict.fromkeys(name for source in sources for name in source.results))
+    return [_panel(name, [(s, s.results[name]) for s in sources if name in s.results]) for name in names]
+
+
+def _panel(name: str, judged: Sequence[tuple[Source, Result]]) -> dict[str, Any]:
+    first = judged[0][1]
+    metrics = [metric for metric in UNITS if any(metric in result.metrics for _, result in judged)]
+    rows = [
+        (
+            metric.replace("_", " "),
+            UNITS[metric],
+            [_told(result.metrics.get(metric), UNITS[metric]) for _, result in judged],
+        )
+        for metric in metrics
+    ]
+    return {
+        "name": name,
+        "hash": first.panel_hash,
+        "robots": first.num_robots,
+        "runs": [source.name for source, _ in judged],
+        "resets": [", ".join(f"{why} {n}" for why, n in result.reset_reasons.items() if n) for _, result in judged],
+        "rows": rows,
+        "strata": [_stratum(quantity, judged) for quantity in first.strata if quantity != "terrain_and_level"],
+        "charts": [chart for source, result in judged if (chart := _success(source, result))],
+    }
+
+
+def _stratum(quantity: str, judged: Sequence[tuple[Source, Result]]) -> dict[str, Any]:
+    """Success, or falls where groups are of moments, group by group."""
+    rows = []
+    for label, metrics in judged[0][1].strata[quantity].items():
+        metric = "success_rate" if "success_rate" in metrics else "fall_rate"
+        groups = [result.strata.get(quantity, {}).get(label, {}).get(metric) for _, result in judged]
+        rows.append((label, metric.replace("_rate", ""), [_told(group, "%") for group in groups]))
+    return {"quantity": quantity.replace("_", " "), "rows": rows}
+
+
+def _success(source: Source, result: Result) -> Chart | None:
+    """Success against difficulty, where the panel is one of tiles that is known here."""
+    if "terrain_and_level" not in result.strata:
+        return None
+    short = result.panel.rsplit("-", 2)[-2] if result.panel.count("-") >= 2 else result.panel
+    try:
+        panel = panel_of(source.task, short)
+    except ValueError:
+        return None
+    return success_chart(result, panel.task.terrain) if panel.hash == result.panel_hash else None
+
+
+def _told(estimate: Estimate | None, unit: str) -> tuple[str, str]:
+    """A number and its interval, in words."""
+    if estimate is None:
+        return "", ""
+    scale, form = (100.0, "{:.1f}") if unit == "%" else (1.0, "{:.3g}")
+    if estimate.low is None or estimate.high is None:
+        return form.format(scale * estimate.value), ""
+    low, high = (form.format(scale * end) for end in (estimate.low, estimate.high))
+    return form.format(scale * estimate.value), f"{low} to {high}"
+
+
+def _embedded(path: Path | None, kind: str) -> str:
+    return "" if path is None else f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"

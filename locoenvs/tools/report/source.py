@@ -1,0 +1,104 @@
+"""What a report is made of: a run's recipe, its ledger and the results of its panels, as far as they can be read."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from locoenvs.evidence.audit import Finding, audit_result
+from locoenvs.evidence.audit_training import audit_training
+from locoenvs.evidence.leaks import audit_observations
+from locoenvs.evidence.result import Result
+from locoenvs.tasks.task import Task
+from locoenvs.training.begin import task_of_run
+from locoenvs.training.run import Run
+
+MOST_OF_A_VIDEO = 16 * 2**20
+"""Bytes of a video that a page still takes."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A run's folder as a report reads it. ``unreadable`` says what is there and cannot be used."""
+
+    run: Run
+    recipe: dict[str, Any]
+    records: Sequence[dict[str, Any]]
+    results: dict[str, Result]
+    unreadable: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        return self.run.folder.resolve().name
+
+    @cached_property
+    def task(self) -> Task:
+        return task_of_run(self.run, self.recipe)
+
+    @cached_property
+    def updates(self) -> list[dict[str, Any]]:
+        return self._of("update")
+
+    @cached_property
+    def validations(self) -> list[dict[str, Any]]:
+        return self._of("validation")
+
+    def _of(self, kind: str) -> list[dict[str, Any]]:
+        return [record for record in self.records if record["kind"] == kind]
+
+    @property
+    def state(self) -> str:
+        """How far the training is, in words."""
+        if not self.updates:
+            return "nothing was trained yet"
+        done, asked = self.updates[-1]["update"], self.recipe.get("ppo", {}).get("updates")
+        said = f"{done} updates" if asked is None else f"{done} of {asked} updates"
+        return f"training now, {said}" if self.run.is_training() else said
+
+    @cached_property
+    def findings(self) -> dict[str, list[Finding]]:
+        """What the audits find, of -> findings."""
+        found = {"observations": audit_observations(self.task)}
+        if self.updates:
+            robots = self.recipe.get("ppo", self.recipe.get("geometry", {})).get("num_envs", 1)
+            kinds = tuple(dict.fromkeys(share.kind for share in self.task.terrain.shares))
+            found["training"] = audit_training(self.records, robots, kinds)
+        return found | {result.panel: audit_result(result) for result in self.results.values()}
+
+    @property
+    def video(self) -> Path | None:
+        """The newest video of the run that is small enough for a page."""
+        films = sorted(self.run.folder.rglob("*.mp4"), key=lambda path: path.stat().st_mtime)
+        small = [path for path in films if path.stat().st_size <= MOST_OF_A_VIDEO]
+        return small[-1] if small else None
+
+
+def read(folder: Path) -> Source:
+    """The run in a folder. Raises FileNotFoundError where there is none, and ValueError for a recipe that cannot be read."""
+    run, unreadable = Run.open(folder), list[str]()
+    try:
+        recipe = run.recipe()
+        missing = [name for name in ("environment", "learner", "seed", "task", "task_hash") if name not in recipe]
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{folder / 'recipe.json'} cannot be read: {error}") from error
+    if missing:
+        raise ValueError(f"{folder / 'recipe.json'} lacks {missing[0]!r}: it is no recipe of a run")
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        records = run.records()
+    unreadable += [str(each.message) for each in told]
+    results = dict[str, Result]()
+    for file in [*sorted((folder / "panels").glob("*.json")), folder / "evaluation.json"]:
+        if not file.is_file():
+            continue
+        try:
+            result = Result.from_json(file.read_bytes(), str(file))
+        except ValueError as error:
+            unreadable.append(str(error))
+        else:
+            results.setdefault(result.panel, result)
+    return Source(run, recipe, records, results, tuple(unreadable))

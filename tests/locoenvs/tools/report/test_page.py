@@ -1,0 +1,170 @@
+"""A report says what a run's folder holds, whatever state that is in, and is one file that a browser shows by itself."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("matplotlib")
+pytest.importorskip("jinja2")
+
+from locoenvs.cli.app import main
+from locoenvs.policies.policy import POLICIES
+from locoenvs.tools.report.page import write_report
+
+OLD = Path(__file__).parents[3] / "run-0.1.0"
+ROUGH = POLICIES / "anymal_c_rough"
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """The run of the shipped rough policy, shortened, with validations and the results of two panels."""
+    folder = tmp_path / "rough-0"
+    (folder / "panels").mkdir(parents=True)
+    shutil.copy(ROUGH / "recipe.json", folder)
+    shutil.copy(ROUGH / "evaluation.json", folder / "panels/rough.json")
+    shutil.copy(ROUGH / "crossing.json", folder / "panels/crossing.json")
+    lines = [json.loads(line) for line in (ROUGH / "ledger.jsonl").read_text().splitlines()]
+    updates = [line for line in lines if line["kind"] == "update"][:: len(lines) // 20]
+    levels = {kind: [3, 2, 1] for kind in updates[0]["levels"]}
+    for update in updates:
+        update["level_counts"] = levels
+    judged = [
+        {"kind": "validation", **{name: line[name] for name in ("update", "elapsed_seconds")}, "seconds": 1.0}
+        | {"num_robots": 100, "metrics": {"success_rate": 0.5, "fall_rate": 0.1, "velocity_error": 0.2}}
+        for line in updates[1::4]
+    ]
+    (folder / "ledger.jsonl").write_text("".join(json.dumps(line) + "\n" for line in [*updates, *judged]))
+    return folder
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports without charts, which take a second to draw."""
+    monkeypatch.setattr("locoenvs.tools.report.page.charts_of", lambda sources: [])
+    monkeypatch.setattr("locoenvs.tools.report.page.success_chart", lambda result, terrain: ("", ""))
+
+
+def page(*folders: Path) -> str:
+    out = folders[0] / "report.html"
+    write_report(folders, out)
+    return out.read_text()
+
+
+def test_it_holds_recipe_curves_audits_and_panels(run: Path) -> None:
+    text = page(run)
+    for said in ("Loco/AnymalC-Rough-v0", "rewards balance", "success against difficulty", "levels of stairs up",
+                 "AnymalC-crossing-1", "by friction", "of it for validation"):  # fmt: skip
+        assert said in text, said
+    assert len(re.findall("<figure", text)) >= 15
+
+
+def test_it_loads_nothing_from_elsewhere_and_is_the_same_again(run: Path) -> None:
+    first, again = (re.findall(r'(?:src|href)="([^"]+)"', page(run)) for _ in range(2))
+    assert first == again and all(address.startswith("data:") for address in first)
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_several_runs_stand_side_by_side(run: Path, tmp_path: Path) -> None:
+    other = shutil.copytree(run, tmp_path / "rough-1")
+    (other / "panels/crossing.json").unlink()
+    text = page(run, other)
+    assert "<th>rough-0</th>" in text and "<th>rough-1</th>" in text
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_run_of_the_first_version_has_a_report(tmp_path: Path) -> None:
+    assert "Audits" in page(shutil.copytree(OLD, tmp_path / "old"))
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_video_is_in_the_page_unless_it_is_too_large(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (run / "walk.mp4").write_bytes(b"film")
+    assert 'src="data:video/mp4;base64,ZmlsbQ=="' in page(run)
+    monkeypatch.setattr("locoenvs.tools.report.source.MOST_OF_A_VIDEO", 3)
+    assert "video/mp4" not in page(run)
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_run_that_is_training_says_so(run: Path) -> None:
+    with (run / "lock").open("a+") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert ": training now, " in page(run)
+    assert ": training now, " not in page(run)
+
+
+def test_a_run_without_updates_or_panels_says_so(run: Path) -> None:
+    (run / "ledger.jsonl").write_text("")
+    shutil.rmtree(run / "panels")
+    text = page(run)
+    assert "nothing was trained yet" in text and "No held-out panel was run yet" in text
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_what_cannot_be_read_is_named_and_the_rest_shown(run: Path) -> None:
+    whole = (run / "panels/rough.json").read_text()
+    (run / "panels/rough.json").write_text(whole[: len(whole) // 2])
+    with (run / "ledger.jsonl").open("a") as file:
+        file.write('{"kind": "upd')
+    text = page(run)
+    assert "rough.json" in text and "cannot be read and is left out" in text and "AnymalC-crossing-1" in text
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [("{", "cannot be read"), ("{}", "lacks 'environment'"), ("[]", "lacks 'environment'")]
+)
+def test_a_broken_recipe_is_refused_and_nothing_written(run: Path, content: str, said: str) -> None:
+    (run / "recipe.json").write_text(content)
+    with pytest.raises(ValueError, match=said):
+        page(run)
+    assert not (run / "report.html").exists()
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_text_of_a_recipe_is_text(run: Path) -> None:
+    recipe: dict[str, Any] = json.loads((run / "recipe.json").read_text())
+    recipe["changes"] = {"<script>alert(1)</script>": 1}
+    (run / "recipe.json").write_text(json.dumps(recipe))
+    assert "<script>" not in page(run)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nowhere"], "is no run folder"),
+        (["{run}", "--out", "report.pdf"], "must end in .html"),
+    ],
+)
+def test_mistakes_are_told_in_a_line(
+    run: Path, arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["report", *(each.format(run=run) for each in arguments)])
+    assert stopped.value.code == 2 and said in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="no chromium to look at the report with")
+def test_a_browser_shows_it_at_two_widths_without_a_word(run: Path) -> None:
+    playwright = pytest.importorskip("playwright.sync_api")
+    main(["report", str(run)])
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        for width in (1280, 390):
+            shown = browser.new_page(viewport={"width": width, "height": 900})
+            said, asked = [], []
+            shown.on("console", lambda message, said=said: said.append(message.text))
+            shown.on("pageerror", lambda error, said=said: said.append(str(error)))
+            shown.on("request", lambda request, asked=asked: asked.append(request.url))
+            shown.goto(f"file://{run}/report.html")
+            assert said == []
+            assert [url for url in asked if not url.startswith("data:")] == [f"file://{run}/report.html"]
+            assert shown.evaluate("document.documentElement.scrollWidth") <= width
+            assert shown.evaluate("[...document.images].every(image => image.complete && image.naturalWidth > 0)")
+        browser.close()
