@@ -12,7 +12,7 @@ from mujoco import mjx
 
 from locoenvs.backends.mjx import model as models
 from locoenvs.backends.mjx.contact import Touch, frame_of
-from locoenvs.backends.mjx.engine import Physics, Sensed
+from locoenvs.backends.mjx.engine import Changes, Physics, Sensed
 from locoenvs.backends.mjx.ground import Ground
 from locoenvs.backends.mjx.solver import solve
 from locoenvs.mdp.terrain import HeightMap
@@ -54,14 +54,14 @@ class JaxEngine:
         self.bytes_a_robot = 2 * scratch
 
     def steps(
-        self, constants: Any, physics: Physics, control: Array, count: int, payload: models.Payload | None
+        self, constants: Any, physics: Physics, control: Array, count: int, changes: Changes | None
     ) -> tuple[Array, Array, Array, Sensed]:
         """See :class:`locoenvs.backends.mjx.engine.Engine`."""
 
         def one(physics: Physics, control: Array) -> tuple[Array, Array, Array, Sensed]:
             model, template = self._on_device, self._template
-            if payload is not None:
-                model = payload.changed(model, physics.payload)
+            if changes is not None:
+                model = changes.changed(model, physics)
             if self._own:
                 friction = template._impl.contact.friction.at[:, :2].set(physics.friction)
                 template = template.tree_replace({"_impl.contact.friction": friction})

@@ -12,6 +12,7 @@ import mujoco
 import numpy as np
 from mujoco import mjx
 
+from locoenvs.backends.mjx.engine import Physics
 from locoenvs.mdp.terrain import HeightMap
 from locoenvs.tasks.task import Task, Terrain
 
@@ -146,8 +147,9 @@ class Payload:
             free=free,
         )
 
-    def changed(self, model: Any, payload: jax.Array) -> Any:
-        """``model`` (an :class:`mjx.Model`) of one robot with that ``payload`` () kg on its base."""
+    def changed(self, model: Any, physics: Physics) -> Any:
+        """``model`` (an :class:`mjx.Model`) of one robot with that payload () kg on its base."""
+        payload = physics.payload
         spread = self.point @ self.inverse  # (3, nv)
         gain = payload * jnp.linalg.inv(jnp.eye(3) + payload * spread @ self.point.T)
         inverse = self.inverse - spread.T @ gain @ spread

@@ -16,7 +16,8 @@ import numpy as np
 from locoenvs.backends.mjx import trees
 from locoenvs.backends.mjx.compiled import Compiled, keep_programs
 from locoenvs.backends.mjx.device import check_memory, find, is_gpu
-from locoenvs.backends.mjx.engine import Engine, Physics, Sensed
+from locoenvs.backends.mjx.engine import Changes, Engine, Physics, Sensed
+from locoenvs.backends.mjx.inertias import Inertias
 from locoenvs.backends.mjx.model import Payload
 from locoenvs.mdp.actuators import Actuator, actuator_of
 from locoenvs.mdp.draws import longest, quantities
@@ -33,6 +34,10 @@ if TYPE_CHECKING:
 
 Impl = Literal["jax", "warp"]
 Contact = Literal["triangles", "mujoco"]
+
+
+INERTIAS = ("mass", "center_of_mass", "armature")
+"""Quantities that only MJX on JAX varies here."""
 
 
 class MjxSimulator:
@@ -52,7 +57,6 @@ class MjxSimulator:
     """
 
     xp: ModuleType = jnp
-    randomizes = frozenset({"friction", "payload", "drive"})
     actuators = frozenset({"pd", "lstm"})
 
     def __init__(
@@ -82,12 +86,15 @@ class MjxSimulator:
         self._engine = _engine(self, contact, cone, graph, torque_actuators=actuator is not None)
         check_memory(num_envs, self._engine.bytes_a_robot, self.device)
         self.model = self._engine.model
-        self._payload = None
-        if task.randomization.payload is not None:
-            self._payload = Payload.of(self.model, self.model.body(task.robot.bodies[0].name).id)
+        self._changes: Changes | None = None
+        self.randomizes = frozenset({"friction", "payload", "drive"} | (set(INERTIAS) if self.impl == "jax" else set()))
+        if {*INERTIAS} & (varied := quantities(task)) and self.impl == "jax":
+            self._changes = Inertias.of(self.model, task.robot, self.device)
+        elif "payload" in varied:
+            self._changes = Payload.of(self.model, self.model.body(task.robot.bodies[0].name).id)
         self.constants = jax.device_put(self._engine.constants, self.device)
         self._own = self.constants
-        self._given: tuple[Array, Array] | None = None
+        self._given: dict[str, Array] | None = None
         self._renderer: Renderer | None = None
 
     def compile(self, function: Any, mdp: Mdp, *, donate: bool = False, static: tuple[str, ...] = ()) -> Compiled:
@@ -105,20 +112,19 @@ class MjxSimulator:
 
     def configure(self, friction: Array, payload: Array, **others: Array) -> None:
         """See :class:`locoenvs.mdp.state.Simulator`. The values become part of the state that :meth:`initial` makes."""
-        self._given = friction, payload
+        self._given = {"friction": friction, "payload": payload, **others}
 
     def initial(self) -> Physics:
         """See :class:`locoenvs.mdp.state.Simulator`."""
         assert self._given is not None, "configure() comes first"
-        (friction, payload), self._given = self._given, None
+        given, self._given = self._given, None
         count, model = self.num_envs, self.model
         still = jnp.zeros((count, model.nv))
         return Physics(
             qpos=jnp.tile(jnp.asarray(model.qpos0, jnp.float32), (count, 1)),
             qvel=still,
             warmstart=still,
-            friction=friction,
-            payload=payload,
+            **given,
             memory=None if self._actuator is None else self._actuator.initial(count, jnp),
         )
 
@@ -158,7 +164,7 @@ class MjxSimulator:
     def _steps(self, physics: Physics, control: Array, count: int) -> tuple[Physics, Sensed]:
         body = dataclasses.replace(physics, memory=None)  # of all robots at once, where these are mapped one by one
         with jax.default_matmul_precision("highest"):  # a GPU would round the factors to ten bits
-            qpos, qvel, warmstart, sensed = self._engine.steps(self._own, body, control, count, self._payload)
+            qpos, qvel, warmstart, sensed = self._engine.steps(self._own, body, control, count, self._changes)
         return dataclasses.replace(physics, qpos=qpos, qvel=qvel, warmstart=warmstart), sensed
 
     def _mended(self, physics: Physics) -> tuple[Physics, Array]:
@@ -216,7 +222,8 @@ class MjxSimulator:
 
     def restore(self, saved: dict[str, np.ndarray]) -> Physics:
         """See :class:`locoenvs.mdp.state.Simulator`."""
-        self.configure(jnp.asarray(saved["friction"]), jnp.asarray(saved["payload"]))
+        given = [name for name in ("friction", "payload", *INERTIAS) if name in saved]
+        self.configure(**{name: jnp.asarray(saved[name]) for name in given})
         leaves, tree = jax.tree_util.tree_flatten_with_path(self.initial())
         names = [jax.tree_util.keystr(path).lstrip(".") for path, _ in leaves]
         return jax.device_put(tree.unflatten([jnp.asarray(saved[name]) for name in names]), self.device)

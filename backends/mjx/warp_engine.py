@@ -11,7 +11,7 @@ from mujoco import mjx
 
 from locoenvs.backends.mjx import model as models
 from locoenvs.backends.mjx.device import check_memory
-from locoenvs.backends.mjx.engine import Physics, Sensed
+from locoenvs.backends.mjx.engine import Changes, Physics, Sensed
 from locoenvs.backends.mjx.ground import Ground
 from locoenvs.mdp.terrain import HeightMap
 from locoenvs.numerics.arrays import Array
@@ -80,15 +80,15 @@ class WarpEngine:
             self.constants["heights"] = self._ground.heights
 
     def steps(
-        self, constants: Any, physics: Physics, control: Array, count: int, payload: models.Payload | None
+        self, constants: Any, physics: Physics, control: Array, count: int, changes: Changes | None
     ) -> tuple[Array, Array, Array, Sensed]:
         """See :class:`locoenvs.backends.mjx.engine.Engine`."""
         template = constants["data"]
 
         def one(physics: Physics, control: Array) -> tuple[Array, ...]:
             model = constants["model"]
-            if payload is not None:
-                model = payload.changed(model, physics.payload)
+            if changes is not None:
+                model = changes.changed(model, physics)
             if self._ground is None:
                 friction = model.geom_friction.at[self._touching, 0].set(physics.friction)
                 model = model.replace(geom_friction=friction)

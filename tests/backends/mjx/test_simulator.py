@@ -237,7 +237,7 @@ def test_payload_changes_the_model_as_mujoco_does(impl: str) -> None:
     payload = Payload.of(bare, base)
     on_device = mjx.put_model(bare, impl="jax")
     for mass in (-5.0, 0.0, 5.0):
-        changed = payload.changed(on_device, jnp.float32(mass))
+        changed = payload.changed(on_device, Physics(*[None] * 4, payload=jnp.float32(mass)))  # type: ignore[arg-type]
         native = physics("flat", "native").simulator
         native.configure(np.ones(ROBOTS_HERE, np.float32), np.full(ROBOTS_HERE, mass, np.float32))
         theirs = native._batch.get_model(0)
