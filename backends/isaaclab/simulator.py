@@ -13,7 +13,6 @@ from array_api_compat import torch as xp
 from locoenvs.backends.isaaclab import conventions, requirements, scene
 from locoenvs.backends.isaaclab.mesh import ground_mesh
 from locoenvs.mdp.actuators import Actuator, actuator_of
-from locoenvs.mdp.draws import longest, quantities
 from locoenvs.mdp.state import FASTEST, Readout
 from locoenvs.mdp.terrain import HeightMap
 from locoenvs.numerics.arrays import Array
@@ -66,8 +65,7 @@ class IsaacLabSimulator:
         self.num_envs, self.task = num_envs, task
         self._height_map = height_map
         self._contacts = _room(task, self.physics, num_envs, contacts_per_robot)
-        lag = longest(task, "drive", task.timing.physics_dt) if "drive" in quantities(task) else None
-        self._actuator = actuator_of(task, lag) if actuator is None else actuator
+        self._actuator = actuator_of(task) if actuator is None else actuator
         self._memory = self._actuator.initial(num_envs, xp, self.device)
         self._renderer: Renderer | None = None
         requirements.start_kit(self.physics, found)

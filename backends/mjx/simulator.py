@@ -19,8 +19,8 @@ from locoenvs.backends.mjx.device import check_memory, find, is_gpu
 from locoenvs.backends.mjx.engine import Changes, Engine, Physics, Sensed
 from locoenvs.backends.mjx.inertias import Inertias
 from locoenvs.backends.mjx.model import Payload
-from locoenvs.mdp.actuators import Actuator, actuator_of
-from locoenvs.mdp.draws import longest, quantities
+from locoenvs.mdp.actuators import PD, Actuator, actuator_of
+from locoenvs.mdp.draws import quantities
 from locoenvs.mdp.mdp import Mdp
 from locoenvs.mdp.state import FASTEST, Readout
 from locoenvs.mdp.terrain import HeightMap
@@ -35,9 +35,8 @@ if TYPE_CHECKING:
 Impl = Literal["jax", "warp"]
 Contact = Literal["triangles", "mujoco"]
 
-
 INERTIAS = ("mass", "center_of_mass", "armature")
-"""Quantities that only MJX on JAX varies here."""
+"""Quantities that only ``impl="jax"`` varies."""
 
 
 class MjxSimulator:
@@ -79,9 +78,8 @@ class MjxSimulator:
         self.impl: Impl = impl or ("warp" if is_gpu(self.device) else "jax")
         self.name = f"mjx-{self.impl}"
         self.options = {"contact": contact, "cone": cone}
-        lag = longest(task, "drive", task.timing.physics_dt) if "drive" in quantities(task) else None
-        if actuator is None and (task.actuator.kind != "pd" or lag is not None):
-            actuator = actuator_of(task, lag)
+        if actuator is None and not isinstance(own := actuator_of(task), PD):
+            actuator = own
         self._height_map, self._actuator = height_map, actuator
         self._engine = _engine(self, contact, cone, graph, torque_actuators=actuator is not None)
         check_memory(num_envs, self._engine.bytes_a_robot, self.device)

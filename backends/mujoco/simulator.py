@@ -16,8 +16,8 @@ from locoenvs.backends.mujoco.contact import Contact
 from locoenvs.backends.mujoco.model import Cone, compile_model, drawn_model
 from locoenvs.backends.mujoco.render import Renderer
 from locoenvs.machine import cores
-from locoenvs.mdp.actuators import Actuator, actuator_of
-from locoenvs.mdp.draws import longest, quantities
+from locoenvs.mdp.actuators import PD, Actuator, actuator_of
+from locoenvs.mdp.draws import quantities
 from locoenvs.mdp.state import FASTEST, Readout
 from locoenvs.mdp.terrain import HeightMap
 from locoenvs.numerics import compiled
@@ -83,11 +83,9 @@ class MujocoSimulator:
         self.task = task
         self.options = {"contact": contact, "cone": cone}
         self._height_map = height_map
-        varied = quantities(task)
-        lag = longest(task, "drive", task.timing.physics_dt) if "drive" in varied else None
-        if actuator is None and (task.actuator.kind != "pd" or lag is not None):
-            actuator = actuator_of(task, lag)
-        self._varied = varied
+        if actuator is None and not isinstance(own := actuator_of(task), PD):
+            actuator = own
+        self._varied = quantities(task)
         self._actuator = actuator
         self._memory: Array = None if actuator is None else actuator.initial(num_envs, xp)
         self.model = compile_model(task, height_map, torque_actuators=actuator is not None, contact=contact, cone=cone)

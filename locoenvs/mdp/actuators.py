@@ -13,23 +13,12 @@ from typing import Protocol
 import numpy as np
 from array_api_compat import array_namespace, is_numpy_array
 
+from locoenvs.mdp.draws import longest, quantities
 from locoenvs.numerics import compiled, workers
 from locoenvs.numerics.arrays import Array, kind_of
 from locoenvs.tasks.drive import Network, load
 from locoenvs.tasks.robot import Robot
 from locoenvs.tasks.task import LSTMActuator, Task
-
-DRIVE = {
-    "strength": 1.0,
-    "stiffness": 1.0,
-    "damping": 1.0,
-    "offset": 0.0,
-    "friction": 0.0,
-    "viscous": 0.0,
-    "delay": 0.0,
-}
-"""The numbers of a robot's drives that a task may vary, joint by joint, and their neutral values: factors of the torque, of Kp and of Kd;
-what the encoder reads too much, rad; dry friction, N m; viscous friction, N m s/rad; how late targets come, s."""
 
 SLOW = 0.1
 """Below this speed dry friction is in proportion to it, rad/s."""
@@ -50,20 +39,20 @@ class Actuator(Protocol):
     ) -> tuple[Array, Array]:
         """(memory, torques (N, J) N m) toward ``target`` rad at ``position`` rad and ``velocity`` rad/s, (N, J) each.
 
-        ``drive`` (Q, N, J) are the numbers of :data:`DRIVE`, for a task that varies them.
+        ``drive`` (Q, N, J) are the numbers of :data:`~locoenvs.mdp.draws.DRIVE`, for a task that varies them.
         """
 
     def clear(self, memory: Array, mask: Array) -> Array:
         """The memory with the robots of ``mask`` (N,) at rest."""
 
 
-def actuator_of(task: Task, lag: int | None = None) -> Actuator:
-    """The actuator that the task names. Raises ValueError for a network that is missing or another than it was.
+def actuator_of(task: Task) -> Actuator:
+    """The actuator that the task names, with numbers of their own for robots where it varies its drives.
 
-    ``lag`` physics steps is the longest delay of targets where the task varies its drives; None: it does not.
+    Raises ValueError for a network that is missing or another than it was.
     """
-    own = _own_of(task)
-    return own if lag is None else Varied(own, task.robot, task.timing.physics_dt, lag)
+    own, dt = _own_of(task), task.timing.physics_dt
+    return Varied(own, task.robot, dt, longest(task, "drive", dt)) if "drive" in quantities(task) else own
 
 
 def _own_of(task: Task) -> PD | LSTM:

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from locoenvs.mdp.actuators import DRIVE
 from locoenvs.mdp.mdp import Mdp
 from locoenvs.numerics import rng
 from locoenvs.numerics.arrays import Array
@@ -19,6 +18,18 @@ from locoenvs.tasks.vocabulary import RANDOMIZATIONS, Randomization
 QUANTITIES = ("friction", "payload", "mass", "center_of_mass", "armature")
 """What physics can vary: effective friction (N,), kg on the base (N,), factors of the masses and inertias of all bodies (N, B), how far
 the base's center of mass lies from its place (N, 3) m, what the armatures of all joints are more (N, J) kg m^2."""
+
+DRIVE = {
+    "strength": 1.0,
+    "stiffness": 1.0,
+    "damping": 1.0,
+    "offset": 0.0,
+    "friction": 0.0,
+    "viscous": 0.0,
+    "delay": 0.0,
+}
+"""The numbers of a robot's drives that a task may vary, joint by joint, and their neutral values: factors of the torque, of Kp and of Kd;
+what the encoder reads too much, rad; dry friction, N m; viscous friction, N m s/rad; how late targets come, s."""
 
 Per = Literal["robot", "episode"]
 

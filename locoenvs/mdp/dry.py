@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from locoenvs.install import NAME
-from locoenvs.mdp.actuators import DRIVE
-from locoenvs.mdp.draws import Draw, of_stage
+from locoenvs.mdp.draws import DRIVE, Draw, of_stage
 from locoenvs.mdp.layout import layout
 from locoenvs.mdp.mdp import Mdp
 from locoenvs.mdp.rewards import Step

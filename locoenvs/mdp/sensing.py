@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from locoenvs.mdp.actuators import DRIVE
-from locoenvs.mdp.draws import Draw, drive_numbers, longest, of_stage
+from locoenvs.mdp.draws import DRIVE, Draw, drive_numbers, longest, of_stage
 from locoenvs.mdp.layout import layout
 from locoenvs.mdp.mdp import Mdp
 from locoenvs.mdp.state import Episodes

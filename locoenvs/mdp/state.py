@@ -119,7 +119,7 @@ class Simulator(Protocol):
     def advance(self, physics: object, target: Array, drive: Array | None = None) -> tuple[object, Readout]:
         """One control step toward joint targets ``(num_envs, J)`` rad.
 
-        ``drive`` (Q, num_envs, J) are the numbers of the drives that :data:`~locoenvs.mdp.actuators.DRIVE` names, for a task that
+        ``drive`` (Q, num_envs, J) are the numbers of the drives that :data:`~locoenvs.mdp.draws.DRIVE` names, for a task that
         varies them; None is neutral.
         """
 

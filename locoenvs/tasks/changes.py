@@ -52,12 +52,11 @@ def apply(document: dict[str, Any], path: str, value: Any) -> None:
         if key is None:
             raise ValueError(f"{path}: there is no such entry")
         del here[key]
-    elif isinstance(here, list) and not isinstance(stored(value), Mapping):
-        raise ValueError(f"{path}: Input should be an object, got {shown(value)}")
-    elif isinstance(here, list) and key is None:
-        here.append({NAMED[where][1]: last, **stored(value)})
     elif isinstance(here, list):
-        here[key] = {NAMED[where][1]: last, **stored(value)}
+        if not isinstance(entry := stored(value), Mapping):
+            raise ValueError(f"{path}: Input should be an object, got {shown(value)}")
+        at = slice(len(here), None) if key is None else slice(key, key + 1)
+        here[at] = [{NAMED[where][1]: last, **entry}]
     else:
         here[last] = stored(value)
 

@@ -88,11 +88,15 @@ class Word:
         return module.partition(".")[0]
 
     @cached_property
-    def _parameters(self) -> type[BaseModel]:
+    def _given(self) -> list[inspect.Parameter]:
+        """The parameters that a task may give."""
+        return [p for p in inspect.signature(self.function).parameters.values() if p.default is not p.empty]
+
+    @cached_property
+    def _parameters(self) -> TypeAdapter[BaseModel]:
         """The keyword parameters of the function as a schema."""
-        every = inspect.signature(self.function).parameters.values()
-        given = [p for p in every if p.default is not p.empty]
-        for p in every:
+        given = self._given
+        for p in inspect.signature(self.function).parameters.values():
             if p.kind is p.VAR_KEYWORD or (p.kind is p.KEYWORD_ONLY and p.default is p.empty):
                 raise ValueError(f"{self.name!r}: parameter {p.name!r} needs a default")
             if p.default is not p.empty and p.annotation is p.empty:
@@ -113,15 +117,15 @@ class Word:
             raise ValueError(
                 f"{self.name!r}: a default or a type does not do: {' '.join(str(error).split())[:200]}"
             ) from None
-        return model
+        return TypeAdapter(model)
 
     def parameters(self, given: Mapping[str, Any], where: str = "") -> dict[str, Any]:
         """All parameters with ``given`` ones in place of their defaults. Raises ValueError for a name or a value that does not fit."""
-        known = list(self._parameters.model_fields)
+        known = [p.name for p in self._given]
         for name in given:
             if name not in known:
                 raise ValueError(nearest(f"parameter of {where or self.name}", name, known))
-        made = documents.valid(TypeAdapter(self._parameters), given, where or self.name)
+        made = documents.valid(self._parameters, given, where or self.name)
         return {name: getattr(made, name) for name in known}
 
 
@@ -163,7 +167,8 @@ class Vocabulary(Generic[W]):
 
     def find(self, name: str) -> W | None:
         """The word of that name, if there is one."""
-        self._load()
+        if name not in self._words:
+            self._load()
         if name not in self._words:
             self._load(others=True)
         return self._words.get(name)
@@ -178,9 +183,8 @@ class Vocabulary(Generic[W]):
         return iter(self.words())
 
     def _load(self, others: bool = False) -> None:
-        importlib.import_module(
-            self._module
-        )  # a task is below the rooms that say what its words do: named, not imported
+        # A task is below the rooms that say what its words do: they are named, not imported.
+        importlib.import_module(self._module)
         if others:
             load_plugins()
 
@@ -196,8 +200,8 @@ class RewardTerm(Word):
 class ObservationSlot(Word):
     """``function(mdp: Mdp, episodes: Episodes, **parameters) -> (num_envs, size)`` in ``unit``.
 
-    ``size`` is a number or ``size(robot, **parameters)``. What is ``sensed`` can be late; the rest is known. ``mirror`` says how the values change from left to right: a sign for each,
-    or ``mirror(robot, **parameters)`` gives ``(index, sign)``, the image being ``sign * values[index]``; None has no image.
+    ``size`` is a number or ``size(robot, **parameters)``. What is ``sensed`` can be late; the rest is known. ``mirror`` says how the
+    values change from left to right: a sign for each, or ``mirror(robot, **parameters)`` gives ``(index, sign)``, the image being ``sign * values[index]``; None has no image.
     """
 
     unit: str = "1"

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from locoenvs.mdp.actuators import DRIVE, actuator_of
-from locoenvs.mdp.draws import QUANTITIES
+from locoenvs.mdp.actuators import actuator_of
+from locoenvs.mdp.draws import DRIVE, QUANTITIES
 from locoenvs.mdp.state import Readout
 from locoenvs.tasks.task import Task
 from locoenvs.testing.robots import COUNT, GRAVITY, ROBOT, Make, Robots, near, single, task_of

@@ -13,8 +13,7 @@ from anymal import DEFAULT, ROBOT, start
 from locoenvs.backends.mujoco.simulator import MujocoSimulator
 from locoenvs.envs import engines
 from locoenvs.envs.vector import LocoVectorEnv
-from locoenvs.mdp.actuators import DRIVE
-from locoenvs.mdp.draws import drive_numbers, physics_numbers
+from locoenvs.mdp.draws import DRIVE, drive_numbers, physics_numbers
 from locoenvs.mdp.state import Readout
 from locoenvs.mdp.terrain import build
 from locoenvs.tasks.recipes import task as recipe_task

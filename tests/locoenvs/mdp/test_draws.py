@@ -14,8 +14,17 @@ import numpy as np
 import pytest
 
 from fake import BIPED
-from locoenvs.mdp.actuators import DRIVE
-from locoenvs.mdp.draws import QUANTITIES, Draw, Stage, drive_numbers, longest, of_stage, physics_numbers, quantities
+from locoenvs.mdp.draws import (
+    DRIVE,
+    QUANTITIES,
+    Draw,
+    Stage,
+    drive_numbers,
+    longest,
+    of_stage,
+    physics_numbers,
+    quantities,
+)
 from locoenvs.mdp.mdp import Mdp, prepare
 from locoenvs.mdp.terrain import build
 from locoenvs.numerics import rng

@@ -12,7 +12,8 @@ import pytest
 
 from fake import BIPED
 from locoenvs.envs.registration import task as task_of
-from locoenvs.mdp.actuators import DRIVE, LSTM, PD, SLOW, Varied, actuator_of
+from locoenvs.mdp.actuators import LSTM, PD, SLOW, Varied, actuator_of
+from locoenvs.mdp.draws import DRIVE
 from locoenvs.numerics.arrays import convert
 from locoenvs.tasks.drive import load
 from locoenvs.tasks.task import Task, Terrain
@@ -63,11 +64,13 @@ def run(
 
 
 def test_a_task_that_varies_its_drives_has_such_an_actuator() -> None:
-    assert isinstance(actuator_of(TASK), PD) and isinstance(actuator_of(TASK, 0), Varied)
-    assert actuator_of(TASK, 3).initial(4, numpy_xp).shape == (3, 4, 2)
+    late = {"randomization.terms.action_delay.parameters.delay": [0.0, 3 * TASK.timing.physics_dt]}
+    assert isinstance(actuator_of(TASK), PD)
+    assert isinstance(actuator_of(TASK.with_({"randomization.terms.motor_strength": {}})), Varied)
+    assert actuator_of(TASK.with_(late)).initial(4, numpy_xp).shape == (3, 4, 2)
     learned = task_of("Loco/AnymalC-Flat-v0", actuator="lstm")
     own = actuator_of(learned).initial(4, numpy_xp).shape[0]
-    assert actuator_of(learned, 3).initial(4, numpy_xp).shape == (3 + own, 4, 12)
+    assert actuator_of(learned.with_(late)).initial(4, numpy_xp).shape == (3 + own, 4, 12)
 
 
 @pytest.mark.parametrize("lag", [0, 3])

@@ -19,12 +19,12 @@ from locoenvs.testing import check_backend  # noqa: E402
 
 @pytest.mark.parametrize("contact", ["triangles", "mujoco"])
 def test_native_mujoco_does_what_a_backend_must(contact: str) -> None:
-    assert len(check_backend(engines.load("mujoco"), contact=contact)) == 13
+    assert len(check_backend(engines.load("mujoco"), contact=contact)) == 14
 
 
 def test_mjx_does_what_a_backend_must() -> None:
     pytest.importorskip("mujoco.mjx")
-    assert len(check_backend(engines.load("mjx"), impl="jax")) == 13
+    assert len(check_backend(engines.load("mjx"), impl="jax")) == 14
 
 
 def backend(change: Callable[[Readout], Readout], **methods: Any) -> Callable[..., MujocoSimulator]:
