@@ -77,6 +77,12 @@ class MjxSimulator:
         self.device: Any = find(device)
         self.impl: Impl = impl or ("warp" if is_gpu(self.device) else "jax")
         self.name = f"mjx-{self.impl}"
+        self.randomizes = frozenset({"friction", "payload", "drive", *(INERTIAS if self.impl == "jax" else ())})
+        bodies = quantities(task) & set(INERTIAS)
+        if lacking := sorted(bodies - self.randomizes):
+            raise ValueError(
+                f"impl={self.impl!r} cannot vary {', '.join(lacking)}, which the task does: impl='jax' can"
+            )
         self.options = {"contact": contact, "cone": cone}
         if actuator is None and not isinstance(own := actuator_of(task), PD):
             actuator = own
@@ -85,10 +91,9 @@ class MjxSimulator:
         check_memory(num_envs, self._engine.bytes_a_robot, self.device)
         self.model = self._engine.model
         self._changes: Changes | None = None
-        self.randomizes = frozenset({"friction", "payload", "drive"} | (set(INERTIAS) if self.impl == "jax" else set()))
-        if {*INERTIAS} & (varied := quantities(task)) and self.impl == "jax":
+        if bodies:
             self._changes = Inertias.of(self.model, task.robot, self.device)
-        elif "payload" in varied:
+        elif "payload" in quantities(task):
             self._changes = Payload.of(self.model, self.model.body(task.robot.bodies[0].name).id)
         self.constants = jax.device_put(self._engine.constants, self.device)
         self._own = self.constants

@@ -13,6 +13,7 @@ pytest.importorskip("mujoco.mjx")
 import mujoco
 
 from anymal import DEFAULT, ROBOT, start
+from locoenvs.backends.mjx.engine import Physics as State
 from locoenvs.backends.mjx.model import Payload
 from locoenvs.mdp.state import Readout
 from locoenvs.mdp.terrain import ground_height
@@ -237,7 +238,7 @@ def test_payload_changes_the_model_as_mujoco_does(impl: str) -> None:
     payload = Payload.of(bare, base)
     on_device = mjx.put_model(bare, impl="jax")
     for mass in (-5.0, 0.0, 5.0):
-        changed = payload.changed(on_device, Physics(*[None] * 4, payload=jnp.float32(mass)))  # type: ignore[arg-type]
+        changed = payload.changed(on_device, State(*[jnp.zeros(())] * 4, payload=jnp.float32(mass)))
         native = physics("flat", "native").simulator
         native.configure(np.ones(ROBOTS_HERE, np.float32), np.full(ROBOTS_HERE, mass, np.float32))
         theirs = native._batch.get_model(0)
