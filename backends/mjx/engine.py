@@ -45,8 +45,8 @@ jax.tree_util.register_dataclass(Sensed, [field.name for field in dataclasses.fi
 class Changes(Protocol):
     """What differs between robots in the model itself."""
 
-    def changed(self, model: Any, physics: Physics) -> Any:
-        """``model`` (an :class:`mjx.Model`) of one robot with the numbers of its ``physics``."""
+    def fields(self, physics: Physics) -> dict[str, Array]:
+        """The fields of one robot's :class:`mjx.Model` that follow from the numbers of its ``physics``, which has no axis of robots."""
 
 
 class Engine(Protocol):
@@ -57,6 +57,9 @@ class Engine(Protocol):
     bytes_a_robot: int  # that its scratch memory takes
 
     def steps(
-        self, constants: Any, physics: Physics, control: Array, count: int, changes: Changes | None
+        self, constants: Any, physics: Physics, control: Array, count: int, fields: dict[str, Array]
     ) -> tuple[Array, Array, Array, Sensed]:
-        """``count`` physics steps of all robots with one control (N, J): qpos, qvel, warmstart, what the last one sensed."""
+        """``count`` physics steps of all robots with one control (N, J): qpos, qvel, warmstart, what the last one sensed.
+
+        ``fields`` (N, ...) are the robots' own in place of the model's, see :class:`Changes`.
+        """

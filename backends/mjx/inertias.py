@@ -39,8 +39,8 @@ class Inertias:
         bodies = np.array([model.body(body.name).id for body in robot.bodies])
         return Inertias(on_device, mjx.make_data(on_device, impl="jax", device=device), bodies, below, free)
 
-    def changed(self, model: Any, physics: Physics) -> Any:
-        """``model`` (an :class:`mjx.Model`) of one robot with the numbers of its ``physics``."""
+    def fields(self, physics: Physics) -> dict[str, jax.Array]:
+        """See :class:`locoenvs.backends.mjx.engine.Changes`."""
         own, base = self.model, self.bodies[0]
         mass, inertia, place, armature = own.body_mass, own.body_inertia, own.body_ipos, own.dof_armature
         if physics.mass is not None:
@@ -69,4 +69,4 @@ class Inertias:
             diagonal = jnp.where(self.free == half, mean, diagonal)
         fields["body_invweight0"] = jnp.concatenate([jnp.zeros((1, 2)), means])
         fields["dof_invweight0"] = diagonal
-        return model.replace(**fields)
+        return fields

@@ -12,7 +12,7 @@ from mujoco import mjx
 
 from locoenvs.backends.mjx import model as models
 from locoenvs.backends.mjx.contact import Touch, frame_of
-from locoenvs.backends.mjx.engine import Changes, Physics, Sensed
+from locoenvs.backends.mjx.engine import Physics, Sensed
 from locoenvs.backends.mjx.ground import Ground
 from locoenvs.backends.mjx.solver import solve
 from locoenvs.mdp.terrain import HeightMap
@@ -54,14 +54,12 @@ class JaxEngine:
         self.bytes_a_robot = 2 * scratch
 
     def steps(
-        self, constants: Any, physics: Physics, control: Array, count: int, changes: Changes | None
+        self, constants: Any, physics: Physics, control: Array, count: int, fields: dict[str, Array]
     ) -> tuple[Array, Array, Array, Sensed]:
         """See :class:`locoenvs.backends.mjx.engine.Engine`."""
 
-        def one(physics: Physics, control: Array) -> tuple[Array, Array, Array, Sensed]:
-            model, template = self._on_device, self._template
-            if changes is not None:
-                model = changes.changed(model, physics)
+        def one(physics: Physics, control: Array, fields: dict[str, Array]) -> tuple[Array, Array, Array, Sensed]:
+            model, template = self._on_device.replace(**fields), self._template
             if self._own:
                 friction = template._impl.contact.friction.at[:, :2].set(physics.friction)
                 template = template.tree_replace({"_impl.contact.friction": friction})
@@ -84,7 +82,7 @@ class JaxEngine:
             carry, _ = jax.lax.scan(step, (physics.qpos, physics.qvel, physics.warmstart, nothing), length=count)
             return carry
 
-        return jax.vmap(one)(physics, control)
+        return jax.vmap(one)(physics, control, fields)
 
     def _step(self, model: mjx.Model, data: mjx.Data, heights: jax.Array) -> mjx.Data:
         """One physics step of one robot: what ``mjx.step`` does, but for sensors, cameras, tendons and contacts."""

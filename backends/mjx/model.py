@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
@@ -147,8 +147,8 @@ class Payload:
             free=free,
         )
 
-    def changed(self, model: Any, physics: Physics) -> Any:
-        """``model`` (an :class:`mjx.Model`) of one robot with that payload () kg on its base."""
+    def fields(self, physics: Physics) -> dict[str, jax.Array]:
+        """See :class:`locoenvs.backends.mjx.engine.Changes`."""
         payload = physics.payload
         spread = self.point @ self.inverse  # (3, nv)
         gain = payload * jnp.linalg.inv(jnp.eye(3) + payload * spread @ self.point.T)
@@ -159,9 +159,9 @@ class Payload:
         for half in (0, 1):
             mean = jnp.mean(diagonal[self.free == half])
             diagonal = jnp.where(self.free == half, mean, diagonal)
-        return model.replace(
-            body_mass=self.body_mass.at[self.base].add(payload),
-            body_subtreemass=self.subtree_mass + payload * self.above,
-            body_invweight0=body,
-            dof_invweight0=diagonal,
-        )
+        return {
+            "body_mass": self.body_mass.at[self.base].add(payload),
+            "body_subtreemass": self.subtree_mass + payload * self.above,
+            "body_invweight0": body,
+            "dof_invweight0": diagonal,
+        }

@@ -47,7 +47,8 @@ class MjxSimulator:
         height_map: the ground of ``task.terrain``.
         num_envs: number of robots.
         device: where they live; None is the first GPU, or the CPU.
-        impl: "warp" runs MuJoCo Warp's kernels, "jax" is compiled by XLA; None is "warp" on a GPU and "jax" on the CPU.
+        impl: "warp" runs MuJoCo Warp's kernels, "jax" is compiled by XLA; None is "warp" on a GPU and "jax" on the CPU. Raises
+            ValueError for a task that varies one of :data:`INERTIAS` by "warp".
         contact: how contacts on uneven ground are found: by this project's own triangles, or MuJoCo's height field.
         cone: of friction, see :data:`locoenvs.backends.mujoco.model.Cone`.
         graph: how "warp" records CUDA graphs, see :class:`locoenvs.backends.mjx.warp_engine.WarpEngine`.
@@ -136,15 +137,21 @@ class MjxSimulator:
     ) -> tuple[Physics, Readout]:
         """See :class:`locoenvs.mdp.state.Simulator`."""
         physics, broken = self._mended(physics)
-        decimation = self.task.timing.decimation
+        decimation, fields = self.task.timing.decimation, self._fields(physics)
         if self._actuator is None:
-            after, sensed = self._steps(physics, target, decimation)
+            after, sensed = self._steps(physics, target, decimation, fields)
         else:
-            after, sensed = self._driven(self._actuator, physics, target, drive, decimation)
+            after, sensed = self._driven(self._actuator, physics, target, drive, decimation, fields)
         return after, self._readout(after, sensed, broken)
 
     def _driven(
-        self, actuator: Actuator, physics: Physics, target: Array, drive: Array | None, count: int
+        self,
+        actuator: Actuator,
+        physics: Physics,
+        target: Array,
+        drive: Array | None,
+        count: int,
+        fields: dict[str, Array],
     ) -> tuple[Physics, Sensed]:
         """``count`` physics steps with torques of the actuator."""
         varied = () if drive is None else (drive,)
@@ -152,7 +159,7 @@ class MjxSimulator:
         def step(carry: tuple[Physics, Sensed], _: None) -> tuple[tuple[Physics, Sensed], None]:
             physics = carry[0]
             memory, torque = actuator.torque(physics.memory, target, physics.qpos[:, 7:], physics.qvel[:, 6:], *varied)
-            return self._steps(dataclasses.replace(physics, memory=memory), torque, 1), None
+            return self._steps(dataclasses.replace(physics, memory=memory), torque, 1, fields), None
 
         robot, lead = self.task.robot, self.num_envs
         nothing = Sensed(
@@ -164,10 +171,16 @@ class MjxSimulator:
         written_out = count if self.impl == "warp" else 1
         return jax.lax.scan(step, (physics, nothing), length=count, unroll=written_out)[0]
 
-    def _steps(self, physics: Physics, control: Array, count: int) -> tuple[Physics, Sensed]:
-        body = dataclasses.replace(physics, memory=None)  # of all robots at once, where these are mapped one by one
+    def _fields(self, physics: Physics) -> dict[str, Array]:
+        """What differs between robots in the model itself, once a control step, (N, ...) each."""
+        if self._changes is None:
+            return {}
+        with jax.default_matmul_precision("highest"):
+            return jax.vmap(self._changes.fields)(_body(physics))
+
+    def _steps(self, physics: Physics, control: Array, count: int, fields: dict[str, Array]) -> tuple[Physics, Sensed]:
         with jax.default_matmul_precision("highest"):  # a GPU would round the factors to ten bits
-            qpos, qvel, warmstart, sensed = self._engine.steps(self._own, body, control, count, self._changes)
+            qpos, qvel, warmstart, sensed = self._engine.steps(self._own, _body(physics), control, count, fields)
         return dataclasses.replace(physics, qpos=qpos, qvel=qvel, warmstart=warmstart), sensed
 
     def _mended(self, physics: Physics) -> tuple[Physics, Array]:
@@ -247,6 +260,11 @@ class MjxSimulator:
         if self._renderer is not None:
             self._renderer.close()
             self._renderer = None
+
+
+def _body(physics: Physics) -> Physics:
+    """Without the actuator's memory, which is of all robots at once, where the rest is mapped one by one."""
+    return dataclasses.replace(physics, memory=None)
 
 
 def _where(mask: Array, yes: Array, no: Array) -> Array:

@@ -11,7 +11,7 @@ from mujoco import mjx
 
 from locoenvs.backends.mjx import model as models
 from locoenvs.backends.mjx.device import check_memory
-from locoenvs.backends.mjx.engine import Changes, Physics, Sensed
+from locoenvs.backends.mjx.engine import Physics, Sensed
 from locoenvs.backends.mjx.ground import Ground
 from locoenvs.mdp.terrain import HeightMap
 from locoenvs.numerics.arrays import Array
@@ -80,15 +80,13 @@ class WarpEngine:
             self.constants["heights"] = self._ground.heights
 
     def steps(
-        self, constants: Any, physics: Physics, control: Array, count: int, changes: Changes | None
+        self, constants: Any, physics: Physics, control: Array, count: int, fields: dict[str, Array]
     ) -> tuple[Array, Array, Array, Sensed]:
         """See :class:`locoenvs.backends.mjx.engine.Engine`."""
         template = constants["data"]
 
-        def one(physics: Physics, control: Array) -> tuple[Array, ...]:
-            model = constants["model"]
-            if changes is not None:
-                model = changes.changed(model, physics)
+        def one(physics: Physics, control: Array, fields: dict[str, Array]) -> tuple[Array, ...]:
+            model = constants["model"].replace(**fields)
             if self._ground is None:
                 friction = model.geom_friction.at[self._touching, 0].set(physics.friction)
                 model = model.replace(geom_friction=friction)
@@ -103,7 +101,7 @@ class WarpEngine:
                 data = mjx.step(model, data)
             return data.qpos, data.qvel, data.qacc_warmstart, data.actuator_force, data.sensordata
 
-        qpos, qvel, warmstart, torque, sensors = jax.vmap(one)(physics, control)
+        qpos, qvel, warmstart, torque, sensors = jax.vmap(one)(physics, control, fields)
         split = len(qpos), -1, 3
         force, velocity = sensors[:, : self._forces].reshape(split), sensors[:, self._forces :].reshape(split)
         return qpos, qvel, warmstart, Sensed(torque, force, velocity)
