@@ -9,7 +9,6 @@ from typing import Any, Protocol
 import jax
 import mujoco
 
-from locoenvs.backends.mjx.model import Payload
 from locoenvs.numerics.arrays import Array
 
 
@@ -22,7 +21,10 @@ class Physics:
     warmstart: Array  # (N, 6 + J) accelerations that the solver starts from
     friction: Array  # (N,)
     payload: Array  # (N,) kg
-    memory: Array  # what the actuator remembers, the robots on its second axis; None without one
+    mass: Array | None = None  # (N, B) factors
+    center_of_mass: Array | None = None  # (N, 3) m
+    armature: Array | None = None  # (N, J) kg m^2
+    memory: Array | None = None  # what the actuator remembers, the robots on its second axis; None without one
 
 
 jax.tree_util.register_dataclass(Physics, [field.name for field in dataclasses.fields(Physics)], [])
@@ -40,6 +42,13 @@ class Sensed:
 jax.tree_util.register_dataclass(Sensed, [field.name for field in dataclasses.fields(Sensed)], [])
 
 
+class Changes(Protocol):
+    """What differs between robots in the model itself."""
+
+    def fields(self, physics: Physics) -> dict[str, Array]:
+        """The fields of one robot's :class:`mjx.Model` that follow from the numbers of its ``physics``, which has no axis of robots."""
+
+
 class Engine(Protocol):
     """One of MJX's two implementations: physics steps of one robot, mapped over all of them."""
 
@@ -48,6 +57,9 @@ class Engine(Protocol):
     bytes_a_robot: int  # that its scratch memory takes
 
     def steps(
-        self, constants: Any, physics: Physics, control: Array, count: int, payload: Payload | None
+        self, constants: Any, physics: Physics, control: Array, count: int, fields: dict[str, Array]
     ) -> tuple[Array, Array, Array, Sensed]:
-        """``count`` physics steps of all robots with one control (N, J): qpos, qvel, warmstart, what the last one sensed."""
+        """``count`` physics steps of all robots with one control (N, J): qpos, qvel, warmstart, what the last one sensed.
+
+        ``fields`` (N, ...) are the robots' own in place of the model's, see :class:`Changes`.
+        """

@@ -54,14 +54,12 @@ class JaxEngine:
         self.bytes_a_robot = 2 * scratch
 
     def steps(
-        self, constants: Any, physics: Physics, control: Array, count: int, payload: models.Payload | None
+        self, constants: Any, physics: Physics, control: Array, count: int, fields: dict[str, Array]
     ) -> tuple[Array, Array, Array, Sensed]:
         """See :class:`locoenvs.backends.mjx.engine.Engine`."""
 
-        def one(physics: Physics, control: Array) -> tuple[Array, Array, Array, Sensed]:
-            model, template = self._on_device, self._template
-            if payload is not None:
-                model = payload.changed(model, physics.payload)
+        def one(physics: Physics, control: Array, fields: dict[str, Array]) -> tuple[Array, Array, Array, Sensed]:
+            model, template = self._on_device.replace(**fields), self._template
             if self._own:
                 friction = template._impl.contact.friction.at[:, :2].set(physics.friction)
                 template = template.tree_replace({"_impl.contact.friction": friction})
@@ -84,7 +82,7 @@ class JaxEngine:
             carry, _ = jax.lax.scan(step, (physics.qpos, physics.qvel, physics.warmstart, nothing), length=count)
             return carry
 
-        return jax.vmap(one)(physics, control)
+        return jax.vmap(one)(physics, control, fields)
 
     def _step(self, model: mjx.Model, data: mjx.Data, heights: jax.Array) -> mjx.Data:
         """One physics step of one robot: what ``mjx.step`` does, but for sensors, cameras, tendons and contacts."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +12,7 @@ import mujoco
 import numpy as np
 from mujoco import mjx
 
+from locoenvs.backends.mjx.engine import Physics
 from locoenvs.mdp.terrain import HeightMap
 from locoenvs.tasks.task import Task, Terrain
 
@@ -146,8 +147,9 @@ class Payload:
             free=free,
         )
 
-    def changed(self, model: Any, payload: jax.Array) -> Any:
-        """``model`` (an :class:`mjx.Model`) of one robot with that ``payload`` () kg on its base."""
+    def fields(self, physics: Physics) -> dict[str, jax.Array]:
+        """See :class:`locoenvs.backends.mjx.engine.Changes`."""
+        payload = physics.payload
         spread = self.point @ self.inverse  # (3, nv)
         gain = payload * jnp.linalg.inv(jnp.eye(3) + payload * spread @ self.point.T)
         inverse = self.inverse - spread.T @ gain @ spread
@@ -157,9 +159,9 @@ class Payload:
         for half in (0, 1):
             mean = jnp.mean(diagonal[self.free == half])
             diagonal = jnp.where(self.free == half, mean, diagonal)
-        return model.replace(
-            body_mass=self.body_mass.at[self.base].add(payload),
-            body_subtreemass=self.subtree_mass + payload * self.above,
-            body_invweight0=body,
-            dof_invweight0=diagonal,
-        )
+        return {
+            "body_mass": self.body_mass.at[self.base].add(payload),
+            "body_subtreemass": self.subtree_mass + payload * self.above,
+            "body_invweight0": body,
+            "dof_invweight0": diagonal,
+        }

@@ -16,9 +16,11 @@ import numpy as np
 from locoenvs.backends.mjx import trees
 from locoenvs.backends.mjx.compiled import Compiled, keep_programs
 from locoenvs.backends.mjx.device import check_memory, find, is_gpu
-from locoenvs.backends.mjx.engine import Engine, Physics, Sensed
+from locoenvs.backends.mjx.engine import Changes, Engine, Physics, Sensed
+from locoenvs.backends.mjx.inertias import Inertias
 from locoenvs.backends.mjx.model import Payload
 from locoenvs.mdp.actuators import PD, Actuator, actuator_of
+from locoenvs.mdp.draws import quantities
 from locoenvs.mdp.mdp import Mdp
 from locoenvs.mdp.state import FASTEST, Readout
 from locoenvs.mdp.terrain import HeightMap
@@ -33,6 +35,9 @@ if TYPE_CHECKING:
 Impl = Literal["jax", "warp"]
 Contact = Literal["triangles", "mujoco"]
 
+INERTIAS = ("mass", "center_of_mass", "armature")
+"""Quantities that only ``impl="jax"`` varies."""
+
 
 class MjxSimulator:
     """N robots that share one model and one terrain, on one device.
@@ -42,7 +47,8 @@ class MjxSimulator:
         height_map: the ground of ``task.terrain``.
         num_envs: number of robots.
         device: where they live; None is the first GPU, or the CPU.
-        impl: "warp" runs MuJoCo Warp's kernels, "jax" is compiled by XLA; None is "warp" on a GPU and "jax" on the CPU.
+        impl: "warp" runs MuJoCo Warp's kernels, "jax" is compiled by XLA; None is "warp" on a GPU and "jax" on the CPU. Raises
+            ValueError for a task that varies one of :data:`INERTIAS` by "warp".
         contact: how contacts on uneven ground are found: by this project's own triangles, or MuJoCo's height field.
         cone: of friction, see :data:`locoenvs.backends.mujoco.model.Cone`.
         graph: how "warp" records CUDA graphs, see :class:`locoenvs.backends.mjx.warp_engine.WarpEngine`.
@@ -51,7 +57,6 @@ class MjxSimulator:
     """
 
     xp: ModuleType = jnp
-    randomizes = frozenset({"friction", "payload", "drive"})
     actuators = frozenset({"pd", "lstm"})
 
     def __init__(
@@ -73,6 +78,12 @@ class MjxSimulator:
         self.device: Any = find(device)
         self.impl: Impl = impl or ("warp" if is_gpu(self.device) else "jax")
         self.name = f"mjx-{self.impl}"
+        self.randomizes = frozenset({"friction", "payload", "drive", *(INERTIAS if self.impl == "jax" else ())})
+        bodies = quantities(task) & set(INERTIAS)
+        if lacking := sorted(bodies - self.randomizes):
+            raise ValueError(
+                f"impl={self.impl!r} cannot vary {', '.join(lacking)}, which the task does: impl='jax' can"
+            )
         self.options = {"contact": contact, "cone": cone}
         if actuator is None and not isinstance(own := actuator_of(task), PD):
             actuator = own
@@ -80,12 +91,14 @@ class MjxSimulator:
         self._engine = _engine(self, contact, cone, graph, torque_actuators=actuator is not None)
         check_memory(num_envs, self._engine.bytes_a_robot, self.device)
         self.model = self._engine.model
-        self._payload = None
-        if task.randomization.payload is not None:
-            self._payload = Payload.of(self.model, self.model.body(task.robot.bodies[0].name).id)
+        self._changes: Changes | None = None
+        if bodies:
+            self._changes = Inertias.of(self.model, task.robot, self.device)
+        elif "payload" in quantities(task):
+            self._changes = Payload.of(self.model, self.model.body(task.robot.bodies[0].name).id)
         self.constants = jax.device_put(self._engine.constants, self.device)
         self._own = self.constants
-        self._given: tuple[Array, Array] | None = None
+        self._given: dict[str, Array] | None = None
         self._renderer: Renderer | None = None
 
     def compile(self, function: Any, mdp: Mdp, *, donate: bool = False, static: tuple[str, ...] = ()) -> Compiled:
@@ -103,20 +116,19 @@ class MjxSimulator:
 
     def configure(self, friction: Array, payload: Array, **others: Array) -> None:
         """See :class:`locoenvs.mdp.state.Simulator`. The values become part of the state that :meth:`initial` makes."""
-        self._given = friction, payload
+        self._given = {"friction": friction, "payload": payload, **others}
 
     def initial(self) -> Physics:
         """See :class:`locoenvs.mdp.state.Simulator`."""
         assert self._given is not None, "configure() comes first"
-        (friction, payload), self._given = self._given, None
+        given, self._given = self._given, None
         count, model = self.num_envs, self.model
         still = jnp.zeros((count, model.nv))
         return Physics(
             qpos=jnp.tile(jnp.asarray(model.qpos0, jnp.float32), (count, 1)),
             qvel=still,
             warmstart=still,
-            friction=friction,
-            payload=payload,
+            **given,
             memory=None if self._actuator is None else self._actuator.initial(count, jnp),
         )
 
@@ -125,15 +137,21 @@ class MjxSimulator:
     ) -> tuple[Physics, Readout]:
         """See :class:`locoenvs.mdp.state.Simulator`."""
         physics, broken = self._mended(physics)
-        decimation = self.task.timing.decimation
+        decimation, fields = self.task.timing.decimation, self._fields(physics)
         if self._actuator is None:
-            after, sensed = self._steps(physics, target, decimation)
+            after, sensed = self._steps(physics, target, decimation, fields)
         else:
-            after, sensed = self._driven(self._actuator, physics, target, drive, decimation)
+            after, sensed = self._driven(self._actuator, physics, target, drive, decimation, fields)
         return after, self._readout(after, sensed, broken)
 
     def _driven(
-        self, actuator: Actuator, physics: Physics, target: Array, drive: Array | None, count: int
+        self,
+        actuator: Actuator,
+        physics: Physics,
+        target: Array,
+        drive: Array | None,
+        count: int,
+        fields: dict[str, Array],
     ) -> tuple[Physics, Sensed]:
         """``count`` physics steps with torques of the actuator."""
         varied = () if drive is None else (drive,)
@@ -141,7 +159,7 @@ class MjxSimulator:
         def step(carry: tuple[Physics, Sensed], _: None) -> tuple[tuple[Physics, Sensed], None]:
             physics = carry[0]
             memory, torque = actuator.torque(physics.memory, target, physics.qpos[:, 7:], physics.qvel[:, 6:], *varied)
-            return self._steps(dataclasses.replace(physics, memory=memory), torque, 1), None
+            return self._steps(dataclasses.replace(physics, memory=memory), torque, 1, fields), None
 
         robot, lead = self.task.robot, self.num_envs
         nothing = Sensed(
@@ -153,10 +171,16 @@ class MjxSimulator:
         written_out = count if self.impl == "warp" else 1
         return jax.lax.scan(step, (physics, nothing), length=count, unroll=written_out)[0]
 
-    def _steps(self, physics: Physics, control: Array, count: int) -> tuple[Physics, Sensed]:
-        body = dataclasses.replace(physics, memory=None)  # of all robots at once, where these are mapped one by one
+    def _fields(self, physics: Physics) -> dict[str, Array]:
+        """What differs between robots in the model itself, once a control step, (N, ...) each."""
+        if self._changes is None:
+            return {}
+        with jax.default_matmul_precision("highest"):
+            return jax.vmap(self._changes.fields)(_body(physics))
+
+    def _steps(self, physics: Physics, control: Array, count: int, fields: dict[str, Array]) -> tuple[Physics, Sensed]:
         with jax.default_matmul_precision("highest"):  # a GPU would round the factors to ten bits
-            qpos, qvel, warmstart, sensed = self._engine.steps(self._own, body, control, count, self._payload)
+            qpos, qvel, warmstart, sensed = self._engine.steps(self._own, _body(physics), control, count, fields)
         return dataclasses.replace(physics, qpos=qpos, qvel=qvel, warmstart=warmstart), sensed
 
     def _mended(self, physics: Physics) -> tuple[Physics, Array]:
@@ -214,7 +238,8 @@ class MjxSimulator:
 
     def restore(self, saved: dict[str, np.ndarray]) -> Physics:
         """See :class:`locoenvs.mdp.state.Simulator`."""
-        self.configure(jnp.asarray(saved["friction"]), jnp.asarray(saved["payload"]))
+        given = [name for name in ("friction", "payload", *INERTIAS) if name in saved]
+        self.configure(**{name: jnp.asarray(saved[name]) for name in given})
         leaves, tree = jax.tree_util.tree_flatten_with_path(self.initial())
         names = [jax.tree_util.keystr(path).lstrip(".") for path, _ in leaves]
         return jax.device_put(tree.unflatten([jnp.asarray(saved[name]) for name in names]), self.device)
@@ -235,6 +260,11 @@ class MjxSimulator:
         if self._renderer is not None:
             self._renderer.close()
             self._renderer = None
+
+
+def _body(physics: Physics) -> Physics:
+    """Without the actuator's memory, which is of all robots at once, where the rest is mapped one by one."""
+    return dataclasses.replace(physics, memory=None)
 
 
 def _where(mask: Array, yes: Array, no: Array) -> Array:

@@ -80,15 +80,13 @@ class WarpEngine:
             self.constants["heights"] = self._ground.heights
 
     def steps(
-        self, constants: Any, physics: Physics, control: Array, count: int, payload: models.Payload | None
+        self, constants: Any, physics: Physics, control: Array, count: int, fields: dict[str, Array]
     ) -> tuple[Array, Array, Array, Sensed]:
         """See :class:`locoenvs.backends.mjx.engine.Engine`."""
         template = constants["data"]
 
-        def one(physics: Physics, control: Array) -> tuple[Array, ...]:
-            model = constants["model"]
-            if payload is not None:
-                model = payload.changed(model, physics.payload)
+        def one(physics: Physics, control: Array, fields: dict[str, Array]) -> tuple[Array, ...]:
+            model = constants["model"].replace(**fields)
             if self._ground is None:
                 friction = model.geom_friction.at[self._touching, 0].set(physics.friction)
                 model = model.replace(geom_friction=friction)
@@ -103,7 +101,7 @@ class WarpEngine:
                 data = mjx.step(model, data)
             return data.qpos, data.qvel, data.qacc_warmstart, data.actuator_force, data.sensordata
 
-        qpos, qvel, warmstart, torque, sensors = jax.vmap(one)(physics, control)
+        qpos, qvel, warmstart, torque, sensors = jax.vmap(one)(physics, control, fields)
         split = len(qpos), -1, 3
         force, velocity = sensors[:, : self._forces].reshape(split), sensors[:, self._forces :].reshape(split)
         return qpos, qvel, warmstart, Sensed(torque, force, velocity)

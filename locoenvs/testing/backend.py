@@ -16,19 +16,9 @@ import numpy as np
 
 from locoenvs.mdp.actuators import actuator_of
 from locoenvs.mdp.draws import DRIVE, QUANTITIES
-from locoenvs.mdp.mdp import prepare
-from locoenvs.mdp.state import Readout, Simulator
-from locoenvs.mdp.terrain import HeightMap, map_of
-from locoenvs.numerics.arrays import convert
-from locoenvs.tasks import recipes
-from locoenvs.tasks.robots import ROBOTS
-from locoenvs.tasks.task import Task, Terrain
-
-GRAVITY = 9.81
-ROBOT = ROBOTS["AnymalC"]
-COUNT = 3
-
-Make = Callable[..., Simulator]
+from locoenvs.mdp.state import Readout
+from locoenvs.tasks.task import Task
+from locoenvs.testing.robots import COUNT, GRAVITY, ROBOT, Make, Robots, near, single, task_of
 
 
 def check_backend(make: Make, **options: Any) -> list[str]:
@@ -37,11 +27,11 @@ def check_backend(make: Make, **options: Any) -> list[str]:
     Raises AssertionError that says what does not hold, at the first that does not. It takes seconds, or as long as compiling a few
     programs does.
     """
-    checked, made = [], dict[str, _Robots]()
+    checked, made = [], dict[str, Robots]()
 
-    def robots(task: Task) -> _Robots:
+    def robots(task: Task) -> Robots:
         if task.hash not in made:
-            made[task.hash] = _Robots(make, task, COUNT, options)
+            made[task.hash] = Robots(make, task, COUNT, options)
         return made[task.hash]
 
     for check in (
@@ -51,6 +41,7 @@ def check_backend(make: Make, **options: Any) -> list[str]:
         _stands,
         _slides_by_its_friction,
         _carries_its_payload,
+        _has_its_own_bodies,
         _is_driven_by_the_pd_law,
         _is_driven_by_a_network,
         _is_driven_by_its_own_numbers,
@@ -64,80 +55,7 @@ def check_backend(make: Make, **options: Any) -> list[str]:
     return checked
 
 
-def task_of(ground: str = "flat", actuator: str = "pd") -> Task:
-    """The task of the checks, without payload."""
-    task = recipes.task(ROBOT, ground, actuator=actuator)  # type: ignore[arg-type]
-    if ground == "rough":
-        return dataclasses.replace(task, terrain=Terrain(levels=3, columns=7, border=2.0))
-    return task
-
-
-class _Robots:
-    """A simulator that is driven with numpy, as the environment does it."""
-
-    def __init__(self, make: Make, task: Task, count: int, options: dict[str, Any]) -> None:
-        self.task, self.count = task, count
-        self.map: HeightMap = map_of(task)
-        self.simulator: Any = make(task, self.map, count, **options)
-        self._advance = self.simulator.advance
-        if hasattr(self.simulator, "compile"):
-            mdp = prepare(task, self.map, self.simulator.xp, self.simulator.device)
-            self._advance = self.simulator.compile(lambda mdp, own, *given: own.advance(*given), mdp)
-        self.default = np.array([joint.default for joint in task.robot.joints], np.float32)
-
-    def begin(self, start: Readout, friction: float | np.ndarray = 1.0, payload: float | np.ndarray = 0.0) -> None:
-        given = (np.broadcast_to(_single(value), (self.count,)).copy() for value in (friction, payload))
-        self.simulator.configure(*map(self._array, given))
-        self.physics = self.simulator.initial()
-        self.place(np.ones(self.count, bool), start)
-
-    def place(self, mask: np.ndarray, start: Readout) -> None:
-        begin = Readout(**{f.name: self._array(getattr(start, f.name)) for f in dataclasses.fields(Readout)})
-        self.physics = self.simulator.place(self.physics, self._array(mask), begin)
-
-    def push(self, mask: np.ndarray, velocity: np.ndarray) -> None:
-        self.physics = self.simulator.push(self.physics, self._array(mask), self._array(_single(velocity)))
-
-    def advance(self, target: np.ndarray | None = None, drive: np.ndarray | None = None) -> Readout:
-        wanted = self.default if target is None else np.asarray(target, np.float32)
-        given = [self._array(np.broadcast_to(wanted, (self.count, len(self.default))).copy())]
-        if drive is not None:
-            given.append(self._array(drive))
-        self.physics, readout = self._advance(self.physics, *given)
-        return Readout(
-            **{f.name: np.array(convert(getattr(readout, f.name), "numpy")) for f in dataclasses.fields(Readout)}
-        )
-
-    def start(self, height: float, heading: float = 0.0) -> Readout:
-        """All robots in the default pose at the origin, at rest."""
-        count, robot = self.count, self.task.robot
-
-        def zeros(*shape: int) -> np.ndarray:
-            return np.zeros((count, *shape), np.float32)
-
-        return Readout(
-            base_position=np.tile(_single([0, 0, height]), (count, 1)),
-            base_quaternion=np.tile(_single([np.cos(heading / 2), 0, 0, np.sin(heading / 2)]), (count, 1)),
-            base_linear_velocity=zeros(3),
-            base_angular_velocity=zeros(3),
-            joint_position=np.tile(self.default, (count, 1)),
-            joint_velocity=zeros(len(self.default)),
-            joint_torque=zeros(len(self.default)),
-            contact_force=zeros(len(robot.contact_bodies), 3),
-            foot_velocity=zeros(len(robot.feet), 3),
-            broken=np.zeros(count, bool),
-        )
-
-    def stand(self, seconds: float = 1.0) -> Readout:
-        for _ in range(round(seconds / self.task.timing.control_dt)):
-            readout = self.advance()
-        return readout
-
-    def _array(self, value: np.ndarray) -> Any:
-        return self.simulator.xp.asarray(value, device=self.simulator.device)
-
-
-Open = Callable[..., _Robots]
+Open = Callable[..., Robots]
 
 
 def _says_what_it_is(robots: Open) -> None:
@@ -165,10 +83,10 @@ def _falls_freely(robots: Open) -> None:
     for _ in range(10):
         readout = one.advance()
     seconds = 10 * one.task.timing.control_dt
-    _near(
+    near(
         readout.base_linear_velocity[:, 2], -GRAVITY * seconds, 0.1, "the vertical velocity of a robot that falls, m/s"
     )
-    _near(readout.base_position[:, 2], 3.0 - GRAVITY * seconds**2 / 2, 0.05, "the height of a robot that falls, m")
+    near(readout.base_position[:, 2], 3.0 - GRAVITY * seconds**2 / 2, 0.05, "the height of a robot that falls, m")
     assert not readout.contact_force.any(), "a robot in the air feels contact forces"
 
 
@@ -177,8 +95,8 @@ def _turns_and_moves_in_its_frames(robots: Open) -> None:
     start = one.start(3.0, heading=np.pi / 2)
     start = dataclasses.replace(
         start,
-        base_linear_velocity=np.tile(_single([1.0, 0.5, 0.0]), (COUNT, 1)),
-        base_angular_velocity=np.tile(_single([0.0, 0.0, 0.5]), (COUNT, 1)),
+        base_linear_velocity=np.tile(single([1.0, 0.5, 0.0]), (COUNT, 1)),
+        base_angular_velocity=np.tile(single([0.0, 0.0, 0.5]), (COUNT, 1)),
     )
     one.begin(start)
     for _ in range(5):
@@ -187,18 +105,18 @@ def _turns_and_moves_in_its_frames(robots: Open) -> None:
     said = (
         "base_linear_velocity is along the base's axes: heading 90 degrees and 1 m/s forward, 0.5 m/s left must move it"
     )
-    _near(readout.base_position[:, 1], seconds, 0.03, f"{said} along +y, m")
-    _near(readout.base_position[:, 0], -0.5 * seconds, 0.03, f"{said} along -x, m")
-    _near(readout.base_linear_velocity[:, 0], 1.0, 0.1, "the forward velocity read out along the base's axes, m/s")
+    near(readout.base_position[:, 1], seconds, 0.03, f"{said} along +y, m")
+    near(readout.base_position[:, 0], -0.5 * seconds, 0.03, f"{said} along -x, m")
+    near(readout.base_linear_velocity[:, 0], 1.0, 0.1, "the forward velocity read out along the base's axes, m/s")
     w, _, _, z = readout.base_quaternion.T
-    _near(
+    near(
         2 * np.arctan2(z, w),
         np.pi / 2 + 0.5 * seconds,
         0.03,
         "the heading by base_quaternion (wxyz) of a robot that turns left, rad",
     )
-    _near(np.linalg.norm(readout.base_quaternion, axis=-1), 1.0, 1e-3, "the length of base_quaternion")
-    _near(readout.base_angular_velocity[:, 2], 0.5, 0.1, "base_angular_velocity about the base's z axis, rad/s")
+    near(np.linalg.norm(readout.base_quaternion, axis=-1), 1.0, 1e-3, "the length of base_quaternion")
+    near(readout.base_angular_velocity[:, 2], 0.5, 0.1, "base_angular_velocity about the base's z axis, rad/s")
 
 
 def _stands(robots: Open) -> None:
@@ -207,7 +125,7 @@ def _stands(robots: Open) -> None:
     readout = one.stand()
     assert not readout.broken.any(), "a robot that stands is reported broken"
     weight = GRAVITY * sum(body.mass for body in ROBOT.bodies)
-    _near(
+    near(
         readout.contact_force[..., 2].sum(axis=-1),
         weight,
         0.1 * weight,
@@ -218,16 +136,16 @@ def _stands(robots: Open) -> None:
     assert (feet > 0.05 * weight).all(), (
         f"each foot of a standing robot carries a part of its weight; contact_force of feet is {feet[0]}"
     )
-    _near(readout.joint_position, one.default, 0.3, "joints that hold the default pose, in the robot's order, rad")
-    _near(np.linalg.norm(readout.foot_velocity, axis=-1), 0.0, 0.05, "foot_velocity of a standing robot, m/s")
+    near(readout.joint_position, one.default, 0.3, "joints that hold the default pose, in the robot's order, rad")
+    near(np.linalg.norm(readout.foot_velocity, axis=-1), 0.0, 0.05, "foot_velocity of a standing robot, m/s")
 
 
 def _slides_by_its_friction(robots: Open) -> None:
     one = robots(task_of())
     start = one.start(ROBOT.start_height)
-    one.begin(start, friction=_single([0.05, 0.6, 1.2]))
+    one.begin(start, friction=single([0.05, 0.6, 1.2]))
     one.stand()
-    one.push(np.ones(COUNT, bool), np.tile(_single([0.0, 0.8]), (COUNT, 1)))
+    one.push(np.ones(COUNT, bool), np.tile(single([0.0, 0.8]), (COUNT, 1)))
     readout = one.stand(0.5)
     moved = readout.base_position[:, 1]
     assert moved[0] > moved[1] + 0.1, (
@@ -240,9 +158,58 @@ def _carries_its_payload(robots: Open) -> bool | None:
     one = robots(dataclasses.replace(task, randomization=dataclasses.replace(task.randomization, payload=(0.0, 10.0))))
     if "payload" not in one.simulator.randomizes:
         return False
-    one.begin(one.start(ROBOT.start_height), payload=_single([0.0, 5.0, 10.0]))
+    one.begin(one.start(ROBOT.start_height), payload=single([0.0, 5.0, 10.0]))
     force = one.stand(3.0).contact_force[..., 2].sum(axis=-1)
-    _near(np.diff(force), 5 * GRAVITY, 15.0, "what 5 kg more weigh on the feet, N")
+    near(np.diff(force), 5 * GRAVITY, 15.0, "what 5 kg more weigh on the feet, N")
+    return None
+
+
+def _has_its_own_bodies(robots: Open) -> bool | None:
+    can = robots(task_of()).simulator.randomizes
+    words = {"mass": "link_mass", "center_of_mass": "center_of_mass", "armature": "armature"}
+    own = {quantity: word for quantity, word in words.items() if quantity in can}
+    if not own:
+        return False
+    one = robots(task_of().with_({f"randomization.terms.{word}": {} for word in own.values()}))
+    bodies, joints = len(ROBOT.bodies), len(ROBOT.joints)
+    neutral = {
+        "mass": np.ones((COUNT, bodies)),
+        "center_of_mass": np.zeros((COUNT, 3)),
+        "armature": np.zeros((COUNT, joints)),
+    }
+    weight, names = GRAVITY * ROBOT.mass, list(ROBOT.contact_bodies)
+
+    def standing(**numbers: np.ndarray) -> np.ndarray:
+        """The vertical forces on the feet of robots with these numbers, in the order of ROBOT.feet, (N, F) N."""
+        one.begin(one.start(ROBOT.start_height), **{name: {**neutral, **numbers}[name] for name in own})
+        return one.stand(3.0).contact_force[:, [names.index(foot) for foot in ROBOT.feet], 2]
+
+    if "mass" in own:
+        heavier = standing(mass=neutral["mass"] * np.array([[1.0], [1.1], [1.3]]))
+        near(
+            heavier.sum(axis=1),
+            weight * np.array([1.0, 1.1, 1.3]),
+            0.05 * weight,
+            "the weight of robots whose masses are times 1, 1.1, 1.3, N",
+        )
+    if "center_of_mass" in own:
+        load = standing(center_of_mass=np.array([[0.0, 0, 0], [0.05, 0, 0], [0, 0.05, 0]]))
+        left, front = (
+            np.array([foot[place] == letter for foot in ROBOT.feet]) for place, letter in ((0, "L"), (1, "F"))
+        )
+        assert load[1, front].sum() > load[0, front].sum() + 0.02 * weight, (
+            "a center of mass further in front must load the front feet"
+        )
+        assert load[2, left].sum() > load[0, left].sum() + 0.02 * weight, (
+            "a center of mass further left must load the left feet"
+        )
+    if "armature" in own:
+        rotors = neutral["armature"] + np.array([[0.0], [0.2], [1.0]])
+        one.begin(one.start(3.0), **{name: {**neutral, "armature": rotors}[name] for name in own})
+        speed = np.abs(one.advance(one.default + 0.1).joint_velocity).mean(axis=1)
+        assert speed[0] > speed[1] > speed[2], (
+            f"heavier rotors must be slower: {speed} rad/s with 0, 0.2 and 1 kg m^2 more"
+        )
     return None
 
 
@@ -258,7 +225,7 @@ def _is_driven_by_the_pd_law(robots: Open) -> bool | None:
         for _ in range(15):
             readout = one.advance(target)
         off = readout.joint_position - one.default
-        _near(off[:, joint], 0.1, 0.06, f"joint {ROBOT.joint_names[joint]} that is told to move by 0.1 rad, rad")
+        near(off[:, joint], 0.1, 0.06, f"joint {ROBOT.joint_names[joint]} that is told to move by 0.1 rad, rad")
         others = np.delete(np.abs(off), joint, axis=1)
         assert (others < 0.05).all(), (
             f"joints that are told to stay move as {ROBOT.joint_names[joint]} does: is their order the robot's?"
@@ -286,7 +253,7 @@ def _is_driven_by_a_network(robots: Open) -> bool | None:
     one = robots(single)
     one.begin(one.start(3.0))
     readout = one.advance(one.default + 0.3)
-    _near(readout.joint_torque, first, 0.5, "the torque that the drive's network gives in the first physics step, N m")
+    near(readout.joint_torque, first, 0.5, "the torque that the drive's network gives in the first physics step, N m")
     return None
 
 
@@ -317,15 +284,15 @@ def _places_and_pushes_those_it_is_told_to(robots: Open) -> None:
     one.begin(one.start(3.0))
     one.advance()
     mask = np.array([False, True, False])
-    one.push(mask, np.tile(_single([0.7, -0.3]), (COUNT, 1)))
+    one.push(mask, np.tile(single([0.7, -0.3]), (COUNT, 1)))
     readout = one.advance()
-    _near(
+    near(
         readout.base_linear_velocity[:, 0],
         np.where(mask, 0.7, 0.0),
         0.05,
         "the velocity along x after a push of the second robot, m/s",
     )
-    _near(
+    near(
         readout.base_linear_velocity[:, 1],
         np.where(mask, -0.3, 0.0),
         0.05,
@@ -334,8 +301,8 @@ def _places_and_pushes_those_it_is_told_to(robots: Open) -> None:
     before = readout.base_position
     one.place(mask, one.start(5.0))
     readout = one.advance()
-    _near(readout.base_position[mask, 2], 5.0, 0.05, "the height of the robot that was placed, m")
-    _near(readout.base_position[~mask], before[~mask], 0.1, "the positions of robots that were not placed, m")
+    near(readout.base_position[mask, 2], 5.0, 0.05, "the height of the robot that was placed, m")
+    near(readout.base_position[~mask], before[~mask], 0.1, "the positions of robots that were not placed, m")
 
 
 def _goes_on_from_what_it_saved(robots: Open) -> None:
@@ -372,21 +339,10 @@ def _stands_on_the_map(robots: Open) -> None:
     one = robots(task_of("rough"))
     centers = one.map.tile_centers[2, [0, 5, 6]]
     start = one.start(0.0)
-    start = dataclasses.replace(start, base_position=centers + _single([0, 0, ROBOT.start_height]))
+    start = dataclasses.replace(start, base_position=centers + single([0, 0, ROBOT.start_height]))
     one.begin(start)
     readout = one.stand()
     height = readout.base_position[:, 2] - centers[:, 2]
     assert ((height > 0.5 * ROBOT.start_height) & (height < 1.1 * ROBOT.start_height)).all(), (
         f"robots that stand at tile centers of heights {centers[:, 2]} m must be about {ROBOT.start_height} m above them, got {height}"
     )
-
-
-def _near(found: np.ndarray, wanted: Any, within: float, what: str) -> None:
-    off = np.abs(found - wanted)
-    assert (off <= within).all(), (
-        f"{what}: wanted {np.asarray(wanted).ravel()[:3]} +-{within:g}, got {found.ravel()[:12]}"
-    )
-
-
-def _single(values: Any) -> np.ndarray:
-    return np.asarray(values, np.float32)

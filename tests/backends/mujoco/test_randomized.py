@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Any
 
 import mujoco
@@ -13,11 +14,13 @@ from anymal import DEFAULT, ROBOT, start
 from locoenvs.backends.mujoco.simulator import MujocoSimulator
 from locoenvs.envs import engines
 from locoenvs.envs.vector import LocoVectorEnv
-from locoenvs.mdp.draws import DRIVE, drive_numbers, physics_numbers
+from locoenvs.mdp.draws import DRIVE, Draw, drive_numbers, physics_numbers
+from locoenvs.mdp.mdp import Mdp
 from locoenvs.mdp.state import Readout
 from locoenvs.mdp.terrain import build
 from locoenvs.tasks.recipes import task as recipe_task
 from locoenvs.tasks.task import Task
+from locoenvs.tasks.vocabulary import RANDOMIZATIONS, randomization
 
 FLAT = recipe_task(ROBOT, "flat", actuator="pd").with_({"randomization.pushes": None})
 GEARED = [
@@ -129,6 +132,39 @@ def test_the_center_of_mass_moves_along_each_axis_of_the_base_and_nothing_else_m
     others = np.arange(simulator.model.nbody) != base
     np.testing.assert_array_equal(places[:, others], np.stack([simulator.model.body_ipos[others]] * 2))
     np.testing.assert_array_equal(own(simulator, "body_mass"), np.stack([simulator.model.body_mass] * 2))
+
+
+@pytest.fixture
+def load() -> Iterator[None]:
+    """The word of docs/your-own-task.md for a load on one side of the base."""
+
+    @randomization("physics", quantities=("center_of_mass",))
+    def off_center_load(draw: Draw, mdp: Mdp, mass: float = 1.0, along: float = 0.1) -> dict[str, Any]:
+        """The base's center of mass with a load of ``mass`` kg that is ``along`` m in front of it."""
+        xp, share = mdp.xp, mass / (mdp.task.robot.bodies[0].mass + mass)
+        return {"center_of_mass": 0 * draw(3, "robot") + xp.asarray([share * along, 0.0, 0.0])}
+
+    yield
+    RANDOMIZATIONS.remove("off_center_load")
+
+
+@pytest.mark.usefixtures("load")
+def test_a_payload_and_a_moved_center_of_mass_are_a_load_off_the_center() -> None:
+    mass, along = 4.0, 0.2
+    task = varied(off_center_load={"mass": mass, "along": along}).with_({"randomization.payload": (mass, mass)})
+    env = LocoVectorEnv(task, 2, backend="mujoco", options={"threads": 1})
+    env.reset(seed=0)
+    model, base = env.simulator.model, bodies(env.simulator)[0]
+    masses, places = (own(env.simulator, field) for field in ("body_mass", "body_ipos"))
+    empty, center = model.body_mass[base], model.body_ipos[base]
+    together = (empty * center + mass * (center + [along, 0, 0])) / (empty + mass)
+    np.testing.assert_allclose(masses[:, base], empty + mass, rtol=1e-6)
+    np.testing.assert_allclose(places[:, base], np.stack([together] * 2), atol=1e-7)
+    np.testing.assert_allclose(places[:, base, 0] - center[0], mass * along / (ROBOT.bodies[0].mass + mass), atol=1e-7)
+    others = np.arange(model.nbody) != base
+    np.testing.assert_array_equal(masses[:, others], np.stack([model.body_mass[others]] * 2))
+    np.testing.assert_array_equal(places[:, others], np.stack([model.body_ipos[others]] * 2))
+    np.testing.assert_array_equal(own(env.simulator, "body_inertia"), np.stack([model.body_inertia] * 2))
 
 
 def test_a_heavier_rotor_slows_its_joint() -> None:

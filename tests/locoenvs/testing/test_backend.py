@@ -19,12 +19,12 @@ from locoenvs.testing import check_backend  # noqa: E402
 
 @pytest.mark.parametrize("contact", ["triangles", "mujoco"])
 def test_native_mujoco_does_what_a_backend_must(contact: str) -> None:
-    assert len(check_backend(engines.load("mujoco"), contact=contact)) == 13
+    assert len(check_backend(engines.load("mujoco"), contact=contact)) == 14
 
 
 def test_mjx_does_what_a_backend_must() -> None:
     pytest.importorskip("mujoco.mjx")
-    assert len(check_backend(engines.load("mjx"), impl="jax")) == 13
+    assert len(check_backend(engines.load("mjx"), impl="jax")) == 14
 
 
 def backend(change: Callable[[Readout], Readout], **methods: Any) -> Callable[..., MujocoSimulator]:
@@ -72,3 +72,19 @@ def replaced(**fields: Callable[[Readout], np.ndarray]) -> Callable[[Readout], R
 def test_what_a_backend_does_wrong_is_told(make: Callable[..., Any], words: str) -> None:
     with pytest.raises(AssertionError, match=words):
         check_backend(make)
+
+
+@pytest.mark.parametrize(
+    ("quantity", "words"),
+    [
+        ("mass", "the weight of robots whose masses are times 1, 1.1, 1.3"),
+        ("center_of_mass", "a center of mass further in front must load the front feet"),
+        ("armature", "heavier rotors must be slower"),
+    ],
+)
+def test_a_backend_whose_bodies_are_not_as_they_were_drawn_is_told(quantity: str, words: str) -> None:
+    def configure(self: MujocoSimulator, friction: Any, payload: Any, **others: Any) -> None:
+        MujocoSimulator.configure(self, friction, payload, **{n: a for n, a in others.items() if n != quantity})
+
+    with pytest.raises(AssertionError, match=words):
+        check_backend(backend(same, configure=configure))
