@@ -66,9 +66,9 @@ def groups_of(panel: Panel, stratum: Stratum, record: Record) -> Iterator[tuple[
     if quantity in record.series:
         for group in stratum.groups:
             yield group.label, _within(record.series[quantity], group.low, group.high), False
-    elif quantity == "friction":
+    elif quantity in record.drawn:
         for group in stratum.groups:
-            yield group.label, whole & _within(record.friction, group.low, group.high), True
+            yield group.label, whole & _within(record.drawn[quantity], group.low, group.high), True
     else:
         kinds = dict.fromkeys(share.kind for share in panel.task.terrain.shares)
         levels = range(panel.task.terrain.levels)
