@@ -18,6 +18,7 @@ from locoenvs.evidence.metrics import UNITS, Estimate, groups_of, metrics_of
 from locoenvs.evidence.panel import Panel
 from locoenvs.evidence.record import record_of
 from locoenvs.evidence.result import Result, compare, strata_table, table
+from locoenvs.evidence.robots import robots_of
 from locoenvs.machine import versions
 from locoenvs.policies.policy import Policy
 
@@ -80,4 +81,16 @@ def evaluate(
         versions={"python": platform.python_version(), **versions(*PACKAGES)},
         wall_seconds=round(time.perf_counter() - begun, 2),
         options=physics,  # type: ignore[arg-type]
+        drive=panel.task.actuator.kind,
+        policy=_known(policy) if isinstance(policy, Policy) else {},
+        robots=robots_of(panel, record, env.reset_reasons),
     )
+
+
+def _known(policy: Policy) -> dict[str, int | float | str | None]:
+    """What a result tells of the policy."""
+    origin, folder = policy.provenance, policy.folder
+    facts = {name: origin.get(name) for name in ("learner", "backend", "seed", "samples")}
+    known = {name: value for name, value in facts.items() if isinstance(value, int | float | str)}
+    name = folder.resolve().parent.name if folder.name == "policy" else folder.name
+    return {"name": name, "drive": policy.task.actuator.kind, **known}

@@ -12,6 +12,7 @@ from pydantic.dataclasses import dataclass
 from rich.table import Table
 
 from locoenvs.evidence.metrics import UNITS, Metrics
+from locoenvs.evidence.robots import Robots
 from locoenvs.tasks import documents
 from locoenvs.tasks.robot import CONFIG
 
@@ -30,7 +31,8 @@ _HEADINGS = {
 class Result:
     """What a policy achieved on a panel. ``metrics`` are those of :data:`UNITS`; ``strata``: quantity -> group -> metrics;
     ``episode_seconds`` is the mean length of the episodes; ``options`` are those of the backend that decide what comes out,
-    which version 0.1.0 did not tell."""
+    which version 0.1.0 did not tell. ``policy`` says what is known of it: its ``name``, the ``drive`` and the ``backend`` that it was
+    trained with, its ``samples``. ``robots`` is what each robot did, which not every file keeps."""
 
     panel: str
     panel_hash: str
@@ -45,9 +47,19 @@ class Result:
     versions: dict[str, str]
     wall_seconds: float
     options: dict[str, bool | int | float | str | None] = field(default_factory=dict)
+    drive: str | None = None
+    policy: dict[documents.Name, int | float | str | None] = field(default_factory=dict)
+    robots: Robots | None = None
 
-    def to_json(self) -> str:
-        return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
+    def to_json(self, robots: bool = True) -> str:
+        """The result as a file holds it, one field a line; ``robots`` False leaves out what each robot did."""
+        document = dataclasses.asdict(dataclasses.replace(self, robots=None))
+        later = {name: document.pop(name) for name in ("drive", "policy", "robots")}
+        text = json.dumps(document | {name: value for name, value in later.items() if value}, indent=2)
+        if robots and self.robots is not None:
+            each = json.dumps(dataclasses.asdict(self.robots), separators=(",", ":"))
+            text = f'{text.removesuffix("}").rstrip()},\n  "robots": {each}\n}}'
+        return text + "\n"
 
     @staticmethod
     def from_json(text: str | bytes, name: str = "the evaluation") -> Result:
@@ -59,6 +71,8 @@ class Result:
                 raise ValueError(f"{name}: unknown metric {documents.shown(unknown[0])}; there are {', '.join(UNITS)}")
             if "fall_rate" not in metrics:
                 raise ValueError(f"{name}: metrics without fall_rate, which every group of robots has")
+        if result.robots is not None:
+            result.robots.check(result.num_robots, name)
         return result
 
 
