@@ -17,12 +17,12 @@ from locoenvs.envs.vector import LocoVectorEnv
 from locoenvs.evidence.metrics import UNITS, Estimate, groups_of, metrics_of
 from locoenvs.evidence.panel import Panel
 from locoenvs.evidence.record import record_of
-from locoenvs.evidence.result import Result, compare, strata_table, table
+from locoenvs.evidence.result import Result, strata_table, table
 from locoenvs.evidence.robots import robots_of
 from locoenvs.machine import versions
 from locoenvs.policies.policy import Policy
 
-__all__ = ["UNITS", "Estimate", "Result", "compare", "evaluate", "strata_table", "table"]
+__all__ = ["UNITS", "Estimate", "Result", "evaluate", "strata_table", "table"]
 """What comes out is found here too."""
 
 PACKAGES = ("locoenvs", "numpy", "mujoco", "mujoco-mjx", "jax", "warp-lang", "onnxruntime")

@@ -1,4 +1,4 @@
-"""What a policy achieved on a panel: as a file, as tables, and beside another's."""
+"""What a policy achieved on a panel: as a file and as tables."""
 
 from __future__ import annotations
 
@@ -79,15 +79,6 @@ class Result:
 _ADAPTER: TypeAdapter[Result] = TypeAdapter(Result)
 
 
-def compare(a: Result, b: Result) -> dict[str, float]:
-    """How much more each metric of ``b`` is than that of ``a``. Raises ValueError if their panels differ."""
-    if a.panel_hash != b.panel_hash:
-        raise ValueError(
-            f"results of different panels cannot be compared: {a.panel} ({a.panel_hash}) and {b.panel} ({b.panel_hash})"
-        )
-    return {name: b.metrics[name].value - a.metrics[name].value for name in a.metrics if name in b.metrics}
-
-
 def _said(options: Mapping[str, object]) -> list[str]:
     return [f"{name} {value}" for name, value in options.items()]
 
@@ -105,8 +96,8 @@ def table(result: Result) -> Table:
         unit = UNITS[name]
         interval = ""
         if estimate.low is not None and estimate.high is not None:
-            interval = f"{_shown(estimate.low, unit)} to {_shown(estimate.high, unit)}"
-        made.add_row(name.replace("_", " "), _shown(estimate.value, unit), interval, "" if unit == "1" else unit)
+            interval = f"{shown_in(estimate.low, unit)} to {shown_in(estimate.high, unit)}"
+        made.add_row(name.replace("_", " "), shown_in(estimate.value, unit), interval, "" if unit == "1" else unit)
     return made
 
 
@@ -120,10 +111,11 @@ def strata_table(result: Result, quantity: str) -> Table:
     for name in names:
         made.add_column(f"{_HEADINGS[name]}\n{UNITS[name]}", justify="right")
     for label, metrics in result.strata[quantity].items():
-        cells = [_shown(metrics[name].value, UNITS[name]) if name in metrics else "" for name in names]
+        cells = [shown_in(metrics[name].value, UNITS[name]) if name in metrics else "" for name in names]
         made.add_row(label, str(metrics["fall_rate"].count), *cells)
     return made
 
 
-def _shown(value: float, unit: str) -> str:
+def shown_in(value: float, unit: str) -> str:
+    """A metric's value as tables show it: shares in per cent."""
     return f"{100 * value:.1f}" if unit == "%" else f"{value:.3g}"

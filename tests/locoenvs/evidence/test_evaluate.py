@@ -12,7 +12,7 @@ import pytest
 
 from fake import BIPED, FakeSimulator
 from locoenvs.envs import engines
-from locoenvs.evidence.evaluate import Result, compare, evaluate, strata_table, table
+from locoenvs.evidence.evaluate import Result, evaluate, strata_table, table
 from locoenvs.evidence.panel import Group, Panel, Stratum, load_panel
 from locoenvs.evidence.quantities import drawn
 from locoenvs.mdp.mdp import prepare
@@ -171,14 +171,6 @@ def test_clipped_actions_are_counted(gliding: None) -> None:
     assert result.metrics["action_clip_rate"].value == 0.5
 
 
-def test_results_of_different_panels_are_not_compared(gliding: None) -> None:
-    a = evaluate(idle, panel(task(terrain=Terrain(kind="plane")), 2))
-    b = evaluate(idle, panel(task(terrain=Terrain(kind="plane")), 3))
-    assert compare(a, a)["velocity_error"] == 0.0
-    with pytest.raises(ValueError, match=rf"{a.panel_hash}.*{b.panel_hash}"):
-        compare(a, b)
-
-
 def small(name: str, robots: int, seconds: float) -> Panel:
     full = load_panel(name)
     timing = dataclasses.replace(full.task.timing, episode_length=seconds)
@@ -331,13 +323,6 @@ def test_robots_are_grouped_by_friction_and_by_the_kind_of_their_tile(gliding: N
         assert group["fall_rate"].count == 2 and group["fall_rate"].value == fell[chosen].mean()
     terrain = result.strata["terrain"]  # robots 0 and 2 on the first column, 1 and 3 on the second
     assert {kind: group["success_rate"].value for kind, group in terrain.items()} == {"rough": 0.5, "flat": 1.0}
-
-
-def test_a_comparison_is_how_much_more_the_second_has(gliding: None) -> None:
-    a = evaluate(idle, panel(task(terrain=Terrain(kind="plane")), 2))
-    speed = dataclasses.replace(a.metrics["speed"], value=a.metrics["speed"].value + 0.5)
-    more = dataclasses.replace(a, metrics={**a.metrics, "speed": speed})
-    assert compare(a, more)["speed"] == pytest.approx(0.5)
 
 
 def test_a_robot_that_leaves_its_tile_and_falls_in_the_same_step_has_not_crossed_it(
