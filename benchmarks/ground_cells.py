@@ -129,7 +129,7 @@ def _crossing(cell: float, threads: int, robots: int | None, kept: Path | None) 
     judged = evaluate(policy, panel, backend="mujoco", options={"threads": threads, "contact": "triangles"})
     if kept is not None:
         kept.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(kept, lambda file: file.write(judged.to_json().encode()))
+        write_atomically(kept, lambda file: file.write(judged.to_json(robots=False).encode()))
     return judged
 
 

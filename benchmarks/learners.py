@@ -67,7 +67,7 @@ def run(
             )
         lines = finished(place)
         result = evaluate(load_policy(place / "policy"), load_panel("flat"))
-        write_atomically(place / "evaluation.json", lambda file: file.write(result.to_json().encode()))
+        write_atomically(place / "evaluation.json", lambda file: file.write(result.to_json(robots=False).encode()))
         made = Run.open(place)
         metrics = {name: result.metrics[name] for name in METRICS}
         summary = {

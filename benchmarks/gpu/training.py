@@ -108,7 +108,7 @@ def panel(job: Job, ground: Ground, name: str) -> dict[str, Any] | None:
     found = {}
     for backend, device in (("mjx", job.device), ("mujoco", None)):
         result = evaluate(policy, held_out, backend, device=device)
-        (folder / f"{name}-{backend}.json").write_text(result.to_json())
+        (folder / f"{name}-{backend}.json").write_text(result.to_json(robots=False))
         metrics = {name: dataclasses.asdict(estimate) for name, estimate in result.metrics.items()}
         strata = {
             quantity: {

@@ -12,7 +12,7 @@ import numpy as np
 
 from locoenvs.benchmarks.isaaclab.plan import LIMITS, ROUGH
 from locoenvs.benchmarks.isaaclab.robots import Where
-from locoenvs.evidence.evaluate import Result, compare, evaluate
+from locoenvs.evidence.evaluate import Result, evaluate
 from locoenvs.evidence.panel import load_panel
 from locoenvs.policies.policy import load_policy
 from locoenvs.training.settings import TrainSettings
@@ -26,14 +26,16 @@ def panel(where: Where, robots: int | None, policy: Path, native: Path) -> dict[
     result = evaluate(loaded, asked, "isaaclab", device=where.device, options={"physics": where.physics})
     falls, error = result.metrics["fall_rate"].value, result.metrics["velocity_error"].value
     found: dict[str, Any] = {
-        "result": json.loads(result.to_json()),
+        "result": json.loads(result.to_json(robots=False)),
         "passed": falls <= LIMITS["fall_rate"] and error <= LIMITS["velocity_error"],
     }
     if native.exists():
         beside = Result.from_json(native.read_bytes())
         same = (beside.panel_hash, beside.policy_sha256) == (result.panel_hash, result.policy_sha256)
-        found["native"] = json.loads(beside.to_json()) if same else None
-        found["differences"] = compare(beside, result) if same else None
+        found["native"] = json.loads(beside.to_json(robots=False)) if same else None
+        there, here = beside.metrics, result.metrics
+        more = {name: here[name].value - there[name].value for name in there if name in here}
+        found["differences"] = more if same else None
         found["comparable"] = same
     return found
 

@@ -1,4 +1,4 @@
-"""The command line: ``locoenvs list | train | eval | play | export | task | terrain | walk | report | actuator | robot``.
+"""The command line: ``locoenvs`` and its commands.
 
 What a user can get wrong is reported in one line with exit code 2. Set LOCOENVS_TRACEBACK=1 to see where it was raised.
 """
@@ -35,6 +35,7 @@ from locoenvs.cli.arguments import (
     task_given,
     write,
 )
+from locoenvs.cli.compare import compare
 from locoenvs.cli.report import report
 from locoenvs.cli.steps import evaluate_with_bar, print_result, train_by
 from locoenvs.cli.walk import walk
@@ -304,6 +305,7 @@ def task(
 
 app.command(walk)
 app.command(report)
+app.command(compare)
 
 
 @app.command

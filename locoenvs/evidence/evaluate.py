@@ -17,12 +17,13 @@ from locoenvs.envs.vector import LocoVectorEnv
 from locoenvs.evidence.metrics import UNITS, Estimate, groups_of, metrics_of
 from locoenvs.evidence.panel import Panel
 from locoenvs.evidence.record import Record, record_of
-from locoenvs.evidence.result import Result, compare, strata_table, table
+from locoenvs.evidence.result import Result, strata_table, table
+from locoenvs.evidence.robots import robots_of
 from locoenvs.machine import versions
 from locoenvs.mdp.layout import layout
 from locoenvs.policies.policy import Policy
 
-__all__ = ["UNITS", "Estimate", "Result", "compare", "evaluate", "strata_table", "table"]
+__all__ = ["UNITS", "Estimate", "Result", "evaluate", "strata_table", "table"]
 """What comes out is found here too."""
 
 PACKAGES = ("locoenvs", "numpy", "mujoco", "mujoco-mjx", "jax", "warp-lang", "onnxruntime")
@@ -82,7 +83,19 @@ def evaluate(
         wall_seconds=round(time.perf_counter() - begun, 2),
         options=physics,  # type: ignore[arg-type]
         inputs=_inputs(policy, record) if isinstance(policy, Policy) else {},
+        drive=panel.task.actuator.kind,
+        policy=_known(policy) if isinstance(policy, Policy) else {},
+        robots=robots_of(panel, record, env.reset_reasons),
     )
+
+
+def _known(policy: Policy) -> dict[str, int | float | str | None]:
+    """What a result tells of the policy."""
+    origin, folder = policy.provenance, policy.folder
+    facts = {name: origin.get(name) for name in ("learner", "backend", "seed", "samples")}
+    known = {name: value for name, value in facts.items() if isinstance(value, int | float | str)}
+    name = folder.resolve().parent.name if folder.name == "policy" else folder.name
+    return {"name": name, "drive": policy.task.actuator.kind, **known}
 
 
 def _inputs(policy: Policy, record: Record) -> dict[str, tuple[float, float]]:

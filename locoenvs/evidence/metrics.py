@@ -71,9 +71,9 @@ def groups_of(panel: Panel, stratum: Stratum, record: Record) -> Iterator[tuple[
     if quantity in record.series:
         for group in stratum.groups:
             yield group.label, _within(record.series[quantity], group.low, group.high), False
-    elif quantity == "friction":
+    elif quantity in record.drawn:
         for group in stratum.groups:
-            yield group.label, whole & _within(record.friction, group.low, group.high), True
+            yield group.label, whole & _within(record.drawn[quantity], group.low, group.high), True
     else:
         kinds = dict.fromkeys(share.kind for share in panel.task.terrain.shares)
         levels = range(panel.task.terrain.levels)
@@ -100,30 +100,37 @@ def metrics_of(record: Record, moments: np.ndarray, whole_episodes: bool) -> Met
     Success is that of a whole episode, so groups of moments have none.
     """
     moments = moments & record.alive
-    robots = moments.any(axis=0)
+    robots = np.asarray(moments.any(axis=0))
     if not robots.any():
         return {}
-    moments, count = moments[:, robots], int(robots.sum())
+    count = int(robots.sum())
+    made: Metrics = {}
+    if whole_episodes:
+        made["success_rate"] = wilson(int(record.succeeded[robots].sum()), count)
+    made["fall_rate"] = wilson(int((record.fell_at & moments).any(axis=0).sum()), count)
+    for name, (numerator, denominator) in fractions_of(record, moments, robots).items():
+        if denominator.sum() > 0:
+            made[name] = bootstrap(numerator, denominator)
+    return made
+
+
+def fractions_of(record: Record, moments: np.ndarray, robots: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """What each metric but the rates is made of, over the ``moments`` (T, N) of the ``robots`` of a mask (N,): numerators and
+    denominators, one a robot. A metric is the sum of the former over the sum of the latter."""
+    moments = moments[:, robots]
     series = {name: values[:, robots] for name, values in record.series.items()}
     steps = moments.sum(axis=0)
 
     def total(name: str) -> np.ndarray:
         return np.sum(series[name], axis=0, where=moments)
 
-    made: Metrics = {}
-    if whole_episodes:
-        made["success_rate"] = wilson(int(record.succeeded[robots].sum()), count)
-    made["fall_rate"] = wilson(int((record.fell_at[:, robots] & moments).any(axis=0).sum()), count)
-    one = np.ones(count)
-    fractions = {name: (total(name) / steps, one) for name in UNITS if name in series}
-    fractions["cost_of_transport"] = (total("power") * record.dt, record.weight[robots] * total("moved"))
-    fractions["foot_slip"] = (total("slip"), total("contacts"))
-    height = series["base_height"] - fractions["base_height"][0]
-    fractions["base_height_sd"] = (np.sqrt(np.sum(height**2, axis=0, where=moments) / steps), one)
-    for name in UNITS:
-        if name in fractions and fractions[name][1].sum() > 0:
-            made[name] = bootstrap(*fractions[name])
-    return made
+    one = np.ones(len(steps))
+    made = {name: (total(name) / steps, one) for name in UNITS if name in series}
+    made["cost_of_transport"] = (total("power") * record.dt, record.weight[robots] * total("moved"))
+    made["foot_slip"] = (total("slip"), total("contacts"))
+    height = series["base_height"] - made["base_height"][0]
+    made["base_height_sd"] = (np.sqrt(np.sum(height**2, axis=0, where=moments) / steps), one)
+    return {name: made[name] for name in UNITS if name in made}
 
 
 def wilson(successes: int, count: int) -> Estimate:

@@ -28,7 +28,7 @@ def learning_picture(records: Sequence[dict[str, Any]], path: Path) -> None:
         raise ValueError("the ledger has no updates: nothing to draw")
     minutes = [update["elapsed_seconds"] / 60 for update in updates]
     judged = [record for record in records if record["kind"] == "validation"]
-    figure = _figure(19 if judged else 14)
+    figure = figure_of(19 if judged else 14)
     total, terms, ends, *rest = figure.subplots(1, 4 if judged else 3)
     total.plot(minutes, [update["reward_per_second"] for update in updates], color="tab:blue")
     total.set_title("reward, 1/s", loc="left")
@@ -48,7 +48,7 @@ def learning_picture(records: Sequence[dict[str, Any]], path: Path) -> None:
         axes.set_xlabel("minutes")
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
-    _save(figure, path)
+    save(figure, path)
 
 
 def _validations(axes: Axes, judged: Sequence[dict[str, Any]]) -> None:
@@ -67,7 +67,7 @@ def _validations(axes: Axes, judged: Sequence[dict[str, Any]]) -> None:
 
 def success_picture(result: Result, terrain: Terrain, path: Path) -> None:
     """Draw :func:`success_figure` to a file."""
-    _save(success_figure(result, terrain), path)
+    save(success_figure(result, terrain), path)
 
 
 def success_figure(result: Result, terrain: Terrain) -> Figure:
@@ -85,7 +85,7 @@ def success_figure(result: Result, terrain: Terrain) -> Figure:
     for kind in dict.fromkeys(share.kind for share in terrain.shares):
         if (measure := TILE_KINDS[kind].measure) is not None:
             crossed.setdefault(measure[1], []).append(kind)
-    figure = _figure(4 * max(len(crossed), 1))
+    figure = figure_of(4 * max(len(crossed), 1))
     for axes, (title, kinds) in zip(figure.subplots(1, len(crossed), sharey=True, squeeze=False)[0], crossed.items()):
         for kind in kinds:
             on = {level: rates[f"{kind} {level}"] for level in range(terrain.levels) if f"{kind} {level}" in rates}
@@ -121,14 +121,16 @@ def distinct() -> Cycler:
     return cycler(linestyle=["-", "--"]) * cycler(color=["black", *colors])
 
 
-def _figure(width: float) -> Figure:
+def figure_of(width: float, height: float = 4) -> Figure:
+    """An empty figure of that size, inches."""
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise ImportError(f"pictures need matplotlib: {install.line('viz')}") from error
-    return Figure(figsize=(width, 4), dpi=100, layout="constrained")
+    return Figure(figsize=(width, height), dpi=100, layout="constrained")
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure."""
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path)

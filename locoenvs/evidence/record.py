@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from locoenvs.envs.vector import LocoVectorEnv
+from locoenvs.evidence.quantities import drawn, held
+from locoenvs.mdp import pushes
 from locoenvs.mdp.terrain import ground_height
-from locoenvs.numerics import rng
 from locoenvs.numerics.arrays import convert
 from locoenvs.numerics.rotation import heading, projected_gravity, wrap_to_pi
-from locoenvs.tasks.task import Task
 
 GRAVITY = 9.81
 """m/s^2"""
@@ -38,7 +38,7 @@ class Record:
     weight: np.ndarray  # (N,) m g, N
     level: np.ndarray  # (N,)
     kind: np.ndarray  # (N,) str
-    friction: np.ndarray  # (N,)
+    drawn: dict[str, np.ndarray]  # name -> (N,), of locoenvs.evidence.quantities.QUANTITIES
     dt: float
     observation: tuple[np.ndarray, np.ndarray]  # mean and standard deviation of what was seen, (O,) each
 
@@ -78,7 +78,9 @@ def record_of(
     fell_at, was_alive = series.pop("fell_at"), series.pop("alive")
     mean = seen / was_alive.sum()
     spread = np.sqrt(np.maximum(squares / was_alive.sum() - mean**2, 0))
-    friction, payload = drawn(task, count, env.split, seed)
+    for name in ("push_speed", "push_direction"):
+        series[name] = held(series[name])
+    of_robots = drawn(mdp, first.key)
     error = np.sum(series["velocity_error"], axis=0, where=was_alive) / was_alive.sum(axis=0)
     followed = ~fell_at.any(axis=0) & (error <= FOLLOWED)
     return Record(
@@ -87,10 +89,10 @@ def record_of(
         fell_at=fell_at,
         succeeded=crossed if task.terrain.kind == "tiles" else followed,
         reset_reason=reason,
-        weight=(task.robot.mass + payload) * GRAVITY,
+        weight=of_robots["mass"] * GRAVITY,
         level=level,
         kind=np.array(mdp.height_map.kinds)[column],
-        friction=friction,
+        drawn=of_robots,
         dt=task.timing.control_dt,
         observation=(mean, spread),
     )
@@ -123,10 +125,10 @@ def _moment(env: LocoVectorEnv, action: np.ndarray, before: np.ndarray) -> tuple
         "tilt": np.arccos(np.clip(-projected_gravity(quaternion)[:, 2], -1, 1)),
         "base_height": position[:, 2] - ground,
         "action_clip_rate": np.mean(np.abs(action) > task.action_clip, axis=-1),
-        "since_push": _since_push(env),
         "torque_saturation": np.mean(np.abs(torque) >= 0.99 * _of_joints(task, "torque_limit"), axis=-1),
         "velocity_saturation": np.mean(np.abs(joint_velocity) > _of_joints(task, "velocity_limit"), axis=-1),
         "joint_limit_rate": _at_limits(task, numbers(readout.joint_position)),
+        **_pushed(env),
     }
     if task.commands.mode == "heading":
         row["heading_error"] = np.abs(wrap_to_pi(command[:, 3] - heading(quaternion)))
@@ -145,24 +147,24 @@ def _at_limits(task: Task, position: np.ndarray) -> np.ndarray:
     return np.mean((position < lower + slack) | (position > upper - slack), axis=-1)
 
 
-def _since_push(env: LocoVectorEnv) -> np.ndarray:
-    """Seconds since the last push of this episode; infinite before the first, (N,)."""
-    step = np.asarray(convert(env.state.episodes.step, "numpy"))
-    pushes, dt = env.task.randomization.pushes, env.task.timing.control_dt
-    if pushes is None:
-        return np.full(step.shape, np.inf)
-    interval = round(pushes.interval / dt)
-    return np.where(step >= interval, step % interval * dt, np.inf)
-
-
-def drawn(task: Task, count: int, split: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Friction (count,) and payload (count,) kg: the draws that :func:`locoenvs.mdp.step.initial` gives the simulator."""
-    robot = np.arange(count, dtype=np.int32)
-    key = rng.robot_key(seed, rng.SPLITS[split], robot, task.seed_families)
-    friction = rng.uniform(key, robot * 0, robot * 0, rng.Purpose.FRICTION, 1)[:, 0]
-    payload = rng.uniform(key, robot * 0, robot * 0, rng.Purpose.PAYLOAD, 1)[:, 0]
-    randomization = task.randomization
-    return (
-        rng.between(friction, *randomization.friction),
-        rng.between(payload, *(randomization.payload or (0.0, 0.0))),
-    )
+def _pushed(env: LocoVectorEnv) -> dict[str, np.ndarray]:
+    """Seconds since the last push of this episode, infinite before the first; and how fast and whereto a push of this step went,
+    NaN without one. (N,) each."""
+    episodes, asked, dt = env.state.episodes, env.task.randomization.pushes, env.task.timing.control_dt
+    step = np.asarray(convert(episodes.step, "numpy"))
+    nothing = np.full(step.shape, np.nan)
+    if asked is None:
+        return {"since_push": np.full(step.shape, np.inf), "push_speed": nothing, "push_direction": nothing}
+    interval = round(asked.interval / dt)
+    since = np.where(step >= interval, step % interval * dt, np.inf)
+    due = (step > 0) & np.asarray(convert(pushes.due(env.mdp, asked, episodes.step), "numpy"))
+    if not due.any():
+        return {"since_push": since, "push_speed": nothing, "push_direction": nothing}
+    velocity = np.asarray(convert(pushes.drawn(asked, episodes.key, episodes.number, episodes.step), "numpy"))
+    faces = heading(np.asarray(convert(episodes.readout.base_quaternion, "numpy")))
+    direction = wrap_to_pi(np.arctan2(velocity[:, 1], velocity[:, 0]) - faces)
+    return {
+        "since_push": since,
+        "push_speed": np.where(due, np.linalg.norm(velocity, axis=-1), np.nan),
+        "push_direction": np.where(due, direction, np.nan),
+    }

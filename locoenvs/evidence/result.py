@@ -1,4 +1,4 @@
-"""What a policy achieved on a panel: as a file, as tables, and beside another's."""
+"""What a policy achieved on a panel: as a file and as tables."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pydantic.dataclasses import dataclass
 from rich.table import Table
 
 from locoenvs.evidence.metrics import UNITS, Metrics
+from locoenvs.evidence.robots import Robots
 from locoenvs.tasks import documents
 from locoenvs.tasks.robot import CONFIG
 
@@ -31,7 +32,8 @@ class Result:
     """What a policy achieved on a panel. ``metrics`` are those of :data:`UNITS`; ``strata``: quantity -> group -> metrics;
     ``episode_seconds`` is the mean length of the episodes; ``inputs`` are, of a policy that normalizes what it sees, slot -> how far
     from 0 and how spread that is after it; ``options`` are those of the backend that decide what comes out,
-    which version 0.1.0 did not tell."""
+    which version 0.1.0 did not tell. ``policy`` says what is known of it: its ``name``, the ``drive`` and the ``backend`` that it was
+    trained with, its ``samples``. ``robots`` is what each robot did, which not every file keeps."""
 
     panel: str
     panel_hash: str
@@ -47,9 +49,19 @@ class Result:
     wall_seconds: float
     options: dict[str, bool | int | float | str | None] = field(default_factory=dict)
     inputs: dict[str, tuple[float, float]] = field(default_factory=dict)
+    drive: str | None = None
+    policy: dict[documents.Name, int | float | str | None] = field(default_factory=dict)
+    robots: Robots | None = None
 
-    def to_json(self) -> str:
-        return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
+    def to_json(self, robots: bool = True) -> str:
+        """The result as a file holds it, one field a line; ``robots`` False leaves out what each robot did."""
+        document = dataclasses.asdict(dataclasses.replace(self, robots=None))
+        later = {name: document.pop(name) for name in ("inputs", "drive", "policy", "robots")}
+        text = json.dumps(document | {name: value for name, value in later.items() if value}, indent=2)
+        if robots and self.robots is not None:
+            each = json.dumps(dataclasses.asdict(self.robots), separators=(",", ":"))
+            text = f'{text.removesuffix("}").rstrip()},\n  "robots": {each}\n}}'
+        return text + "\n"
 
     @staticmethod
     def from_json(text: str | bytes, name: str = "the evaluation") -> Result:
@@ -61,19 +73,12 @@ class Result:
                 raise ValueError(f"{name}: unknown metric {documents.shown(unknown[0])}; there are {', '.join(UNITS)}")
             if "fall_rate" not in metrics:
                 raise ValueError(f"{name}: metrics without fall_rate, which every group of robots has")
+        if result.robots is not None:
+            result.robots.check(result.num_robots, name)
         return result
 
 
 _ADAPTER: TypeAdapter[Result] = TypeAdapter(Result)
-
-
-def compare(a: Result, b: Result) -> dict[str, float]:
-    """How much more each metric of ``b`` is than that of ``a``. Raises ValueError if their panels differ."""
-    if a.panel_hash != b.panel_hash:
-        raise ValueError(
-            f"results of different panels cannot be compared: {a.panel} ({a.panel_hash}) and {b.panel} ({b.panel_hash})"
-        )
-    return {name: b.metrics[name].value - a.metrics[name].value for name in a.metrics if name in b.metrics}
 
 
 def _said(options: Mapping[str, object]) -> list[str]:
@@ -93,8 +98,8 @@ def table(result: Result) -> Table:
         unit = UNITS[name]
         interval = ""
         if estimate.low is not None and estimate.high is not None:
-            interval = f"{_shown(estimate.low, unit)} to {_shown(estimate.high, unit)}"
-        made.add_row(name.replace("_", " "), _shown(estimate.value, unit), interval, "" if unit == "1" else unit)
+            interval = f"{shown_in(estimate.low, unit)} to {shown_in(estimate.high, unit)}"
+        made.add_row(name.replace("_", " "), shown_in(estimate.value, unit), interval, "" if unit == "1" else unit)
     return made
 
 
@@ -108,10 +113,11 @@ def strata_table(result: Result, quantity: str) -> Table:
     for name in names:
         made.add_column(f"{_HEADINGS[name]}\n{UNITS[name]}", justify="right")
     for label, metrics in result.strata[quantity].items():
-        cells = [_shown(metrics[name].value, UNITS[name]) if name in metrics else "" for name in names]
+        cells = [shown_in(metrics[name].value, UNITS[name]) if name in metrics else "" for name in names]
         made.add_row(label, str(metrics["fall_rate"].count), *cells)
     return made
 
 
-def _shown(value: float, unit: str) -> str:
+def shown_in(value: float, unit: str) -> str:
+    """A metric's value as tables show it: shares in per cent."""
     return f"{100 * value:.1f}" if unit == "%" else f"{value:.3g}"

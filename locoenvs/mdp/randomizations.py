@@ -127,6 +127,11 @@ def imu_bias(
     return {name: seen[name] + bias for name, bias in widths.items() if name in seen}
 
 
+def drift(draw: Draw, distance: float, per: Per) -> Array:
+    """How far the map of :func:`height_drift` has slid by the end of a whole episode, (N, 2) m."""
+    return draw.between((-distance, distance), 2, per)
+
+
 @randomization("sensors")
 def height_drift(
     draw: Draw,
@@ -141,7 +146,7 @@ def height_drift(
         return {}
     xp, readout = mdp.xp, episodes.readout
     passed = xp.astype(episodes.step, xp.float32)[:, None] * (1 / mdp.task.timing.max_episode_steps)
-    shift = draw.between((-distance, distance), 2, per) * passed
+    shift = drift(draw, distance, per) * passed
     place = xp.concat([readout.base_position[:, :2] + shift, readout.base_position[:, 2:]], axis=-1)
     return {"heights": height_samples(mdp, place, readout.base_quaternion)}
 

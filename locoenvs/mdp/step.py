@@ -22,7 +22,7 @@ import dataclasses
 import functools
 import operator
 
-from locoenvs.mdp import commands, curriculum
+from locoenvs.mdp import commands, curriculum, pushes
 from locoenvs.mdp.draws import drive_numbers, physics_numbers
 from locoenvs.mdp.mdp import Mdp
 from locoenvs.mdp.observations import observe
@@ -203,18 +203,17 @@ def _pushed(
     factor: Array | float | None,
 ) -> tuple[object, Readout]:
     """Physics and readout after the pushes that are due."""
-    xp, pushes = mdp.xp, mdp.task.randomization.pushes
-    if pushes is None:
+    xp, asked = mdp.xp, mdp.task.randomization.pushes
+    if asked is None:
         return physics, readout
-    due = count % round(pushes.interval / mdp.task.timing.control_dt) == 0
+    due = pushes.due(mdp, asked, count)
     if rows.nobody(due):
         return physics, readout
-    draws = rng.uniform(episodes.key, episodes.number, count, rng.Purpose.PUSH, 2)
-    change = rng.between(draws, -pushes.velocity, pushes.velocity)
+    change = pushes.drawn(asked, episodes.key, episodes.number, count)
     if factor is not None:
         change = change * factor
     world = rotate(readout.base_quaternion, readout.base_linear_velocity)
-    horizontal = change + world[:, :2] if pushes.mode == "add" else change
+    horizontal = change + world[:, :2] if asked.mode == "add" else change
     after = rotate_inverse(readout.base_quaternion, xp.concat([horizontal, world[:, 2:]], axis=-1))
     velocity = xp.where(due[:, None], after, readout.base_linear_velocity)
     return simulator.push(physics, due, horizontal), dataclasses.replace(readout, base_linear_velocity=velocity)

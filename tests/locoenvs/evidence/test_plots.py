@@ -41,7 +41,7 @@ def result(strata: dict[str, Any]) -> Result:
 
 def test_success_stands_at_the_difficulty_of_its_tiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[Any] = []
-    monkeypatch.setattr(plots, "_save", lambda figure, path: drawn.append(figure))
+    monkeypatch.setattr(plots, "save", lambda figure, path: drawn.append(figure))
     crossed = {
         "stairs_up": (80, 60, 20),
         "stairs_down": (80, 40, 0),
@@ -77,7 +77,7 @@ def test_a_panel_without_tiles_has_no_such_picture(tmp_path: Path) -> None:
 
 def test_what_was_found_while_training_is_drawn_by_its_bar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[Any] = []
-    monkeypatch.setattr(plots, "_save", lambda figure, path: drawn.append(figure))
+    monkeypatch.setattr(plots, "save", lambda figure, path: drawn.append(figure))
     update = {"kind": "update", "elapsed_seconds": 60.0, "reward_per_second": 1.0, "terms_per_second": {}, "resets": {}}
     found = [(90.0, 0.02, 0.15, 0.3), (150.0, 0.005, 0.12, 0.15)]
     judged = [
@@ -100,7 +100,7 @@ def test_what_was_found_while_training_is_drawn_by_its_bar(tmp_path: Path, monke
 
 def test_no_two_terms_of_a_ledger_look_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[Any] = []
-    monkeypatch.setattr(plots, "_save", lambda figure, path: drawn.append(figure))
+    monkeypatch.setattr(plots, "save", lambda figure, path: drawn.append(figure))
     terms = {f"term_{index}": float(index) for index in range(25)}
     updates = [
         {
@@ -119,7 +119,7 @@ def test_no_two_terms_of_a_ledger_look_the_same(tmp_path: Path, monkeypatch: pyt
 
 def test_the_intervals_are_drawn_around_the_rates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[Any] = []
-    monkeypatch.setattr(plots, "_save", lambda figure, path: drawn.append(figure))
+    monkeypatch.setattr(plots, "save", lambda figure, path: drawn.append(figure))
     rates = [wilson(60, 80), wilson(20, 80)]
     strata = {f"obstacles {level}": {"success_rate": rate} for level, rate in enumerate(rates)}
     success_picture(result({"terrain_and_level": strata}), ground(2), tmp_path / "success.png")
@@ -132,7 +132,7 @@ def test_the_intervals_are_drawn_around_the_rates(tmp_path: Path, monkeypatch: p
 
 def test_the_course_of_a_training_is_over_minutes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[Any] = []
-    monkeypatch.setattr(plots, "_save", lambda figure, path: drawn.append(figure))
+    monkeypatch.setattr(plots, "save", lambda figure, path: drawn.append(figure))
     records: list[dict[str, Any]] = [{"kind": "checkpoint", "update": 1}]
     for number in (1, 2, 3):
         records.append(

@@ -1,0 +1,148 @@
+"""The panels of the suite, each as a function of a robot's name and its task."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+from locoenvs.evidence.manifest import Group, Panel, Stratum
+from locoenvs.tasks.entries import TileShare
+from locoenvs.tasks.task import Commands, Curriculum, Task
+
+_FRICTION = Stratum("friction", (Group("low", None, 0.75), Group("middle", 0.75, 1.0), Group("high", 1.0, None)))
+_PUSHED = Stratum("since_push", (Group("within 2 s of a push", 0.0, 2.0), Group("undisturbed", 2.0, None)))
+
+
+def _flat(robot: str, task: Task) -> Panel:
+    return Panel(
+        name=f"{robot}-flat-1",
+        description="20 s on a plane with a new command every 5 s, pushes and sensor noise.",
+        task=dataclasses.replace(task, commands=dataclasses.replace(task.commands, resample_every=5.0)),
+        seed=0,
+        num_robots=256,
+        strata=(
+            Stratum(
+                "commanded_speed", (Group("standing", None, 0.2), Group("slow", 0.2, 0.7), Group("fast", 0.7, None))
+            ),
+            Stratum(
+                "commanded_yaw_rate",
+                (Group("straight", None, 0.25), Group("turning", 0.25, 0.75), Group("spinning", 0.75, None)),
+            ),
+            _FRICTION,
+            _PUSHED,
+        ),
+    )
+
+
+_STRAIGHT = Commands(forward=(0.75, 0.75), sideways=(-0.1, 0.1), mode="yaw_rate", yaw_rate=(0.0, 0.0))
+"""What the robots are asked to do in the paper's section 4.2."""
+
+
+def _rough(robot: str, task: Task) -> Panel:
+    # The border is as wide as a robot can walk, so that none leaves the map.
+    terrain = dataclasses.replace(task.terrain, seed=1000, border=20.0)
+    return Panel(
+        name=f"{robot}-rough-1",
+        description="Two robots on every tile of a held-out map cross it at 0.75 m/s forward, with pushes and noise.",
+        task=dataclasses.replace(task, terrain=terrain, curriculum=Curriculum(enabled=False), commands=_STRAIGHT),
+        seed=0,
+        num_robots=2 * terrain.levels * terrain.columns,
+        strata=(Stratum("terrain"), Stratum("level"), Stratum("terrain_and_level"), _FRICTION, _PUSHED),
+    )
+
+
+def _crossing(robot: str, task: Task) -> Panel:
+    """Figure 5 of the paper: success against the height of stairs and obstacles and against the slope, up and down."""
+    kinds = ("slope_up", "slope_down", "obstacles", "stairs_up", "stairs_down")
+    return _crossed(
+        f"{robot}-crossing-1",
+        "Eighty robots on each level of slopes, obstacles and stairs cross their tile at 0.75 m/s within 10 s.",
+        task,
+        seed=1001,
+        robots=80,
+        shares=tuple(TileShare(kind, 1 / len(kinds)) for kind in kinds),
+    )
+
+
+def _crossed(
+    name: str, description: str, task: Task, seed: int, robots: int, shares: tuple[TileShare, ...], **terrain: Any
+) -> Panel:
+    """So many robots on each level of each kind of tile cross it at 0.75 m/s within 10 s."""
+    ground = dataclasses.replace(task.terrain, seed=seed, border=20.0, shares=shares, **terrain)
+    return Panel(
+        name=name,
+        description=description,
+        task=dataclasses.replace(
+            task,
+            terrain=ground,
+            curriculum=Curriculum(enabled=False),
+            commands=_STRAIGHT,
+            timing=dataclasses.replace(task.timing, episode_length=10.0),
+        ),
+        seed=0,
+        num_robots=robots * len(shares) * ground.levels,
+        strata=(Stratum("terrain"), Stratum("level"), Stratum("terrain_and_level"), _FRICTION),
+    )
+
+
+def _rough2(robot: str, task: Task) -> Panel:
+    """Ground that training never has: another seed, smaller platforms, deeper treads, stairs that are met at an angle."""
+    deep = {"tread": 0.4}
+    kinds: tuple[tuple[str, float, dict[str, Any]], ...] = (
+        ("slope_up", 0.1, {}),
+        ("slope_down", 0.1, {}),
+        ("rough", 0.1, {}),
+        ("obstacles", 0.2, {}),
+        ("stairs_up", 0.1, deep),
+        ("stairs_down", 0.1, deep),
+        ("turned_stairs_up", 0.15, {}),
+        ("turned_stairs_down", 0.15, {}),
+    )
+    shares = tuple(TileShare(kind, share, parameters=parameters) for kind, share, parameters in kinds)
+    terrain = dataclasses.replace(task.terrain, seed=2000, border=20.0, platform=2.1, shares=shares)
+    return dataclasses.replace(
+        _rough(robot, dataclasses.replace(task, terrain=terrain)),
+        name=f"{robot}-rough2-1",
+        description="Two robots on every tile of a map with platforms, treads and orientations that training does not have.",
+        task=dataclasses.replace(task, terrain=terrain, curriculum=Curriculum(enabled=False), commands=_STRAIGHT),
+    )
+
+
+def _beyond(robot: str, task: Task) -> Panel:
+    """Figure 5's right ends: harder than anything in training."""
+    slope = {"slope": (math.tan(math.radians(26)), math.tan(math.radians(35)))}
+    step, box = {"riser": (0.205, 0.25)}, {"height": (0.21, 0.3)}
+    kinds = (("slope_up", slope), ("slope_down", slope), ("obstacles", box), ("stairs_up", step), ("stairs_down", step))
+    return _crossed(
+        f"{robot}-beyond-1",
+        "Eighty robots on each level of slopes of 26 to 35 degrees, obstacles of 0.21 to 0.3 m and stairs of 0.205 to 0.25 m.",
+        task,
+        seed=2001,
+        robots=80,
+        shares=tuple(TileShare(kind, 1 / len(kinds), parameters=parameters) for kind, parameters in kinds),
+    )
+
+
+def _classes(robot: str, task: Task) -> Panel:
+    """Kinds of ground that no recipe trains on."""
+    kinds = ("curbs", "gaps", "stepping_stones", "ridges", "wave", "turned_stairs_up", "turned_stairs_down")
+    return _crossed(
+        f"{robot}-classes-1",
+        "Forty robots on each level of curbs, gaps, stepping stones, ridges, waves and stairs that are met at an angle.",
+        task,
+        seed=2002,
+        robots=40,
+        shares=tuple(TileShare(kind, 1 / len(kinds)) for kind in kinds),
+        columns=21,
+    )
+
+
+BUILDERS = {
+    "flat": _flat,
+    "rough": _rough,
+    "crossing": _crossing,
+    "rough2": _rough2,
+    "beyond": _beyond,
+    "classes": _classes,
+}

@@ -1,0 +1,227 @@
+"""Comparisons in pairs: nothing where nothing is, what there is where it is, and the rule by which one replaces another."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from locoenvs.evidence.compare import Side, compare
+from locoenvs.evidence.compare_tables import notes, picture, table
+from locoenvs.evidence.metrics import bootstrap, wilson
+from locoenvs.evidence.paired import differences
+from locoenvs.evidence.result import Result
+from locoenvs.evidence.robots import Robots
+
+COUNT = 60
+
+
+def result(
+    panel: str = "Fake-flat-1", succeed: int = 30, fall: int = 12, low: int | None = None, **fields: Any
+) -> Result:
+    """Of 60 robots, half on low friction, the first so many fall, and the last so many succeed; of those on low friction ``low``."""
+    label = ["low", "high"] * (COUNT // 2)
+    succeeded = [robot >= COUNT - succeed for robot in range(COUNT)]
+    if low is not None:
+        members = [robot for robot in range(COUNT) if label[robot] == "low"]
+        for place, robot in enumerate(members):
+            succeeded[robot] = place >= len(members) - low
+    fell = [robot < fall for robot in range(COUNT)]
+    work = np.random.default_rng(1).uniform(100, 200, COUNT).round(3)
+    robots = Robots(
+        kind=["flat"] * COUNT,
+        level=[0] * COUNT,
+        drawn={"friction": np.linspace(0.5, 1, COUNT).tolist()},
+        groups={"friction": label},
+        succeeded=succeeded,
+        fell=fell,
+        seconds=[20.0] * COUNT,
+        reset_reason=["time_limit"] * COUNT,
+        numerators={
+            "velocity_error": (work / 1000).tolist(),
+            "cost_of_transport": work.tolist(),
+            "foot_slip": [0.0, *work[1:].tolist()],
+        },
+        denominators={"cost_of_transport": (work * 2).tolist(), "foot_slip": [0.0] + [1000.0] * (COUNT - 1)},
+    )
+    made = Result(
+        panel=panel,
+        panel_hash=f"{sum(map(ord, panel)):012x}",
+        task_hash="0" * 12,
+        policy_sha256=None,
+        backend="mujoco",
+        num_robots=COUNT,
+        episode_seconds=20.0,
+        metrics={"fall_rate": wilson(sum(fell), COUNT), "success_rate": wilson(sum(succeeded), COUNT)},
+        reset_reasons={},
+        strata={"friction": {"low": {}, "high": {}}},
+        versions={"mujoco": "3.17.0"},
+        wall_seconds=10.0,
+        options={"contact": "own"},
+        drive="pd",
+        policy={"drive": "pd", "backend": "mujoco", "samples": 2_000_000},
+        robots=robots,
+    )
+    return dataclasses.replace(made, **fields)
+
+
+def side(*results: Result, name: str = "one") -> Side:
+    return Side(name, results)
+
+
+PANELS = ("Fake-flat-1", "Fake-rough-1", "Fake-disturb-1")
+
+
+def test_a_policy_beside_itself_is_no_different_whatever_the_seed() -> None:
+    of_all = side(*map(result, PANELS), result("Fake-lstm-flat-1", drive="lstm"))
+    for seed in range(20):
+        found = compare(of_all, of_all, seed)
+        assert [panel.word for panel in found.panels] == ["no difference"] * 4
+        assert (found.verdict.word, found.verdict.missing) == ("no difference", ())
+        assert all(d.value == d.low == d.high == 0 for panel in found.panels for d in panel.metrics.values())
+
+
+def test_a_better_and_a_worse_one_are_told_apart_and_so_are_their_groups() -> None:
+    a, b = side(result(low=5)), side(result(low=25), name="two")
+    better, worse = compare(a, b).panels[0], compare(b, a).panels[0]
+    assert (better.word, worse.word) == ("better", "worse")
+    assert [(quantity, label, name) for quantity, label, name, _ in better.groups("better")] == [
+        ("friction", "low", "success_rate")
+    ]
+    assert better.groups("worse") == [] and len(worse.groups("worse")) == 1
+    assert notes(compare(a, b)) == ["Fake-flat-1, better: friction low (success +66.7 points)"]
+    difference = better.metrics["success_rate"]
+    assert (difference.a, difference.b) == (20 / 60, 40 / 60) and difference.value == pytest.approx(1 / 3)
+    assert difference.low is not None and 0.2 < difference.low < 1 / 3
+
+
+def test_intervals_are_of_pairs() -> None:
+    """What differs between robots, but not between policies, widens nothing: 60 robots of 0.1 to 0.2 m/s, each 0.01 m/s better."""
+    a = result()
+    assert a.robots is not None
+    errors = np.array(a.robots.numerators["velocity_error"])
+    numerators = {**a.robots.numerators, "velocity_error": (errors - 0.01).tolist()}
+    b = dataclasses.replace(a, robots=dataclasses.replace(a.robots, numerators=numerators))
+    found = differences(a, b)["velocity_error"]
+    assert (found.low, found.value, found.high) == pytest.approx((-0.01,) * 3)
+    alone = bootstrap(errors, np.ones(COUNT))
+    assert alone.low is not None and alone.value - alone.low > 0.005
+
+
+def test_a_ratio_is_of_sums_and_a_robot_without_a_part_in_it_does_not_count() -> None:
+    found = differences(result(), result())
+    assert found["cost_of_transport"].a == 0.5
+    assert found["foot_slip"].a == pytest.approx(
+        np.random.default_rng(1).uniform(100, 200, COUNT)[1:].sum() / 59000, rel=1e-4
+    )
+    one = dataclasses.replace(result(), robots=first_of(result()))
+    assert differences(one, one)["fall_rate"].low is None and "foot_slip" not in differences(one, one)
+
+
+def first_of(whole: Result) -> Robots:
+    assert whole.robots is not None
+    parts = {
+        name: {key: inner[:1] for key, inner in value.items()} if isinstance(value, dict) else value[:1]
+        for name, value in vars(whole.robots).items()
+        if not name.startswith("__")
+    }
+    return Robots(**parts)
+
+
+HELD_OUT, DISTURB = result(), result("Fake-disturb-1")
+TRANSFER = result("Fake-flat-1", backend="mjx")
+
+
+@pytest.mark.parametrize(
+    ("b", "word", "said"),
+    [
+        ((result(succeed=50), DISTURB, TRANSFER), "promoted", "promoted: better on Fake-flat-1"),
+        ((HELD_OUT, result("Fake-disturb-1", fall=1), TRANSFER), "promoted", "promoted: better on Fake-disturb-1"),
+        ((HELD_OUT, DISTURB, result(backend="mjx", fall=1)), "promoted", "promoted: better on Fake-flat-1 (mjx)"),
+        ((HELD_OUT, DISTURB, TRANSFER), "no difference", "no difference"),
+        (
+            (result(succeed=50), DISTURB, result(backend="mjx", fall=30)),
+            "not promoted",
+            "not promoted: worse on Fake-flat-1 (mjx); better on Fake-flat-1",
+        ),
+        (
+            (result(succeed=50),),
+            "better, not promoted",
+            "better, not promoted: better on Fake-flat-1 (no panel of disturbance, transfer)",
+        ),
+        ((DISTURB,), "no difference", "no difference (no panel of held-out, transfer)"),
+        (
+            (result(succeed=50, fall=30),),
+            "not promoted",
+            "not promoted: worse on Fake-flat-1; better on Fake-flat-1 (no",
+        ),
+    ],
+)
+def test_the_promotion_rule(b: tuple[Result, ...], word: str, said: str) -> None:
+    verdict = compare(side(HELD_OUT, DISTURB, TRANSFER), side(*b)).verdict
+    assert verdict.word == word and str(verdict).startswith(said)
+
+
+def test_another_drive_than_as_own_is_transfer() -> None:
+    lstm = result("Fake-lstm-flat-1", drive="lstm")
+    panels = compare(side(lstm, HELD_OUT), side(lstm, HELD_OUT)).panels
+    assert [panel.panel_class for panel in panels] == ["transfer", "held-out"]
+    at_home = dataclasses.replace(lstm, policy={"drive": "lstm"})
+    assert compare(side(at_home), side(at_home)).panels[0].panel_class == "held-out"
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (result("Fake-rough-1"), r"different panels cannot be compared: Fake-flat-1 \(\w+\) and Fake-rough-1 \(\w+\)"),
+        (result(backend="mjx"), "different backends cannot be compared: mujoco and mjx, both of Fake-flat-1"),
+        (
+            result(options={"contact": "mujoco"}),
+            "different options of mujoco cannot be compared: {'contact': 'own'} and",
+        ),
+        (result(robots=None), "'Fake-flat-1' does not tell what each robot did: write it again by locoenvs eval --out"),
+        (result(robots=first_of(result())), "60 robots of panel 'Fake-flat-1' and 1 of 'Fake-flat-1' make no pairs"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(other: Result, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        compare(side(result()), side(other))
+
+
+def test_robots_that_drew_differently_and_doubles_are_refused() -> None:
+    robots = result().robots
+    assert robots is not None
+    slippery = dataclasses.replace(robots, drawn={"friction": [0.1] * COUNT})
+    with pytest.raises(ValueError, match="drew differently"):
+        compare(side(result()), side(result(robots=slippery)))
+    with pytest.raises(ValueError, match="one has two results of panel 'Fake-flat-1' on mujoco: which one counts?"):
+        compare(side(result(), result()), side(result()))
+    with pytest.raises(ValueError, match="one has no results"):
+        compare(side(), side(result()))
+
+
+def test_what_has_nothing_beside_it_and_other_versions_are_told() -> None:
+    newer = result(versions={"mujoco": "4.0.0"})
+    found = compare(side(HELD_OUT, DISTURB, name="a"), side(newer, TRANSFER, name="b"))
+    assert found.unmatched == ("a: Fake-disturb-1 on mujoco", "b: Fake-flat-1 on mjx")
+    assert notes(found) == [
+        "Fake-flat-1, versions of A and B differ: mujoco 3.17.0 and 4.0.0",
+        "nothing beside a: Fake-disturb-1 on mujoco",
+        "nothing beside b: Fake-flat-1 on mjx",
+    ]
+
+
+def test_a_comparison_is_written_shown_and_drawn(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    found = compare(side(HELD_OUT, DISTURB, name="a"), side(result(low=25), DISTURB, name="b"))
+    document = json.loads(found.to_json())
+    assert document["format"] == "locoenvs.comparison" and document["verdict"]["word"] == "better, not promoted"
+    assert [panel["word"] for panel in document["panels"]] == ["better", "no difference"]
+    assert document["samples"] == [2_000_000, 2_000_000]
+    assert table(found).row_count == 2 * (len(document["panels"][0]["metrics"]) + 1)
+    picture([found], tmp_path / "differences.png")
+    assert (tmp_path / "differences.png").read_bytes().startswith(b"\x89PNG")
