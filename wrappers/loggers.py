@@ -35,9 +35,9 @@ def wandb_run(run: Run, recipe: dict[str, Any]) -> Any:
 
 
 def scalars(line: dict[str, Any]) -> Iterator[tuple[str, float]]:
-    """The numbers of a ledger line with slash-separated names."""
+    """The numbers of a ledger line with slash-separated names, without those that are unknown."""
     for name, value in line.items():
         if isinstance(value, dict):
             yield from ((f"{name}/{key}", number) for key, number in value.items())
-        else:
+        elif value is not None:
             yield name, value

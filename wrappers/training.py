@@ -270,6 +270,7 @@ class Training:
             "losses": done.losses,
             "learning_rate": done.learning_rate,
             "action_std": done.action_std,
+            **({} if done.diagnosis is None else dataclasses.asdict(done.diagnosis)),
             "memory_mb": round(memory() / 2**20, 1),
         }
 

@@ -141,8 +141,8 @@ def test_brax_learns_by_its_own_settings(monkeypatch: pytest.MonkeyPatch) -> Non
     learner = made("brax", "brax.learner", "BraxLearner")
     jax, module = importlib.import_module("jax"), importlib.import_module("locoenvs.wrappers.brax.learner")
     asked: dict[str, Any] = {}
-    loss = module.timeout_loss
-    monkeypatch.setattr(module, "timeout_loss", lambda *parts, **named: asked.update(named) or loss(*parts, **named))
+    loss = module.watched_loss
+    monkeypatch.setattr(module, "watched_loss", lambda *parts, **named: asked.update(named) or loss(*parts, **named))
     rates: list[tuple[float, ...]] = []
     adapt = module.adaptive_kl_learning_rate
     monkeypatch.setattr(
