@@ -86,10 +86,10 @@ def explained_variance(returns: Any, values: Any) -> float | None:
 
 
 class Ratios:
-    """Adds up how the probabilities of a library's minibatches changed while it learns."""
+    """Adds up how the probabilities of a library's minibatches changed while it learns. ``measure`` is :func:`moved`, or that compiled."""
 
-    def __init__(self, clip: float) -> None:
-        self.clip = clip
+    def __init__(self, clip: float, measure: Callable[[Any, float], Any] = moved) -> None:
+        self.clip, self._measure = clip, measure
         self._rows: list[Any] = []
         self._batch: Any = None
 
@@ -104,7 +104,7 @@ class Ratios:
 
     def add(self, log_ratio: Any) -> None:
         """A minibatch's log r."""
-        self._rows.append(moved(log_ratio, self.clip))
+        self._rows.append(self._measure(log_ratio, self.clip))
 
     def lag(self, minibatches: int) -> PolicyLag:
         """What they amount to, with so many minibatches an epoch."""

@@ -35,7 +35,7 @@ from locoenvs.tasks.task import Task
 from locoenvs.training.settings import TrainSettings
 from locoenvs.wrappers import training
 from locoenvs.wrappers.adapter import bare
-from locoenvs.wrappers.diagnostics import Diagnosis, Ratios
+from locoenvs.wrappers.diagnostics import Diagnosis, Ratios, moved
 from locoenvs.wrappers.flax_networks import MLP, Side, from_layers, from_tensors, layers, sides, to_tensors
 from locoenvs.wrappers.learner import Update
 from locoenvs.wrappers.ppo import PPOConfig
@@ -65,6 +65,9 @@ class SkrlJaxEnv(Face, Wrapper):
 
     def _array(self, value: Any) -> jax.Array:
         return convert(value, "jax")
+
+
+_moved = jax.jit(moved, static_argnums=1)
 
 
 class TimeoutPPO(PPO):
@@ -113,7 +116,7 @@ class TimeoutPPO(PPO):
 
     def update(self, *, timestep: int, timesteps: int) -> None:
         """Learn from the rollout."""
-        ratios, minibatch = Ratios(self.cfg.ratio_clip), skrl_ppo._update_policy
+        ratios, minibatch = Ratios(self.cfg.ratio_clip, _moved), skrl_ppo._update_policy
 
         def watched(act: Any, parameters: Any, inputs: Any, old: Any, advantages: Any, clip: Any, *rest: Any) -> Any:
             *found, (deviation, new) = minibatch(
