@@ -13,9 +13,20 @@ from pathlib import Path
 from typing import Any
 
 
-def hardware() -> dict[str, str | int]:
-    """The processor's name and how many cores this process may use."""
-    return {"processor": _processor(), "cores": cores()}
+def hardware() -> dict[str, Any]:
+    """The processor's name, how many cores this process may use, the machine's memory, and its GPUs with theirs, as far as known."""
+    there = total_memory()
+    return {
+        "processor": _processor(),
+        "cores": cores(),
+        "memory_mb": None if there is None else megabytes(there),
+        "gpus": [{"name": name, "memory_mb": megabytes(size)} for name, size in _gpus()],
+    }
+
+
+def megabytes(size: float) -> float:
+    """Bytes as MiB."""
+    return round(size / 2**20, 1)
 
 
 def cores() -> int:
@@ -29,6 +40,36 @@ def memory() -> int:
         return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
+
+
+def device_memory() -> int | None:
+    """Bytes that torch and JAX together have had in use on this process's GPUs, at most so far; None where neither uses one."""
+    held = list[int]()
+    if (cuda := _cuda()) is not None and cuda.is_initialized():
+        held += [cuda.max_memory_allocated(index) for index in range(cuda.device_count())]
+    held += [stats["peak_bytes_in_use"] for device in _jax_gpus() if (stats := device.memory_stats())]
+    return sum(held) if held else None
+
+
+def _gpus() -> list[tuple[str, int]]:
+    """Name and memory, bytes, of the GPUs that a library which is loaded already can use."""
+    if (cuda := _cuda()) is not None:
+        found = [cuda.get_device_properties(index) for index in range(cuda.device_count())]
+        return [(each.name, each.total_memory) for each in found]
+    stats = [(device.device_kind, device.memory_stats() or {}) for device in _jax_gpus()]
+    return [(name, each.get("bytes_limit", 0)) for name, each in stats]
+
+
+def _cuda() -> Any:
+    """torch's part for GPUs, if torch is loaded and has one."""
+    torch = sys.modules.get("torch")
+    return torch.cuda if torch is not None and torch.cuda.is_available() else None
+
+
+def _jax_gpus() -> list[Any]:
+    """JAX's GPUs, if JAX has begun to use any: to ask it for devices would make it take most of their memory."""
+    clients = getattr(sys.modules.get("jax._src.xla_bridge"), "_backends", {})
+    return [device for name, client in clients.items() if name != "cpu" for device in client.local_devices()]
 
 
 def total_memory() -> int | None:

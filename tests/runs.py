@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-MEASURED = ("seconds", "elapsed_seconds", "samples_per_second", "memory_mb")
+MEASURED = ("seconds", "elapsed_seconds", "samples_per_second", "memory_mb", "device_memory_mb")
 """What differs from one run of the same thing to the next, in a ledger's line."""
 
 

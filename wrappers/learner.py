@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Protocol
 from locoenvs.mdp.symmetry import Mirror
 from locoenvs.numerics.arrays import Kind
 from locoenvs.policies.policy import Layer
+from locoenvs.wrappers.diagnostics import Diagnosis
 from locoenvs.wrappers.metered import MeteredEnv
 from locoenvs.wrappers.ppo import PPOConfig
 
@@ -17,13 +18,14 @@ class Update:
     """What a learner says of one update. ``learning_seconds`` is the part that was not spent on the rollout.
 
     ``losses`` are without their coefficients: "value" is the squared error, "entropy" the entropy of the policy itself,
-    left out where a learner without a coefficient for it does not tell.
+    left out where a learner without a coefficient for it does not tell. ``diagnosis`` is for learners that have what it is of.
     """
 
     learning_seconds: float
     losses: dict[str, float]
     learning_rate: float
     action_std: float
+    diagnosis: Diagnosis | None = None
 
 
 class Learner(Protocol):

@@ -35,7 +35,7 @@ def wandb_run(run: Run, recipe: dict[str, Any]) -> Any:
 
 
 def scalars(line: dict[str, Any]) -> Iterator[tuple[str, float]]:
-    """The numbers of a ledger line with slash-separated names; lists of them are left out."""
+    """The numbers of a ledger line with slash-separated names; lists and what is unknown are left out."""
     for name, value in line.items():
         group = value.items() if isinstance(value, dict) else [("", value)]
         for key, number in group:

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import TypeAdapter
 from rich.console import Console
 
+from locoenvs.evidence.panel import validation_of
 from locoenvs.machine import versions
 from locoenvs.mdp.symmetry import mirror
 from locoenvs.policies.policy import Layer, Policy
@@ -19,9 +20,10 @@ from locoenvs.tasks.names import nearest
 from locoenvs.tasks.task import Task
 from locoenvs.training.run import Run
 from locoenvs.training.settings import TrainSettings
+from locoenvs.training.streams import held_out, streams
 from locoenvs.wrappers.learner import Learner
 from locoenvs.wrappers.networks import check_symmetric
-from locoenvs.wrappers.ppo import PPOConfig, config
+from locoenvs.wrappers.ppo import PPOConfig, config, geometry
 from locoenvs.wrappers.validation import plan
 
 START_STD = 0.4
@@ -40,6 +42,15 @@ def first_layers(start: Policy, task: Task, ppo: PPOConfig) -> tuple[list[Layer]
 
 def versions_of(kind: type[Learner]) -> dict[str, str]:
     return versions("locoenvs", "mujoco", "mujoco-mjx", "jax", "warp-lang", "torch", *kind.packages, "numpy")
+
+
+def derived(recipe: dict[str, Any], ppo: PPOConfig, task: Task) -> dict[str, Any]:
+    """What follows from a recipe: what its settings amount to, and the streams of training and of what judges it."""
+    validation = [validation_of(task)] if recipe.get("validation") else []
+    return {
+        "geometry": geometry(ppo, task),
+        "streams": streams(task, recipe["seed"], [*validation, *held_out(task)]),
+    }
 
 
 def check_same(recipe: dict[str, Any], env_id: str, task: Task | None, ppo: PPOConfig | None) -> None:
@@ -119,14 +130,16 @@ def print_recipe(console: Console, run: Run, recipe: dict[str, Any]) -> None:
     changes = recipe.get("changes") or {}
     named, of_ppo = recipe["task"]["recipe"], sum(name.startswith("ppo.") for name in changes)
     named = renamed(named, of_ppo) if of_ppo else named
-    ppo, shown, machine = recipe["ppo"], recipe["geometry"], recipe["hardware"]
+    ppo, machine = recipe["ppo"], recipe["hardware"]
+    update, whole = recipe["geometry"]["per_update"], recipe["geometry"]["whole_run"]
     network = "-".join(map(str, ppo["hidden"]))
     lines = [
         f"{recipe['environment']}: recipe {named}, task {recipe['task_hash']}, seed {recipe['seed']}",
         *(f"  {name} = {value}" for name, value in changes.items()),
-        f"{ppo['updates']} updates of {ppo['num_envs']} robots x {ppo['horizon']} steps: {shown['samples'] / 1e6:.1f} M samples, "
-        f"{shown['robot_seconds'] / 3600:.0f} robot-hours",
-        f"{recipe['learner']}: networks {network}, {ppo['epochs']} epochs of {ppo['minibatches']} minibatches",
+        f"{ppo['updates']} updates of {ppo['num_envs']} robots x {ppo['horizon']} steps: {whole['samples'] / 1e6:.1f} M samples, "
+        f"{whole['robot_seconds'] / 3600:.0f} robot-hours",
+        f"an update: {update['seconds_per_robot']:g} s of each robot, {update['robot_seconds']:,.0f} robot-seconds",
+        f"{recipe['learner']}: networks {network}, {ppo['epochs']} epochs of {ppo['minibatches']} minibatches of {update['minibatch_size']}",
         f"backend {recipe['backend']} on {machine['cores']} cores of {machine['processor']}",
         f"run folder {run.folder}, where recipe.json says the rest",
     ]

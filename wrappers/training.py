@@ -17,7 +17,7 @@ from locoenvs import terminal
 from locoenvs.envs import engines
 from locoenvs.envs.registration import task as task_of
 from locoenvs.evidence.result import Result
-from locoenvs.machine import hardware, memory
+from locoenvs.machine import device_memory, hardware, megabytes, memory
 from locoenvs.mdp.symmetry import mirror
 from locoenvs.policies.policy import Layer, load_policy, save_policy
 from locoenvs.tasks.task import Task
@@ -28,11 +28,12 @@ from locoenvs.wrappers.checkpoint import load_checkpoint, numpy_rng, set_numpy_r
 from locoenvs.wrappers.learner import Learner
 from locoenvs.wrappers.loggers import import_wandb, scalars, tensorboard, wandb_run
 from locoenvs.wrappers.metered import MeteredEnv
-from locoenvs.wrappers.ppo import PPOConfig, check_memory, config, geometry
+from locoenvs.wrappers.ppo import PPOConfig, check_memory, config
 from locoenvs.wrappers.progress import Progress, Stop
 from locoenvs.wrappers.recipe import (
     changed_ppo,
     check_same,
+    derived,
     duration,
     first_layers,
     options_of,
@@ -110,7 +111,7 @@ def train(
             "task_hash": task.hash,
             "task": json.loads(task.to_json()),
         }
-    recipe["geometry"] = geometry(ppo, task)
+    recipe |= derived(recipe, ppo, task)
     if settings.resume is not None:
         with run.locked():
             _learn(Training(kind, run, task, ppo, recipe, settings.device, resume=True), settings)
@@ -180,6 +181,7 @@ class Training:
             privileged=ppo.privileged,
         )
         recipe["options"] = {**options, **self.env.simulator.options}
+        recipe["device"] = str(self.env.simulator.device or "cpu")
         self.learner = kind(self.env, ppo, mirror(task) if ppo.mirror else None, recipe["seed"])
         if resume and (run.checkpoint.exists() or run.previous_checkpoint.exists()):
             self._restore()
@@ -248,7 +250,7 @@ class Training:
         return result
 
     def _update(self) -> dict[str, Any]:
-        """One update; its ledger line."""
+        """One update; its ledger line, of which docs/ledger.md is the table."""
         self.env.clear()
         begun = time.perf_counter()
         done = self.learner.update()
@@ -270,7 +272,9 @@ class Training:
             "losses": done.losses,
             "learning_rate": done.learning_rate,
             "action_std": done.action_std,
-            "memory_mb": round(memory() / 2**20, 1),
+            **({} if done.diagnosis is None else dataclasses.asdict(done.diagnosis)),
+            "memory_mb": megabytes(memory()),
+            "device_memory_mb": None if (held := device_memory()) is None else megabytes(held),
         }
 
     def save(self) -> None:

@@ -14,6 +14,7 @@ from locoenvs.mdp import pushes
 from locoenvs.mdp.terrain import ground_height
 from locoenvs.numerics.arrays import convert
 from locoenvs.numerics.rotation import heading, projected_gravity, wrap_to_pi
+from locoenvs.tasks.task import Task
 
 GRAVITY = 9.81
 """m/s^2"""

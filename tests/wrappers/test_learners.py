@@ -104,6 +104,12 @@ def test_the_ledger_says_the_same_of_every_learner(run: Run, learner: str) -> No
     assert losses["entropy"] == pytest.approx(12 * one_joint, rel=0.05)
     assert first["action_std"] == pytest.approx(1.0, abs=0.1) and 1e-5 <= first["learning_rate"] <= 1e-2
     assert first["reward_per_second"] != second["reward_per_second"]
+    for line in (first, second):
+        lag, advantage = line["policy_lag"], line["advantage"]
+        assert set(lag) == {"kl", "clip_fraction", "last_epoch_clip_fraction", "gradient_steps"}
+        assert lag["gradient_steps"] == 4 and lag["kl"] > 0 and 0 <= lag["clip_fraction"] <= 1
+        assert advantage["minimum"] < advantage["mean"] < advantage["maximum"] and advantage["deviation"] > 0
+        assert np.isfinite([*lag.values(), *advantage.values()]).all() and line["explained_variance"] < 1
     assert run.recipe()["learner"] == learner == load_policy(run.policy).provenance["learner"]
     assert list((run.folder / "tensorboard").glob("events.*"))
     json.dumps(run.recipe())

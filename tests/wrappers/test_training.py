@@ -27,6 +27,7 @@ import torch
 
 from locoenvs.cli import app as cli
 from locoenvs.envs.registration import task as task_of
+from locoenvs.evidence.panel import panel_of
 from locoenvs.policies.policy import load_policy, save_policy
 from locoenvs.training.run import Run
 from locoenvs.training.settings import TrainSettings
@@ -117,7 +118,14 @@ def test_the_run_says_what_it_was(straight: Run) -> None:
     recipe = straight.recipe()
     assert (recipe["environment"], recipe["backend"], recipe["learner"]) == (FLAT, "mujoco", "rsl_rl")
     assert (recipe["seed"], recipe["ppo"]["num_envs"], recipe["ppo"]["updates"]) == (5, 16, 4)
-    assert recipe["geometry"]["samples_per_update"] == 16 * 8 and recipe["geometry"]["samples"] == 4 * 16 * 8
+    assert recipe["geometry"]["per_update"]["samples"] == 16 * 8
+    assert recipe["geometry"]["whole_run"]["samples"] == 4 * 16 * 8 and recipe["geometry"]["num_envs"] == 16
+    judge = panel_of(task_of(FLAT, "walk"))
+    (train,), (held_out,) = recipe["streams"]["train"], recipe["streams"]["held_out"]
+    assert train == {"split": "train", "seed": 5, "terrain_seed": None} and recipe["streams"]["validation"] == []
+    assert (held_out["split"], held_out["panel"]) == ("panel", judge.name)
+    assert held_out["panel_hash"] == judge.hash and recipe["device"] == "cpu"
+    assert recipe["hardware"]["memory_mb"] > 100 and isinstance(recipe["hardware"]["gpus"], list)
     assert set(recipe["versions"]) >= {"locoenvs", "mujoco", "torch", "rsl-rl-lib"} and recipe["hardware"]["cores"] >= 1
     line = next(line for line in straight.records() if line["kind"] == "update")
     assert set(line["seconds"]) == {"environment", "inference", "learning"} and 50 < line["memory_mb"] < 50_000
@@ -137,7 +145,7 @@ def test_a_recipe_whose_task_was_changed_is_refused(half: Run) -> None:
 
 def test_a_longer_run_is_recorded_as_such(half: Run) -> None:
     resumed(half, updates=3)
-    assert half.recipe()["ppo"]["updates"] == 3 and half.recipe()["geometry"]["samples"] == 3 * 16 * 8
+    assert half.recipe()["ppo"]["updates"] == 3 and half.recipe()["geometry"]["whole_run"]["samples"] == 3 * 16 * 8
     line = [line for line in half.records() if line["kind"] == "resume"][-1]
     assert (line["update"], line["updates"]) == (2, 3) and "torch" in line["versions"]
 

@@ -26,7 +26,8 @@ from locoenvs.tasks.task import Task
 from locoenvs.training.settings import TrainSettings
 from locoenvs.wrappers import training
 from locoenvs.wrappers.brax.env import BraxEnv
-from locoenvs.wrappers.brax.ppo import brax_config, timeout_loss
+from locoenvs.wrappers.brax.ppo import brax_config, watched_loss
+from locoenvs.wrappers.diagnostics import Diagnosis, advantage, explained_variance, moved, policy_lag
 from locoenvs.wrappers.flax_networks import from_layers, from_tensors, layers, sides, to_tensors
 from locoenvs.wrappers.learner import Update
 from locoenvs.wrappers.metered import MeteredEnv
@@ -67,7 +68,7 @@ class BraxLearner:
             data = self._counted(data)
         begun = time.perf_counter()
         learned = self._learn(self.parameters, self.optimizing, data, learning)
-        self.parameters, self.optimizing, metrics = jax.block_until_ready(learned)
+        self.parameters, self.optimizing, metrics, rows, first = jax.block_until_ready(learned)
         spent = time.perf_counter() - begun
         parts = {"surrogate": "policy_loss", "value": "v_loss", "kl": "kl_mean"}
         losses = {name: float(metrics[theirs]) for name, theirs in parts.items()}
@@ -78,6 +79,11 @@ class BraxLearner:
             losses=losses,
             learning_rate=float(self.optimizing[-1].hyperparams["learning_rate"]),
             action_std=float(np.exp(self._policy["log_std"]).mean()),
+            diagnosis=Diagnosis(
+                policy_lag(rows, self.ppo.minibatches),
+                advantage(first["advantage"]),
+                explained_variance(first["return"], first["value"]),
+            ),
         )
 
     def _counted(self, data: Any) -> Any:
@@ -96,11 +102,12 @@ class BraxLearner:
 
     def _learned(
         self, parameters: PPONetworkParams, optimizing: Any, data: Any, key: jax.Array
-    ) -> tuple[Any, Any, Any]:
-        """What the update makes of the parameters and the optimizer, and the means of the loss's parts."""
+    ) -> tuple[Any, Any, Any, Any, Any]:
+        """What the update makes of the parameters and the optimizer, the means of the loss's parts, :func:`moved` of each minibatch,
+        and the first epoch's advantages, returns and values: Brax computes them anew in every minibatch."""
         ppo = self.ppo
         loss = functools.partial(
-            timeout_loss,
+            watched_loss,
             ppo_network=self.networks,
             entropy_cost=ppo.entropy,
             discounting=ppo.discount,
@@ -122,18 +129,21 @@ class BraxLearner:
                 ppo.max_learning_rate,
             )
             updates, optimizing = self.optimizer.update(gradients, optimizing)
-            return (optax.apply_updates(parameters, updates), optimizing, key), metrics
+            rows = moved(metrics.pop("log_ratio"), ppo.clip)
+            samples = {name: metrics.pop(name) for name in ("advantage", "return", "value")}
+            return (optax.apply_updates(parameters, updates), optimizing, key), (metrics, rows, samples)
 
         def epoch(carry: Any, _: Any) -> tuple[Any, Any]:
             parameters, optimizing, key = carry
             key, order, drawn = jax.random.split(key, 3)
             robots = jax.random.permutation(order, ppo.num_envs).reshape(ppo.minibatches, -1)
             batches = jax.tree_util.tree_map(lambda x: x[robots], data)
-            (parameters, optimizing, _), metrics = jax.lax.scan(minibatch, (parameters, optimizing, drawn), batches)
-            return (parameters, optimizing, key), metrics
+            (parameters, optimizing, _), told = jax.lax.scan(minibatch, (parameters, optimizing, drawn), batches)
+            return (parameters, optimizing, key), told
 
-        carry, metrics = jax.lax.scan(epoch, (parameters, optimizing, key), None, length=ppo.epochs)
-        return carry[0], carry[1], jax.tree_util.tree_map(jnp.mean, metrics)
+        carry, (metrics, rows, samples) = jax.lax.scan(epoch, (parameters, optimizing, key), None, length=ppo.epochs)
+        first = {name: value[0] for name, value in samples.items()}
+        return carry[0], carry[1], jax.tree_util.tree_map(jnp.mean, metrics), rows.reshape(-1, 3), first
 
     @property
     def _policy(self) -> dict[str, Any]:

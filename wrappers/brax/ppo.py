@@ -25,6 +25,7 @@ from locoenvs.wrappers.flax_networks import MLP, sides
 from locoenvs.wrappers.ppo import PPOConfig
 
 _their_loss = brax_losses.compute_ppo_loss
+_their_gae = brax_losses.compute_gae
 
 
 def timeout_loss(
@@ -67,6 +68,27 @@ def timeout_loss(
         reward_scaling=reward_scaling,
         **rest,
     )
+
+
+def watched_loss(params: Any, normalizer: Any, data: Any, rng: Any, ppo_network: PPONetworks, **rest: Any) -> Any:
+    """:func:`timeout_loss`, whose metrics also tell "log_ratio", "advantage", "return" and "value" of each sample, (horizon, robots)."""
+    seen: dict[str, Any] = {}
+    distribution = ppo_network.parametric_action_distribution
+    their_log_prob = distribution.log_prob
+
+    def log_prob(logits: Any, actions: Any) -> Any:
+        new = their_log_prob(logits, actions)
+        seen["log_ratio"] = jax.lax.stop_gradient(new - jnp.swapaxes(data.extras["policy_extras"]["log_prob"], 0, 1))
+        return new
+
+    def gae(**named: Any) -> tuple[Any, Any]:
+        seen["return"], seen["advantage"] = returned = _their_gae(**named)
+        seen["value"] = jax.lax.stop_gradient(named["values"])
+        return returned
+
+    with mock.patch.object(distribution, "log_prob", log_prob), mock.patch.object(brax_losses, "compute_gae", gae):
+        loss, metrics = timeout_loss(params, normalizer, data, rng, ppo_network, **rest)
+    return loss, {**metrics, **seen}
 
 
 @contextlib.contextmanager

@@ -51,6 +51,7 @@ class RlGamesLearner:
             losses={name: sum(float(part) for part in values) / len(values) for name, values in parts.items()},
             learning_rate=float(rate),
             action_std=float(agent.model.a2c_network.sigma.detach().exp().mean()),
+            diagnosis=agent.diagnosis,
         )
 
     def save(self) -> dict[str, Any]:

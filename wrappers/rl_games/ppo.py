@@ -13,6 +13,7 @@ from rl_games.torch_runner import Runner
 from torch import nn
 
 from locoenvs.mdp.symmetry import Mirror
+from locoenvs.wrappers.diagnostics import Diagnosis, Ratios, advantage, explained_variance
 from locoenvs.wrappers.networks import mirrored
 from locoenvs.wrappers.ppo import PPOConfig
 
@@ -22,13 +23,14 @@ class TimeoutA2CAgent(A2CAgent):
 
     Left alone, rl_games adds gamma V of the observation *before* the step. Needs ``infos["final_observations"]`` of
     :class:`~locoenvs.wrappers.rl_games.env.RlGamesVecEnv`. Beside rl_games' own, ``config`` may have
-    ``min_learning_rate`` and ``max_learning_rate``, the bounds of the adaptive rate.
+    ``min_learning_rate`` and ``max_learning_rate``, the bounds of the adaptive rate. ``diagnosis`` says what the last epoch was like.
 
     Raises:
         ValueError: for settings that would silently change what an action means, or that rl_games cannot work with.
     """
 
     rewards_shaper: Any
+    diagnosis: Diagnosis | None = None
 
     def __init__(self, base_name: str, params: dict[str, Any]) -> None:
         config = params["config"]
@@ -75,6 +77,26 @@ class TimeoutA2CAgent(A2CAgent):
         if critic is not None:
             critic.rnn_states = memory
         return values[rows]
+
+    def train_epoch(self) -> tuple[Any, ...]:
+        """A rollout and what is learned from it; what rl_games says of it."""
+        self._ratios = Ratios(self.e_clip)
+        told = super().train_epoch()
+        lag = self._ratios.lag(len(self.dataset))
+        self.diagnosis = Diagnosis(
+            lag, advantage(self._returns - self._own), explained_variance(self._returns, self._own)
+        )
+        return told
+
+    def prepare_dataset(self, batch_dict: dict[str, Any]) -> None:
+        """Keep the rollout's returns and values as they are before rl_games normalizes them."""
+        self._returns, self._own = batch_dict["returns"], batch_dict["values"]
+        super().prepare_dataset(batch_dict)
+
+    def calc_losses(self, actor_loss_func: Any, old: torch.Tensor, new: torch.Tensor, *rest: Any) -> Any:
+        """The losses of a minibatch, whose actions had the negative log probabilities ``old``, and have ``new``."""
+        self._ratios.add(old - new.detach())
+        return super().calc_losses(actor_loss_func, old, new, *rest)
 
     def train_central_value(self) -> float:
         """Train a privileged critic; ``central_loss`` is its loss, for which rl_games reports 0."""

@@ -55,6 +55,7 @@ class RslRlLearner:
             losses={name: float(value) for name, value in losses.items()},
             learning_rate=self.algorithm.learning_rate,
             action_std=float(self.algorithm.actor.output_std.mean().detach()),
+            diagnosis=self.algorithm.diagnosis,
         )
 
     def save(self) -> dict[str, Any]:

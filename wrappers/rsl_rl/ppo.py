@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest import mock
 
 import torch
 from rsl_rl.algorithms import PPO
@@ -11,6 +12,7 @@ from tensordict import TensorDict
 from torch import nn
 
 from locoenvs.mdp.symmetry import Mirror
+from locoenvs.wrappers.diagnostics import Diagnosis, Ratios, advantage, explained_variance
 from locoenvs.wrappers.networks import mirrored
 from locoenvs.wrappers.ppo import PPOConfig
 
@@ -19,7 +21,7 @@ class TimeoutPPO(PPO):
     """PPO whose target at a time-out is r + gamma V(final observation).
 
     Left alone, RSL-RL adds gamma V of the observation *before* the step. Needs ``extras["final_observations"]`` of
-    :class:`~locoenvs.wrappers.rsl_rl.env.RslRlVecEnv`.
+    :class:`~locoenvs.wrappers.rsl_rl.env.RslRlVecEnv`. ``diagnosis`` says what the last update was like.
 
     Args:
         max_learning_rate: upper bound of the adaptive learning rate.
@@ -27,6 +29,7 @@ class TimeoutPPO(PPO):
 
     def __init__(self, *args: Any, max_learning_rate: float = 1e-2, **kwargs: Any) -> None:
         self.max_learning_rate = max_learning_rate
+        self.diagnosis: Diagnosis | None = None
         super().__init__(*args, **kwargs)
 
     @property
@@ -57,6 +60,30 @@ class TimeoutPPO(PPO):
             rewards[time_outs] += self.gamma * values
         rest = {name: value for name, value in extras.items() if name != "time_outs"}
         super().process_env_step(obs, rewards, dones, rest)
+
+    def update(self) -> dict[str, float]:
+        """Learn from the rollout; the mean losses."""
+        ratios, actor, stored = Ratios(self.clip_param), self.actor, self.storage
+        recurrent = actor.is_recurrent or self.critic.is_recurrent
+        batches = "recurrent_mini_batch_generator" if recurrent else "mini_batch_generator"
+        generate, log_prob = getattr(stored, batches), actor.get_output_log_prob
+
+        def watched(actions: torch.Tensor) -> torch.Tensor:
+            found = log_prob(actions)
+            ratios.against(lambda batch: batch.old_actions_log_prob, found.detach())
+            return found
+
+        with (
+            mock.patch.object(stored, batches, lambda *args: ratios.each(generate(*args))),
+            mock.patch.object(actor, "get_output_log_prob", watched),
+        ):
+            losses = super().update()
+        self.diagnosis = Diagnosis(
+            ratios.lag(self.num_mini_batches),
+            advantage(stored.returns - stored.values),
+            explained_variance(stored.returns, stored.values),
+        )
+        return losses
 
 
 class MirrorMLPModel(MLPModel):

@@ -51,6 +51,7 @@ class Sb3Learner:
             },
             learning_rate=float(model.policy.optimizer.param_groups[0]["lr"]),
             action_std=float(model.policy.log_std.detach().exp().mean()),
+            diagnosis=model.diagnosis,
         )
 
     def save(self) -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
+from unittest import mock
 
 import gymnasium
 import numpy as np
@@ -16,6 +18,7 @@ from stable_baselines3.common.utils import obs_as_tensor, update_learning_rate
 from torch import nn
 
 from locoenvs.mdp.symmetry import Mirror
+from locoenvs.wrappers.diagnostics import Diagnosis, Ratios, advantage, explained_variance
 from locoenvs.wrappers.networks import ACTIVATIONS, mirrored
 from locoenvs.wrappers.ppo import PPOConfig
 
@@ -56,6 +59,8 @@ def _stacked(observations: list[Any]) -> Any:
 class TimeoutPPO(PPO):
     """PPO with :class:`BatchedBootstrap`, and a learning rate that follows the KL divergence after each epoch.
 
+    ``diagnosis`` says what the last update was like.
+
     Args:
         desired_kl: KL divergence between the policies before and after an epoch; the rate is divided by 1.5 above twice
             this, and multiplied by 1.5 below half of it. None keeps Stable-Baselines3's own schedule.
@@ -63,6 +68,7 @@ class TimeoutPPO(PPO):
     """
 
     n_epochs: int
+    diagnosis: Diagnosis | None = None
 
     def __init__(
         self, *args: Any, desired_kl: float | None = None, max_learning_rate: float = 1e-2, **kwargs: Any
@@ -87,6 +93,27 @@ class TimeoutPPO(PPO):
 
     def train(self) -> None:
         """Learn from the rollout."""
+        stored, sample, evaluate = self.rollout_buffer, self.rollout_buffer.get, self.policy.evaluate_actions
+        clip: Any = self.clip_range
+        ratios = Ratios(clip(self._current_progress_remaining))
+
+        def watched(*given: Any) -> Any:
+            values, log_prob, entropy = evaluate(*given)
+            ratios.against(lambda batch: batch.old_log_prob, log_prob.detach())
+            return values, log_prob, entropy
+
+        with (
+            mock.patch.object(stored, "get", lambda size: ratios.each(sample(size))),
+            mock.patch.object(self.policy, "evaluate_actions", watched),
+        ):
+            self._learn_epochs()
+        self.diagnosis = Diagnosis(
+            ratios.lag(math.ceil(stored.values.size / self.batch_size)),
+            advantage(stored.advantages),
+            explained_variance(stored.returns, stored.values),
+        )
+
+    def _learn_epochs(self) -> None:
         if self.adaptive_rate is None:
             super().train()
             return

@@ -54,6 +54,7 @@ class SkrlLearner:
             losses=losses(self.agent),
             learning_rate=self.agent.optimizer.param_groups[0]["lr"],
             action_std=float(self.agent.policy.log_std.detach().exp().mean()),
+            diagnosis=self.agent.diagnosis,
         )
 
     def save(self) -> dict[str, Any]:

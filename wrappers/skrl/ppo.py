@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from typing import Any
+from unittest import mock
 
 import torch
 from skrl.agents.torch.ppo import PPO
@@ -12,6 +13,7 @@ from skrl.resources.schedulers.torch import KLAdaptiveLR
 from torch import nn
 
 from locoenvs.mdp.symmetry import Mirror
+from locoenvs.wrappers.diagnostics import Diagnosis, Ratios, advantage, explained_variance
 from locoenvs.wrappers.networks import mlp
 from locoenvs.wrappers.ppo import PPOConfig
 from locoenvs.wrappers.skrl.face import spaces
@@ -22,8 +24,10 @@ class TimeoutPPO(PPO):
 
     Left alone, SKRL's advantages leak from one episode into the one before it; with ``time_limit_bootstrap`` it adds
     gamma V of the observation *after* the reset. That setting has no effect here. Needs ``infos["final_observations"]``
-    of :class:`~locoenvs.wrappers.skrl.env.SkrlEnv`.
+    of :class:`~locoenvs.wrappers.skrl.env.SkrlEnv`. ``diagnosis`` says what the last update was like.
     """
+
+    diagnosis: Diagnosis | None = None
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -61,6 +65,23 @@ class TimeoutPPO(PPO):
             **rest,
         )
 
+    def update(self, *, timestep: int, timesteps: int) -> None:
+        """Learn from the rollout."""
+        ratios, memory, sample, act = Ratios(self.cfg.ratio_clip), self.memory, self.memory.sample, self.policy.act
+        old = self._tensors_names.index("log_prob")
+
+        def watched(inputs: dict[str, Any], **rest: Any) -> tuple[torch.Tensor, dict[str, Any]]:
+            actions, outputs = act(inputs, **rest)
+            ratios.against(lambda batch: batch[old], outputs["log_prob"].detach())
+            return actions, outputs
+
+        with (
+            mock.patch.object(memory, "sample", lambda **named: ratios.each(sample(**named))),
+            mock.patch.object(self.policy, "act", watched),
+        ):
+            super().update(timestep=timestep, timesteps=timesteps)
+        self.diagnosis = diagnosed(memory, ratios, self.cfg.mini_batches)
+
     def _values(self, infos: Any, rows: Any) -> torch.Tensor:
         """The critic's values of those robots' final observations, (rows, 1)."""
         states = infos.get("final_states")
@@ -70,6 +91,12 @@ class TimeoutPPO(PPO):
         }
         with torch.no_grad():
             return self._value_preprocessor(self.value.act(inputs, role="value")[0], inverse=True)
+
+
+def diagnosed(memory: Any, ratios: Ratios, minibatches: int) -> Diagnosis:
+    """What an update was like whose rollout is still in SKRL's memory, of torch or of JAX."""
+    returns, values = (memory.get_tensor_by_name(name) for name in ("returns", "values"))
+    return Diagnosis(ratios.lag(minibatches), advantage(returns - values), explained_variance(returns, values))
 
 
 class Actor(GaussianMixin, Model):

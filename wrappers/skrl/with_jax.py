@@ -7,6 +7,7 @@ import os
 import time
 from pathlib import Path
 from typing import Any, ClassVar
+from unittest import mock
 
 os.environ.setdefault("NPROC", "8")  # jax can deadlock on two cores with fewer threads
 
@@ -20,6 +21,7 @@ with needs("skrl-jax"):
     from flax import linen
     from skrl import config as skrl_settings
     from skrl.agents.jax.ppo import PPO
+    from skrl.agents.jax.ppo import ppo as skrl_ppo
     from skrl.envs.wrappers.jax import Wrapper
     from skrl.memories.jax import RandomMemory
     from skrl.models.jax import DeterministicMixin, GaussianMixin, Model
@@ -33,12 +35,13 @@ from locoenvs.tasks.task import Task
 from locoenvs.training.settings import TrainSettings
 from locoenvs.wrappers import training
 from locoenvs.wrappers.adapter import bare
+from locoenvs.wrappers.diagnostics import Diagnosis, Ratios, moved
 from locoenvs.wrappers.flax_networks import MLP, Side, from_layers, from_tensors, layers, sides, to_tensors
 from locoenvs.wrappers.learner import Update
 from locoenvs.wrappers.ppo import PPOConfig
 from locoenvs.wrappers.skrl.face import Face, spaces
 from locoenvs.wrappers.skrl.learner import losses, rollout
-from locoenvs.wrappers.skrl.ppo import skrl_config
+from locoenvs.wrappers.skrl.ppo import diagnosed, skrl_config
 
 
 class SkrlJaxEnv(Face, Wrapper):
@@ -64,11 +67,16 @@ class SkrlJaxEnv(Face, Wrapper):
         return convert(value, "jax")
 
 
+_moved = jax.jit(moved, static_argnums=1)
+
+
 class TimeoutPPO(PPO):
     """PPO whose target at a time-out is r + gamma V(final observation), and whose advantages stop at every cut.
 
     What SKRL on JAX does left alone is what it does on torch, see :class:`locoenvs.wrappers.skrl.ppo.TimeoutPPO`.
     """
+
+    diagnosis: Diagnosis | None = None
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -105,6 +113,30 @@ class TimeoutPPO(PPO):
             timesteps=timesteps,
             **rest,
         )
+
+    def update(self, *, timestep: int, timesteps: int) -> None:
+        """Learn from the rollout."""
+        ratios, minibatch = Ratios(self.cfg.ratio_clip, _moved), skrl_ppo._update_policy
+
+        def watched(act: Any, parameters: Any, inputs: Any, old: Any, advantages: Any, clip: Any, *rest: Any) -> Any:
+            *found, (deviation, new) = minibatch(
+                self._act, parameters, inputs, old, advantages, clip, self._entropy, rest[-1]
+            )
+            ratios.add(new - old)
+            return *found, deviation
+
+        with mock.patch.object(skrl_ppo, "_update_policy", watched):
+            super().update(timestep=timestep, timesteps=timesteps)
+        self.diagnosis = diagnosed(self.memory, ratios, self.cfg.mini_batches)
+
+    def _act(self, inputs: Any, **named: Any) -> tuple[jax.Array, dict[str, Any]]:
+        """The policy's ``act`` for SKRL's compiled minibatch, which returns nothing but "stddev": "log_prob" goes with it."""
+        actions, outputs = self.policy.act(inputs, **named)
+        return actions, {**outputs, "stddev": (outputs["stddev"], outputs["log_prob"])}
+
+    def _entropy(self, stddev: tuple[jax.Array, jax.Array], **named: Any) -> jax.Array:
+        """The policy's ``get_entropy`` of what :meth:`_act` gives."""
+        return self.policy.get_entropy(stddev[0], **named)
 
 
 class Actor(GaussianMixin, Model):
@@ -201,6 +233,7 @@ class SkrlJaxLearner:
             losses=losses(self.agent),
             learning_rate=float(self.agent.policy_learning_rate),
             action_std=float(np.exp(self._policy["log_std"]).mean()),
+            diagnosis=self.agent.diagnosis,
         )
 
     @property
