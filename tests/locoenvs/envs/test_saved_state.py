@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from locoenvs.envs.registration import task as task_of
+from locoenvs.envs.saved_state import rows_of
 from locoenvs.envs.vector import LocoVectorEnv
+from locoenvs.tasks.task import Task
 
 A1 = task_of("Loco/A1-Flat-v0")
 
@@ -66,3 +68,92 @@ def test_a_state_that_does_not_fit_an_environment_that_was_not_reset_leaves_it_s
         env.restore({})
     with pytest.raises(RuntimeError, match=r"call reset\(\) first"):
         env.save()
+
+
+def rough(actuator: str) -> Task:
+    """Short episodes on a small map, with varied drives and late sensors, so that all that a robot can remember is there."""
+    small = {"terrain.levels": 2, "terrain.columns": 5, "terrain.border": 2.0, "curriculum.initial_level": 1}
+    late = {"randomization.terms.action_delay": {}, "randomization.terms.observation_delay": {}}
+    return task_of("Loco/AnymalC-Rough-v0", actuator=actuator).with_(small | late | {"timing.episode_length": 0.4})
+
+
+def steps(env: LocoVectorEnv, actions: np.ndarray, robots: list[int]) -> list[Any]:
+    """What the steps return for some robots, and what is saved of them after."""
+    returned = []
+    for action in actions:
+        observation, reward, terminated, truncated, _ = env.step(action)
+        returned += [np.asarray(each)[robots] for each in (observation, reward, terminated, truncated)]
+    return [*returned, rows_of(env.save(), robots)]
+
+
+@pytest.mark.parametrize(
+    ("actuator", "backend", "options"),
+    [
+        ("pd", "mujoco", {"contact": "triangles"}),
+        ("pd", "mujoco", {"contact": "mujoco"}),
+        ("lstm", "mujoco", {"contact": "triangles"}),
+        ("lstm", "mujoco", {"contact": "mujoco"}),
+        pytest.param("lstm", "mjx", {"impl": "jax"}, marks=pytest.mark.slow),
+    ],
+)
+def test_some_of_the_robots_go_on_exactly_like_those_of_the_whole(
+    actuator: str, backend: str, options: dict[str, str]
+) -> None:
+    """Some are taken twice; new episodes begin on the way."""
+    if backend == "mjx":
+        pytest.importorskip("mujoco.mjx")
+    task, chosen = rough(actuator), [8, 3, 8, 0]
+    whole, part = (
+        LocoVectorEnv(task, count, backend=backend, options=options, stagger=False) for count in (9, len(chosen))
+    )
+    actions = np.random.default_rng(0).normal(0, 2, (25, 9, 12)).astype(np.float32)
+    whole.reset(seed=4)
+    steps(whole, actions[:10], chosen)
+    seen = part.restore(rows_of(whole.save(), chosen))
+    np.testing.assert_array_equal(seen, np.asarray(whole._observation(whole._observe(whole.state.episodes)))[chosen])
+    after, again = steps(whole, actions[10:], chosen), steps(part, actions[10:, chosen], [*range(4)])
+    assert (after[-1]["episodes.number"] > 0).all()
+    np.testing.assert_equal(again, after)
+
+
+def test_copies_of_one_robot_do_as_it_does() -> None:
+    env, copies = (LocoVectorEnv(A1, count, backend="mujoco") for count in (3, 5))
+    actions = np.random.default_rng(0).normal(0, 1, (10, 3, 12)).astype(np.float32)
+    env.reset(seed=4)
+    copies.restore(rows_of(env.save(), [1] * 5))
+    for action in actions:
+        alone, all_alike = env.step(action)[0], copies.step(np.repeat(action[1:2], 5, axis=0))[0]
+        np.testing.assert_array_equal(all_alike, np.repeat(alone[1:2], 5, axis=0))
+
+
+@pytest.mark.parametrize(
+    ("robots", "message"),
+    [
+        ([0, 4], "robot 4 is not in what was saved, which has robots 0 to 3"),
+        ([-1], "robot -1 is not in what was saved"),
+        ([], "a list of whole numbers, at least one"),
+        ([0.5], "a list of whole numbers, at least one"),
+    ],
+)
+def test_robots_that_are_not_there_are_refused(robots: list[int], message: str) -> None:
+    env = LocoVectorEnv(A1, 4, backend="mujoco")
+    env.reset(seed=9)
+    with pytest.raises(ValueError, match=message):
+        rows_of(env.save(), robots)
+
+
+def test_robots_of_what_no_environment_saved_are_refused() -> None:
+    env = LocoVectorEnv(A1, 4, backend="mujoco")
+    env.reset(seed=9)
+    with pytest.raises(ValueError, match="lacks 'episodes.robot'"):
+        rows_of({"physics.qpos": np.zeros((4, 19))}, [0])
+    with pytest.raises(ValueError, match=r"'physics.qvel' of shape \(2, 18\), with other robots than its 4"):
+        rows_of(changed(env.save(), physics_qvel=np.zeros((2, 18))), [0])
+
+
+def test_some_robots_of_another_task_or_robot_are_refused() -> None:
+    other = LocoVectorEnv(task_of("Loco/AnymalC-Flat-v0", actuator="pd"), 4, backend="mujoco")
+    env = LocoVectorEnv(A1, 2, backend="mujoco")
+    other.reset(seed=9)
+    with pytest.raises(ValueError, match=f"is of task {other.task.hash}"):
+        env.restore(rows_of(other.save(), [1, 2]))
