@@ -39,8 +39,9 @@ def restored(saved: Mapping[str, np.ndarray], like: EnvState, simulator: Simulat
 def rows_of(saved: Mapping[str, np.ndarray], robots: Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:
     """What an environment of len(robots) robots of the same task restores: those of ``saved``, in that order.
 
-    A robot may be taken several times. Each keeps its number and its stream: it goes on like the robot it was, bit by bit on native
-    MuJoCo. Raises ValueError for a robot that is not in ``saved``, and for what no environment saved.
+    A robot may be taken several times. Each keeps its number and its stream, and goes on like the robot it was: bit by bit on native
+    MuJoCo, whatever the others are. MJX compiles another program for another number of robots, which rounds otherwise: there it is bit by
+    bit among as many robots, in the same row. Raises ValueError for a robot that is not in ``saved``, and for what no environment saved.
     """
     if np.ndim(saved.get("episodes.robot")) != 1:
         raise ValueError("what was saved lacks 'episodes.robot': it is not what an environment's save() returned")
@@ -72,7 +73,9 @@ def check(saved: Mapping[str, np.ndarray], own: Mapping[str, np.ndarray], task_h
     theirs = bytes(np.asarray(saved["task"], np.uint8)).decode("ascii", "replace") if "task" in saved else task_hash
     count, robots = len(own["episodes.robot"]), len(np.atleast_1d(saved.get("episodes.robot", ())))
     if "episodes.robot" in saved and robots != count:
-        raise ValueError(f"what was saved has {robots} robots, this environment {count}: make it with as many, or take some by rows_of()")
+        raise ValueError(
+            f"what was saved has {robots} robots, this environment {count}: make it with as many, or take some by rows_of()"
+        )
     if theirs != task_hash:
         raise ValueError(
             f"what was saved is of task {theirs}, this environment does task {task_hash}: make it with that task"

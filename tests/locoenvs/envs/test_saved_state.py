@@ -86,25 +86,13 @@ def steps(env: LocoVectorEnv, actions: np.ndarray, robots: list[int]) -> list[An
     return [*returned, rows_of(env.save(), robots)]
 
 
-@pytest.mark.parametrize(
-    ("actuator", "backend", "options"),
-    [
-        ("pd", "mujoco", {"contact": "triangles"}),
-        ("pd", "mujoco", {"contact": "mujoco"}),
-        ("lstm", "mujoco", {"contact": "triangles"}),
-        ("lstm", "mujoco", {"contact": "mujoco"}),
-        pytest.param("lstm", "mjx", {"impl": "jax"}, marks=pytest.mark.slow),
-    ],
-)
-def test_some_of_the_robots_go_on_exactly_like_those_of_the_whole(
-    actuator: str, backend: str, options: dict[str, str]
-) -> None:
+@pytest.mark.parametrize(("actuator", "contact"), [(a, c) for a in ("pd", "lstm") for c in ("triangles", "mujoco")])
+def test_some_of_the_robots_go_on_exactly_like_those_of_the_whole(actuator: str, contact: str) -> None:
     """Some are taken twice; new episodes begin on the way."""
-    if backend == "mjx":
-        pytest.importorskip("mujoco.mjx")
     task, chosen = rough(actuator), [8, 3, 8, 0]
     whole, part = (
-        LocoVectorEnv(task, count, backend=backend, options=options, stagger=False) for count in (9, len(chosen))
+        LocoVectorEnv(task, count, backend="mujoco", options={"contact": contact}, stagger=False)
+        for count in (9, len(chosen))
     )
     actions = np.random.default_rng(0).normal(0, 2, (25, 9, 12)).astype(np.float32)
     whole.reset(seed=4)
@@ -114,6 +102,19 @@ def test_some_of_the_robots_go_on_exactly_like_those_of_the_whole(
     after, again = steps(whole, actions[10:], chosen), steps(part, actions[10:, chosen], [*range(4)])
     assert (after[-1]["episodes.number"] > 0).all()
     np.testing.assert_equal(again, after)
+
+
+@pytest.mark.slow
+def test_on_mjx_robots_go_on_exactly_in_their_own_rows_among_as_many() -> None:
+    pytest.importorskip("mujoco.mjx")
+    whole, part = (LocoVectorEnv(A1, 6, backend="mjx", options={"impl": "jax"}, stagger=False) for _ in range(2))
+    actions = np.random.default_rng(0).normal(0, 1, (15, 6, 12)).astype(np.float32)
+    whole.reset(seed=4)
+    steps(whole, actions[:5], [1])
+    chosen = [3, 1, 1, 3, 3, 1]
+    part.restore(rows_of(whole.save(), chosen))
+    again = steps(part, actions[5:, chosen], [1, 3])
+    np.testing.assert_equal(again, steps(whole, actions[5:], [1, 3]))
 
 
 def test_copies_of_one_robot_do_as_it_does() -> None:
