@@ -31,7 +31,17 @@ from locoenvs.tasks.documents import write_atomically
 from locoenvs.tasks.robot import CONFIG
 from locoenvs.tasks.task import Task, hash_of
 
-__all__ = ["FILES", "FORMAT", "FORMAT_VERSION", "POLICIES", "Layer", "Policy", "load_policy", "save_policy"]
+__all__ = [
+    "FILES",
+    "FORMAT",
+    "FORMAT_VERSION",
+    "POLICIES",
+    "Layer",
+    "Policy",
+    "load_policy",
+    "policy_in",
+    "save_policy",
+]
 
 FORMAT, FORMAT_VERSION = "locoenvs.policy", 2
 """Version 1 had no frames, axes, heights, commands and drives in its description; it is read as if it did."""
@@ -126,12 +136,15 @@ class Policy:
         """The network's layers, with the normalization, if there is one, as part of the first."""
         return self._network.merged()
 
+    def files(self) -> dict[str, bytes]:
+        """``policy.onnx``, byte for byte as it was loaded, and ``policy.json``, in today's format: :func:`policy_in` takes them."""
+        return {"policy.onnx": self._onnx, "policy.json": (json.dumps(self.document, indent=2) + "\n").encode()}
+
     def save(self, folder: Path) -> None:
-        """Write ``policy.onnx``, byte for byte as it was loaded, and ``policy.json``, in today's format, to ``folder``."""
-        text = json.dumps(self.document, indent=2) + "\n"
+        """Write both :meth:`files` to ``folder``."""
         folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / "policy.onnx", lambda file: file.write(self._onnx))
-        write_atomically(folder / "policy.json", lambda file: file.write(text.encode()))
+        for name, content in self.files().items():
+            write_atomically(folder / name, lambda file, content=content: file.write(content))
 
     def check(self, task: Task, start: bool = False) -> None:
         """Raise ValueError, naming both sides of every difference, if this policy cannot control ``task``.
@@ -206,6 +219,11 @@ def load_policy(path: Path | str) -> Policy:
     if missing := [name for name in FILES if not (folder / name).is_file()]:
         raise FileNotFoundError(f"no policy in {folder}: {' and '.join(missing)} missing")
     return _checked(folder, documents.read(folder / "policy.json"), documents.read(folder / "policy.onnx", mlp.LARGEST))
+
+
+def policy_in(files: Mapping[str, bytes], name: str) -> Policy:
+    """The policy of the contents of its two files, which errors say are in ``name``. Raises ValueError as :func:`load_policy` does."""
+    return _checked(Path(name), files["policy.json"], files["policy.onnx"])
 
 
 def _checked(folder: Path, text: str | bytes, content: bytes) -> Policy:
