@@ -43,7 +43,7 @@ def rows_of(saved: Mapping[str, np.ndarray], robots: Sequence[int] | np.ndarray)
     MuJoCo, whatever the others are. MJX compiles another program for another number of robots, which rounds otherwise: there it is bit by
     bit among as many robots, in the same row. Raises ValueError for a robot that is not in ``saved``, and for what no environment saved.
     """
-    if np.ndim(saved.get("episodes.robot")) != 1:
+    if "episodes.robot" not in saved or saved["episodes.robot"].ndim != 1:
         raise ValueError("what was saved lacks 'episodes.robot': it is not what an environment's save() returned")
     count, wanted = len(saved["episodes.robot"]), np.asarray(robots)
     if wanted.ndim != 1 or not len(wanted) or wanted.dtype.kind not in "iu":

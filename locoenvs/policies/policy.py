@@ -9,12 +9,13 @@ be of the one form that is written here (:mod:`locoenvs.policies.mlp`), and neit
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, BinaryIO, Literal
 
 import numpy as np
 from pydantic import Field, JsonValue, TypeAdapter
@@ -144,7 +145,7 @@ class Policy:
         """Write both :meth:`files` to ``folder``."""
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in self.files().items():
-            write_atomically(folder / name, lambda file, content=content: file.write(content))
+            write_atomically(folder / name, functools.partial(_put, content))
 
     def check(self, task: Task, start: bool = False) -> None:
         """Raise ValueError, naming both sides of every difference, if this policy cannot control ``task``.
@@ -293,6 +294,10 @@ def _session(network: bytes) -> Any:
     options.inter_op_num_threads = 1
     options.log_severity_level = 3  # errors only
     return onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"])
+
+
+def _put(content: bytes, file: BinaryIO) -> None:
+    file.write(content)
 
 
 def _sha256(content: bytes) -> str:

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from dataclasses import dataclass as plain
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field, TypeAdapter
@@ -110,7 +110,7 @@ def write(path: Path, keeper: Keeper, result: Result, panel: Panel, policy: Poli
     }
     texts = {"header.json": json.dumps(header).encode(), "panel.json": panel.to_json().encode(), **policy.files()}
     state = together([kept.state for kept in keeper.kept])
-    arrays = {name: np.frombuffer(text, np.uint8) for name, text in texts.items()}
+    arrays: dict[str, Any] = {name: np.frombuffer(text, np.uint8) for name, text in texts.items()}
     arrays |= {f"state.{name}": value for name, value in state.items()}
     arrays["begun"] = np.array([kept.step for kept in keeper.kept], np.int32)
     arrays["begun_checksums"] = np.array([kept.checksum for kept in keeper.kept], np.uint64)

@@ -70,6 +70,7 @@ class Keeper:
             raise ValueError(f"at least one fall must be kept, got {most}")
         self.most = most
         self.every_fall = 0
+        self.checksums = self.steps = np.zeros(0)  # of the robots' motions, and of control steps; set as it begins
         self._kept: list[Kept] = []
         self._step = -1
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from locoenvs.envs import engines
 from locoenvs.envs.saved_state import rows_of, together
 from locoenvs.envs.vector import LocoVectorEnv
 from locoenvs.evidence.failures import trace
@@ -15,6 +16,9 @@ from locoenvs.evidence.failures.archive import Archive
 from locoenvs.evidence.failures.transplant import fits, jostled, put
 from locoenvs.policies.policy import Policy
 from locoenvs.tasks.task import Task
+
+MOST_SPREAD = 10.0
+"""m/s and rad/s: copies that differ by more are no copies."""
 
 Look = Callable[[LocoVectorEnv, int, np.ndarray], None]
 """Sees the environment as a replay begins and after every step: how many they were, and which robots (n,) had not ended before."""
@@ -150,6 +154,25 @@ def again(archive: Archive, begin: Begin, look: Look = lambda env, step, alive: 
     return Rerun(made.begun[own], made.fell[own], made.steps[own], made.checksums[own], made.positions[:, own])
 
 
+def possible(
+    archive: Archive,
+    *,
+    policy: Policy | None = None,
+    backend: str | None = None,
+    changes: Mapping[str, Any] | None = None,
+    copies: int = 1,
+    spread: float = 0.0,
+) -> Task:
+    """The task that :func:`otherwise` does with these. Raises ValueError for what it cannot do."""
+    if copies < 1 or not 0 <= spread <= MOST_SPREAD:
+        raise ValueError(f"copies must be at least 1 and spread from 0 to {MOST_SPREAD:g}, got {copies} and {spread}")
+    task = archive.panel.task.with_(changes) if changes else archive.panel.task
+    fits(archive.panel.task, task)
+    (policy or archive.policy).check(task)
+    engines.load(backend or archive.header.backend)
+    return task
+
+
 def otherwise(
     archive: Archive,
     begin: Begin,
@@ -165,15 +188,11 @@ def otherwise(
 ) -> Rerun:
     """What ``copies`` of one robot do from there with another policy, backend or task, with velocities that differ by up to ``spread``.
 
-    The first one's do not. Raises ValueError for a policy that does not fit the task, or changes of the robot or its ground.
+    The first one's do not. Raises ValueError for what :func:`possible` refuses, such as changes of the robot or its ground.
     """
     panel = archive.panel
-    task = panel.task.with_(changes) if changes else panel.task
-    fits(panel.task, task)
+    task = possible(archive, policy=policy, backend=backend, changes=changes, copies=copies, spread=spread)
     drives = policy or archive.policy
-    drives.check(task)
-    if copies < 1 or not 0 <= spread < 100:
-        raise ValueError(f"copies must be at least 1 and their spread in [0, 100), got {copies} and {spread}")
     many = Begin(rows_of(begin.state, [0] * copies), begin.steps.repeat(copies), begin.checksums.repeat(copies))
     env = environment(archive, copies, task=task, backend=backend, options=options, **pictures)
     try:
