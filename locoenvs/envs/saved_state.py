@@ -61,10 +61,10 @@ def rows_of(saved: Mapping[str, np.ndarray], robots: Sequence[int] | np.ndarray)
 
 def together(states: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
     """The robots of several states of one task, in their order, as one state, with the first one's clock."""
-    first = states[0]
+    whole = [{"waiting": np.zeros(len(state["episodes.robot"]), bool), **state} for state in states]
     return {
-        name: np.array(value) if name in WHOLE else np.concatenate([s[name] for s in states], axis=int(name in MEMORY))
-        for name, value in first.items()
+        name: np.array(value) if name in WHOLE else np.concatenate([s[name] for s in whole], axis=int(name in MEMORY))
+        for name, value in whole[0].items()
     }
 
 

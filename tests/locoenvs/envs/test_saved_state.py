@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from locoenvs.envs.registration import task as task_of
-from locoenvs.envs.saved_state import rows_of
+from locoenvs.envs.saved_state import rows_of, together
 from locoenvs.envs.vector import LocoVectorEnv
 from locoenvs.tasks.task import Task
 
@@ -125,6 +125,29 @@ def test_copies_of_one_robot_do_as_it_does() -> None:
     for action in actions:
         alone, all_alike = env.step(action)[0], copies.step(np.repeat(action[1:2], 5, axis=0))[0]
         np.testing.assert_array_equal(all_alike, np.repeat(alone[1:2], 5, axis=0))
+
+
+def test_robots_of_several_moments_go_on_together() -> None:
+    """As it begins no robot can wait for a reset, and none is said to; later some may."""
+    env, both = (
+        LocoVectorEnv(rough("lstm"), count, backend="mujoco", stagger=False, autoreset_mode="disabled")
+        for count in (3, 2)
+    )
+    env.reset(seed=4)
+    first = env.save()
+    action = np.zeros((3, 12), np.float32)
+    env.step(action)
+    later = env.save()
+    both.restore(together([rows_of(first, [2]), rows_of(later, [0])]))
+    both.step(action[:2])
+    third, second = (LocoVectorEnv(rough("lstm"), 1, backend="mujoco", stagger=False) for _ in range(2))
+    for index, (alone, robot, state) in enumerate(((third, 2, first), (second, 0, later))):
+        alone.restore(rows_of(state, [robot]))
+        alone.step(action[:1])
+        wanted = rows_of(alone.save(), [0])
+        found = rows_of(both.save(), [index])
+        for name in sorted(set(wanted) - {"clock", "waiting"}):
+            np.testing.assert_array_equal(found[name], wanted[name], err_msg=name)
 
 
 @pytest.mark.parametrize(
