@@ -36,12 +36,16 @@ from locoenvs.cli.arguments import (
     write,
 )
 from locoenvs.cli.compare import compare
+from locoenvs.cli.failures import failures
+from locoenvs.cli.replay import replay
 from locoenvs.cli.report import report
 from locoenvs.cli.steps import evaluate_with_bar, print_result, train_by
 from locoenvs.cli.walk import walk
 from locoenvs.envs import engines
 from locoenvs.envs.registration import IDS, ids
 from locoenvs.envs.registration import task as task_of
+from locoenvs.evidence.failures import archive
+from locoenvs.evidence.failures.keeper import MOST, Keeper
 from locoenvs.evidence.panel import changed, panel_of
 from locoenvs.evidence.pictures import terrain_picture
 from locoenvs.evidence.plots import success_picture
@@ -166,6 +170,7 @@ def eval_(
     options: Options = (),
     out: OptionalPath = None,
     plot: OptionalPath = None,
+    failures: int = MOST,
     task: OptionalPath = None,
     set_: Changes = (),
 ) -> None:
@@ -178,8 +183,9 @@ def eval_(
         actuator: What drives the joints, pd or lstm; what the policy was trained with by default.
         backend: Physics, as shown by list.
         options: The backend's own, as name=value: contact=mujoco, cone=pyramidal, threads=1.
-        out: File to write the result to, as JSON.
+        out: File to write the result to, as JSON; what led to falls goes beside it, see failures and replay.
         plot: Picture to write, of success against difficulty, for panels of rough ground.
+        failures: So many falls at most are kept to be seen again, spread over the kinds of ground; 0 keeps none.
         task: File of the task to evaluate on, in place of the panel's own: another panel, with another hash.
         set_: Another value for a field of the panel's task: randomization.friction=[0.2,0.4]. It is another panel then.
     """
@@ -187,10 +193,16 @@ def eval_(
     held_out = changed(panel_of(loaded.task, panel, actuator), changes_given(set_), task_given(task))
     if plot is not None and held_out.task.terrain.kind != "tiles":
         raise ValueError(f"--plot {plot}: panel {held_out.name!r} has no tiles; --panel rough and crossing have")
-    console = terminal.console()
-    result = evaluate_with_bar(console, loaded, held_out, backend, options_given(options))
+    if failures < 0:
+        raise ValueError(f"--failures {failures}: so many falls are kept, 0 for none")
+    console, given = terminal.console(), options_given(options)
+    keeper = Keeper(failures) if failures and out is not None else None
+    result = evaluate_with_bar(console, loaded, held_out, backend, given, **({"watch": keeper} if keeper else {}))
     if out is not None:
         write(out, result.to_json())
+        archive.beside(out).unlink(missing_ok=True)  # of an older result of that name
+    if out is not None and keeper is not None and keeper.kept:
+        archive.write(archive.beside(out), keeper, result, held_out, loaded, given or {})
     if plot is not None:
         success_picture(result, held_out.task.terrain, plot)
     print_result(console, result, held_out)  # last: whoever reads it may stop reading
@@ -303,6 +315,8 @@ def task(
     terminal.console().print(f"task: {out} ({made.recipe}, {made.hash})")
 
 
+app.command(failures)
+app.command(replay)
 app.command(walk)
 app.command(report)
 app.command(compare)

@@ -15,6 +15,7 @@ from locoenvs.evidence.audit import Finding, audit_result
 from locoenvs.evidence.evaluate import Result, evaluate, strata_table, table
 from locoenvs.evidence.leaks import audit_observations
 from locoenvs.evidence.panel import Panel
+from locoenvs.evidence.record import Watch
 from locoenvs.policies.policy import Policy
 from locoenvs.tasks.task import Task
 from locoenvs.training import learners
@@ -31,12 +32,18 @@ def train_by(learner: str, settings: TrainSettings, task: Task | None = None) ->
 
 
 def evaluate_with_bar(
-    console: Console, policy: Policy, panel: Panel, backend: str, options: Mapping[str, object] | None = None
+    console: Console,
+    policy: Policy,
+    panel: Panel,
+    backend: str,
+    options: Mapping[str, object] | None = None,
+    watch: Watch = lambda env, alive, fell, moment: None,
 ) -> Result:
     """Evaluate, with a bar that shows how far it is."""
     with Progress(console=console, transient=True) as progress:
         bar = progress.add_task(f"evaluating {panel.num_robots} robots", total=1.0)
-        return evaluate(policy, panel, backend, lambda share: progress.update(bar, completed=share), options=options)
+        share = lambda done: progress.update(bar, completed=done)  # noqa: E731
+        return evaluate(policy, panel, backend, share, options=options, watch=watch)
 
 
 def print_result(console: Console, result: Result, panel: Panel) -> None:

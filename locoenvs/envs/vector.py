@@ -169,7 +169,7 @@ class LocoVectorEnv(VectorEnv, gymnasium.Env):  # type: ignore[misc]
     def save(self) -> dict[str, np.ndarray]:
         """All that the next step depends on, as named arrays; :meth:`restore` goes on from it bit by bit.
 
-        "task" is the task's hash, as bytes.
+        "task" is the task's hash, as bytes. :func:`locoenvs.envs.saved_state.rows_of` takes some of the robots.
         """
         return saved_state.named(self.state, self._waiting, self.simulator, self.task.hash)
 

@@ -16,7 +16,7 @@ from locoenvs.envs import engines
 from locoenvs.envs.vector import LocoVectorEnv
 from locoenvs.evidence.metrics import UNITS, Estimate, groups_of, metrics_of
 from locoenvs.evidence.panel import Panel
-from locoenvs.evidence.record import Record, record_of
+from locoenvs.evidence.record import Record, Watch, record_of
 from locoenvs.evidence.result import Result, strata_table, table
 from locoenvs.evidence.robots import robots_of
 from locoenvs.machine import versions
@@ -38,10 +38,12 @@ def evaluate(
     *,
     device: str | None = None,
     options: Mapping[str, object] | None = None,
+    watch: Watch = lambda env, alive, fell, moment: None,
 ) -> Result:
     """Evaluate a policy, or any function of observations (N, O) to actions (N, J), on a panel.
 
     ``progress`` hears the share of the panel that is done, from 0 to 1. ``device`` and ``options`` are the backend's.
+    ``watch`` sees every step, as :class:`locoenvs.evidence.failures.keeper.Keeper` does to keep what led to falls.
     """
     if isinstance(policy, Policy):
         policy.check(panel.task)
@@ -58,7 +60,7 @@ def evaluate(
     )
     name, physics = str(getattr(env.simulator, "name", engines.resolve(backend))), dict(env.simulator.options)
     try:
-        record = record_of(env, policy, panel.seed, progress)
+        record = record_of(env, policy, panel.seed, progress, watch)
     finally:
         env.close()
     groups = {

@@ -27,6 +27,11 @@ FOLLOWED = 0.3
 stands still is off by 0.75 m/s, one that walks well by 0.1."""
 
 
+Watch = Callable[[LocoVectorEnv, np.ndarray, np.ndarray, dict[str, np.ndarray]], None]
+"""Sees the environment as it begins and after every step, before robots that are done begin anew: also which robots were in their
+first episode in that step, which of them fell, (N,) bool each, and the numbers of the moment, name -> (N,), none as it begins."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Record:
     """What happened, as time series (T, N) and numbers a robot (N,). ``alive``: this step is of the first episode."""
@@ -45,7 +50,11 @@ class Record:
 
 
 def record_of(
-    env: LocoVectorEnv, policy: Callable[[np.ndarray], np.ndarray], seed: int, progress: Callable[[float], None]
+    env: LocoVectorEnv,
+    policy: Callable[[np.ndarray], np.ndarray],
+    seed: int,
+    progress: Callable[[float], None],
+    watch: Watch = lambda env, alive, fell, moment: None,
 ) -> Record:
     """Run all robots until the first episode of each has ended."""
     task, count, mdp = env.task, env.num_envs, env.mdp
@@ -57,6 +66,7 @@ def record_of(
     alive, crossed, reason = np.ones(count, bool), np.zeros(count, bool), np.zeros(count, int)
     rows: list[dict[str, np.ndarray]] = []
     seen, squares = np.zeros(observation.shape[1]), np.zeros(observation.shape[1])
+    watch(env, alive, ~alive, {})
     for step in range(task.timing.max_episode_steps):
         own = observation[alive].astype(np.float64)
         seen, squares = seen + own.sum(axis=0), squares + np.square(own).sum(axis=0)
@@ -66,6 +76,7 @@ def record_of(
         outside = np.max(np.abs(position - center), axis=-1) > task.terrain.tile / 2
         row |= {"alive": alive, "fell_at": alive & terminated}
         rows.append(row)
+        watch(env, alive, row["fell_at"], row)
         crossed |= alive & outside & ~terminated
         done = terminated | truncated
         reason = np.where(alive & done, info["reset_reason"], reason)

@@ -69,17 +69,32 @@ def record(
         length = seconds
     if length <= 0 or once <= 0:
         raise ValueError(f"a video and its schedule must last longer than 0 s, got {length} s and {once} s")
-    writer = None
-    try:
+    with Film(path) as film:
         for frame, leg in _frames(policy, task, length, schedule, robot, backend):
-            picture = _labelled(frame, leg.text) if overlay else frame
-            if writer is None:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                writer = _writer(path, picture.shape[1], picture.shape[0])
-            writer.send(np.ascontiguousarray(picture))
-    finally:
-        if writer is not None:
-            writer.close()
+            film.add(frame, leg.text if overlay else "")
+
+
+class Film:
+    """A video (.mp4) that is written picture by picture, :data:`FRAMES_PER_SECOND` of them; the file begins with the first."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._writer: Generator[None, Any, None] | None = None
+
+    def __enter__(self) -> Film:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._writer is not None:
+            self._writer.close()
+
+    def add(self, frame: np.ndarray, text: str = "") -> None:
+        """One more picture (height, width, 3) uint8, with a text in its lower left corner."""
+        picture = labelled(frame, text) if text else frame
+        if self._writer is None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._writer = _writer(self._path, picture.shape[1], picture.shape[0])
+        self._writer.send(np.ascontiguousarray(picture))
 
 
 def contact_sheet(video: Path, path: Path, count: int = 12, columns: int = 4) -> None:
@@ -161,15 +176,18 @@ def _command(env: LocoVectorEnv, leg: Leg) -> None:
     env.state = dataclasses.replace(state, episodes=dataclasses.replace(state.episodes, command=given))
 
 
-def _labelled(frame: np.ndarray, text: str) -> np.ndarray:
-    """The frame with a text in its lower left corner, dark on a light band."""
-    from PIL import Image, ImageDraw, ImageFont
-
+def labelled(frame: np.ndarray, text: str, size: int = 20) -> np.ndarray:
+    """The frame with a text in its lower left corner, dark on a light band, letters ``size`` pixels high."""
+    try:
+        from PIL import Image, ImageDraw, ImageFont
+    except ImportError as error:
+        raise ImportError(f"writing on pictures needs Pillow: {install.line('viz')}") from error
     image = Image.fromarray(frame)
-    draw, font = ImageDraw.Draw(image), ImageFont.load_default(size=20)
-    left, top, right, bottom = draw.textbbox((14, image.height - 36), text, font=font)
-    draw.rectangle((left - 6, top - 5, right + 6, bottom + 5), fill=(245, 245, 245))
-    draw.text((14, image.height - 36), text, fill=(20, 20, 20), font=font)
+    draw, font, margin = ImageDraw.Draw(image), ImageFont.load_default(size=size), size // 4
+    place = (size * 0.7, image.height - 1.8 * size)
+    left, top, right, bottom = draw.textbbox(place, text, font=font)
+    draw.rectangle((left - margin - 1, top - margin, right + margin + 1, bottom + margin), fill=(245, 245, 245))
+    draw.text(place, text, fill=(20, 20, 20), font=font)
     return np.asarray(image)
 
 

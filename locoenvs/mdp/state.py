@@ -130,7 +130,10 @@ class Simulator(Protocol):
         """Set the horizontal base velocity of the robots of ``mask`` to ``velocity`` ``(num_envs, 2)`` m/s, world."""
 
     def save(self, physics: object) -> dict[str, np.ndarray]:
-        """All that physics depends on, as named arrays."""
+        """All that physics depends on, as named arrays that lead with the robots.
+
+        The actuator's memory, which has them on its second axis, is called "actuator" or "memory".
+        """
 
     def restore(self, saved: dict[str, np.ndarray]) -> object:
         """The physics state that goes on from what :meth:`save` returned, bit by bit."""

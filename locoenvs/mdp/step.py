@@ -139,13 +139,16 @@ def reset(mdp: Mdp, simulator: Simulator, state: EnvState, mask: Array) -> EnvSt
     return dataclasses.replace(state, episodes=episodes, physics=simulator.place(state.physics, mask, episodes.readout))
 
 
-def initial(mdp: Mdp, simulator: Simulator, seed: rng.Seed, split: int, stagger: bool = False) -> EnvState:
+def initial(
+    mdp: Mdp, simulator: Simulator, seed: rng.Seed, split: int, stagger: bool = False, robots: Array | None = None
+) -> EnvState:
     """All robots at the beginning of their first episode.
 
-    ``stagger`` starts each episode's count at a random step, so that time-outs do not fall on one step.
+    ``stagger`` starts each episode's count at a random step, so that time-outs do not fall on one step. ``robots`` (num_envs,) int32
+    are those of the streams that these are; by default the first ones.
     """
     xp, task, count = mdp.xp, mdp.task, simulator.num_envs
-    robot = xp.arange(count, dtype=xp.int32, device=device_of(mdp.tile_centers))
+    robot = xp.arange(count, dtype=xp.int32, device=device_of(mdp.tile_centers)) if robots is None else robots
     key = rng.robot_key(seed, split, robot, task.seed_families)
     zero = robot * 0
     lower, upper = task.randomization.payload or (0.0, 0.0)

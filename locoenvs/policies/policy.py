@@ -9,12 +9,13 @@ be of the one form that is written here (:mod:`locoenvs.policies.mlp`), and neit
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, BinaryIO, Literal
 
 import numpy as np
 from pydantic import Field, JsonValue, TypeAdapter
@@ -31,7 +32,17 @@ from locoenvs.tasks.documents import write_atomically
 from locoenvs.tasks.robot import CONFIG
 from locoenvs.tasks.task import Task, hash_of
 
-__all__ = ["FILES", "FORMAT", "FORMAT_VERSION", "POLICIES", "Layer", "Policy", "load_policy", "save_policy"]
+__all__ = [
+    "FILES",
+    "FORMAT",
+    "FORMAT_VERSION",
+    "POLICIES",
+    "Layer",
+    "Policy",
+    "load_policy",
+    "policy_in",
+    "save_policy",
+]
 
 FORMAT, FORMAT_VERSION = "locoenvs.policy", 2
 """Version 1 had no frames, axes, heights, commands and drives in its description; it is read as if it did."""
@@ -126,12 +137,15 @@ class Policy:
         """The network's layers, with the normalization, if there is one, as part of the first."""
         return self._network.merged()
 
+    def files(self) -> dict[str, bytes]:
+        """``policy.onnx``, byte for byte as it was loaded, and ``policy.json``, in today's format: :func:`policy_in` takes them."""
+        return {"policy.onnx": self._onnx, "policy.json": (json.dumps(self.document, indent=2) + "\n").encode()}
+
     def save(self, folder: Path) -> None:
-        """Write ``policy.onnx``, byte for byte as it was loaded, and ``policy.json``, in today's format, to ``folder``."""
-        text = json.dumps(self.document, indent=2) + "\n"
+        """Write both :meth:`files` to ``folder``."""
         folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / "policy.onnx", lambda file: file.write(self._onnx))
-        write_atomically(folder / "policy.json", lambda file: file.write(text.encode()))
+        for name, content in self.files().items():
+            write_atomically(folder / name, functools.partial(_put, content))
 
     def check(self, task: Task, start: bool = False) -> None:
         """Raise ValueError, naming both sides of every difference, if this policy cannot control ``task``.
@@ -208,6 +222,11 @@ def load_policy(path: Path | str) -> Policy:
     return _checked(folder, documents.read(folder / "policy.json"), documents.read(folder / "policy.onnx", mlp.LARGEST))
 
 
+def policy_in(files: Mapping[str, bytes], name: str) -> Policy:
+    """The policy of the contents of its two files, which errors say are in ``name``. Raises ValueError as :func:`load_policy` does."""
+    return _checked(Path(name), files["policy.json"], files["policy.onnx"])
+
+
 def _checked(folder: Path, text: str | bytes, content: bytes) -> Policy:
     """The policy of both files' contents, after every check."""
     onnx_file, file = folder / "policy.onnx", str(folder / "policy.json")
@@ -275,6 +294,10 @@ def _session(network: bytes) -> Any:
     options.inter_op_num_threads = 1
     options.log_severity_level = 3  # errors only
     return onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"])
+
+
+def _put(content: bytes, file: BinaryIO) -> None:
+    file.write(content)
 
 
 def _sha256(content: bytes) -> str:

@@ -1,0 +1,1 @@
+"""What led to falls: kept while a policy is evaluated, told apart, shown, and done again."""
