@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import time
-import uuid
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +12,13 @@ import torch
 from rich.console import Console
 
 from locoenvs import terminal
-from locoenvs.envs import engines
 from locoenvs.envs.registration import task as task_of
 from locoenvs.evidence.result import Result
 from locoenvs.machine import hardware, memory
 from locoenvs.mdp.symmetry import mirror
 from locoenvs.policies.policy import Layer, load_policy, save_policy
 from locoenvs.tasks.task import Task
-from locoenvs.training.begin import task_of_run
+from locoenvs.training.begin import folder_of, new_recipe, task_of_run
 from locoenvs.training.run import Run
 from locoenvs.training.settings import TrainSettings
 from locoenvs.wrappers.checkpoint import load_checkpoint, numpy_rng, set_numpy_rng
@@ -90,26 +87,17 @@ def train(
         if settings.start_from is not None:
             start = load_policy(settings.start_from)
             first, ppo = first_layers(start, task, ppo)
-        run = Run(Path(settings.run or f"runs/{env_id.split('/')[-1]}-{time.strftime('%Y%m%d-%H%M%S')}"))
+        settings = dataclasses.replace(settings, env_id=env_id)
+        run = Run(folder_of(settings))
         Run.check_free(run.folder)
         check_memory(ppo, task)
-        recipe = {
-            "id": uuid.uuid4().hex,
-            "environment": env_id,
-            "learner": kind.name,
-            "backend": engines.resolve(settings.backend),
-            "options": dict(settings.options or {}),
-            "seed": settings.seed or 0,
-            "minutes": settings.minutes,
+        own = {
             "validation": plan(settings),
             "start_from": None if start is None else {"sha256": start.sha256, **start.provenance},
             "changes": changes,
             "ppo": dataclasses.asdict(ppo),
-            "versions": versions_of(kind),
-            "hardware": hardware(),
-            "task_hash": task.hash,
-            "task": json.loads(task.to_json()),
         }
+        recipe = new_recipe(kind.name, settings, task, versions_of(kind), own)
     recipe["geometry"] = geometry(ppo, task)
     if settings.resume is not None:
         with run.locked():
