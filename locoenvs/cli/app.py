@@ -28,7 +28,6 @@ from locoenvs.cli.arguments import (
     Options,
     Word,
     changes_given,
-    one_column,
     options_given,
     policy_named,
     run_folder,
@@ -44,6 +43,7 @@ from locoenvs.evidence.panel import changed, panel_of
 from locoenvs.evidence.pictures import terrain_picture
 from locoenvs.evidence.plots import success_picture
 from locoenvs.evidence.result import Result
+from locoenvs.evidence.stage import hardest_kind, one_column
 from locoenvs.evidence.video import record
 from locoenvs.policies.policy import FILES, POLICIES
 from locoenvs.training import learners
@@ -222,8 +222,7 @@ def play(
     loaded = policy_named(policy)
     played, robot = (task_given(task) or loaded.task).with_(changes_given(set_)), 0
     if terrain is None and played.terrain.kind == "tiles":
-        kinds = [share.kind for share in played.terrain.shares]
-        terrain = "stairs_up" if "stairs_up" in kinds else kinds[-1]  # a whole map takes long to draw
+        terrain = hardest_kind(played)
     if terrain is not None:
         levels = played.terrain.levels
         if not 0 <= level < levels:

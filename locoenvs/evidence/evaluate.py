@@ -21,7 +21,7 @@ from locoenvs.evidence.result import Result, compare, strata_table, table
 from locoenvs.machine import versions
 from locoenvs.policies.policy import Policy
 
-__all__ = ["UNITS", "Estimate", "Result", "compare", "evaluate", "strata_table", "table"]
+__all__ = ["UNITS", "Estimate", "Result", "compare", "environment_of", "evaluate", "strata_table", "table"]
 """What comes out is found here too."""
 
 PACKAGES = ("locoenvs", "numpy", "mujoco", "mujoco-mjx", "jax", "warp-lang", "onnxruntime")
@@ -36,29 +36,23 @@ def evaluate(
     *,
     device: str | None = None,
     options: Mapping[str, object] | None = None,
+    env: LocoVectorEnv | None = None,
 ) -> Result:
     """Evaluate a policy, or any function of observations (N, O) to actions (N, J), on a panel.
 
-    ``progress`` hears the share of the panel that is done, from 0 to 1. ``device`` and ``options`` are the backend's.
+    ``progress`` hears the share of the panel that is done, from 0 to 1. ``device`` and ``options`` are the backend's. ``env`` is what
+    :func:`environment_of` made of the panel, for who evaluates many policies on it; it stays open.
     """
     if isinstance(policy, Policy):
         policy.check(panel.task)
-    begun = time.perf_counter()
-    env = LocoVectorEnv(
-        panel.task,
-        panel.num_robots,
-        backend=backend,
-        device=device,
-        options=options,
-        split=panel.split,
-        stagger=False,
-        autoreset_mode="disabled",
-    )
+    begun, given = time.perf_counter(), env
+    env = given or environment_of(panel, backend, device=device, options=options)
     name, physics = str(getattr(env.simulator, "name", engines.resolve(backend))), dict(env.simulator.options)
     try:
         record = record_of(env, policy, panel.seed, progress)
     finally:
-        env.close()
+        if given is None:
+            env.close()
     groups = {
         stratum.quantity: {
             label: metrics_of(record, moments, whole) for label, moments, whole in groups_of(panel, stratum, record)
@@ -80,4 +74,20 @@ def evaluate(
         versions={"python": platform.python_version(), **versions(*PACKAGES)},
         wall_seconds=round(time.perf_counter() - begun, 2),
         options=physics,  # type: ignore[arg-type]
+    )
+
+
+def environment_of(
+    panel: Panel, backend: str = "auto", *, device: str | None = None, options: Mapping[str, object] | None = None
+) -> LocoVectorEnv:
+    """The environment that a panel asks for."""
+    return LocoVectorEnv(
+        panel.task,
+        panel.num_robots,
+        backend=backend,
+        device=device,
+        options=options,
+        split=panel.split,
+        stagger=False,
+        autoreset_mode="disabled",
     )
