@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +104,9 @@ def train(
     recipe["geometry"] = geometry(ppo, task)
     if settings.resume is not None:
         with run.locked():
-            _learn(Training(kind, run, task, ppo, recipe, settings.device, resume=True), settings)
+            training = Training(kind, run, task, ppo, recipe, settings.device, resume=True)
+            with closing(training.env):
+                _learn(training, settings)
         return run.folder
     training = Training(kind, run, task, ppo, recipe, settings.device)
     if first:
@@ -111,7 +114,7 @@ def train(
     was_there = run.folder.exists()
     Run.create(run.folder)
     try:
-        with run.locked():
+        with run.locked(), closing(training.env):  # whoever judges the policy next may need its place
             _learn(training, settings)
     except BaseException:
         if not (was_there or training.update or run.checkpoint.exists()):

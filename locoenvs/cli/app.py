@@ -22,7 +22,6 @@ from locoenvs.cli.arguments import (
     Changes,
     OptionalActuator,
     OptionalFloat,
-    OptionalInt,
     OptionalPath,
     OptionalText,
     Options,
@@ -30,11 +29,11 @@ from locoenvs.cli.arguments import (
     changes_given,
     options_given,
     policy_named,
-    run_folder,
     task_given,
     write,
 )
-from locoenvs.cli.steps import evaluate_with_bar, print_result, train_by
+from locoenvs.cli.steps import evaluate_with_bar, note_in_run, print_result
+from locoenvs.cli.train import train
 from locoenvs.cli.walk import walk
 from locoenvs.envs import engines
 from locoenvs.envs.registration import IDS, ids
@@ -47,8 +46,6 @@ from locoenvs.evidence.stage import hardest_kind, one_column
 from locoenvs.evidence.video import record
 from locoenvs.policies.policy import FILES, POLICIES
 from locoenvs.training import learners
-from locoenvs.training.run import Run
-from locoenvs.training.settings import TrainSettings
 
 LONGEST = 600
 """Characters of an error that anybody reads."""
@@ -74,85 +71,7 @@ def list_() -> None:
     terminal.console().print(made)
 
 
-@app.command
-def train(
-    env_id: Annotated[OptionalText, tyro.conf.Positional] = None,
-    learner: OptionalText = None,
-    backend: str = "auto",
-    num_envs: OptionalInt = None,
-    seed: OptionalInt = None,
-    updates: OptionalInt = None,
-    minutes: OptionalFloat = None,
-    run: OptionalText = None,
-    resume: OptionalText = None,
-    start_from: OptionalText = None,
-    recipe: OptionalText = None,
-    actuator: OptionalActuator = None,
-    device: OptionalText = None,
-    options: Options = (),
-    validate_every: OptionalInt = None,
-    until_bar: bool = False,
-    wandb: bool = False,
-    task: OptionalPath = None,
-    set_: Changes = (),
-) -> None:
-    """Train a policy.
-
-    Args:
-        env_id: Environment, as shown by list; not needed with --resume.
-        learner: Who learns, as shown by list; rsl_rl by default.
-        backend: Physics, as shown by list; auto is the best one on this machine.
-        num_envs: Number of robots.
-        seed: Seed of all randomness; 0 by default.
-        updates: Updates to do.
-        minutes: Stop after so many minutes.
-        run: Name of the run in runs/, or a path; made from the environment and the time by default.
-        resume: Run to go on with, a name or a path.
-        start_from: Policy to begin with: a folder, a run, an environment whose policy is shipped, or a shipped policy's name.
-        recipe: Named set of the task's values: paper, legged_gym or walk.
-        actuator: What drives the joints: pd, or lstm, the drives' own dynamics as a network learned them.
-        device: Where to compute, such as cpu or cuda:0.
-        options: The backend's own, as name=value: contact=mujoco, cone=pyramidal, threads=1.
-        validate_every: Judge it after every so many updates, on streams that are neither trained on nor held out.
-        until_bar: Stop once it is good enough there twice in a row (flat ground).
-        wandb: Log to Weights & Biases too.
-        task: File of the task to train on, in place of the environment's own; locoenvs task writes one.
-        set_: Another value for a field of the task or of PPO: rewards.terms.action_rate.weight=-0.05, ppo.entropy=0.002.
-    """
-    if resume is not None:
-        resume = str(run_folder(resume))
-        resumed = Run.open(Path(resume)).recipe()
-        env_id, learner = env_id or resumed["environment"], learner or resumed.get("learner")
-    if env_id is None:
-        raise ValueError(f"name an environment, or a run to --resume. Environments: {', '.join(ids())}")
-    settings = TrainSettings(
-        env_id=env_id,
-        backend=backend,
-        num_envs=num_envs,
-        seed=seed,
-        updates=updates,
-        minutes=minutes,
-        run=None if run is None else str(run_folder(run)),
-        resume=resume,
-        start_from=None if start_from is None else str(policy_named(start_from).folder),
-        recipe=recipe,
-        actuator=actuator,
-        device=device,
-        options=options_given(options),
-        validate_every=validate_every,
-        until_bar=until_bar,
-        wandb=wandb,
-        changes=changes_given(set_) or None,
-    )
-    if task is not None and (recipe is not None or actuator is not None):
-        raise ValueError("--task says all of the task: leave --recipe and --actuator out, or change it by --set")
-    given = task_given(task)
-    if given is not None and (robot := task_of(env_id).robot.name) != given.robot.name:
-        raise ValueError(
-            f"--task {task} is for robot {given.robot.name!r}, {env_id} has {robot!r}: name an environment of that robot"
-        )
-    folder = train_by(learner or "rsl_rl", settings, given)
-    terminal.console().print(f"policy: {folder / 'policy'}")
+app.command(train)
 
 
 @app.command(name="eval")
@@ -167,7 +86,7 @@ def eval_(
     task: OptionalPath = None,
     set_: Changes = (),
 ) -> None:
-    """Evaluate a policy on a held-out panel.
+    """Evaluate a policy on a held-out panel. What is found of a run's policy is kept in the run, which counts how often a panel is used.
 
     Args:
         policy: Folder of a policy, a run, an environment whose policy is shipped, or a shipped policy's name.
@@ -187,11 +106,14 @@ def eval_(
         raise ValueError(f"--plot {plot}: panel {held_out.name!r} has no tiles; --panel rough and crossing have")
     console = terminal.console()
     result = evaluate_with_bar(console, loaded, held_out, backend, options_given(options))
+    noted = note_in_run(loaded, held_out, panel, result)
     if out is not None:
         write(out, result.to_json())
     if plot is not None:
         success_picture(result, held_out.task.terrain, plot)
     print_result(console, result)  # last: whoever reads it may stop reading
+    if noted is not None:
+        console.print(noted)
 
 
 @app.command

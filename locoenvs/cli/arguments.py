@@ -36,6 +36,7 @@ Changes = Annotated[
     tyro.conf.UseAppendAction[tuple[str, ...]],
     tyro.conf.arg(name="set", metavar="FIELD=VALUE", help_behavior_hint="(optional, any number)"),
 ]
+Panels = Annotated[tuple[str, ...] | None, _optional("NAME")]
 OptionalPath = Annotated[Path | None, _optional("PATH")]
 
 
@@ -55,7 +56,7 @@ def policy_named(name: str) -> Policy:
             raise FileNotFoundError(f"no policy is shipped for {name}: train one by locoenvs train {name}")
         return load_policy(shipped)
     folder = Path(name)
-    for place in (folder, folder / "policy", RUNS / name / "policy", POLICIES / name):
+    for place in (folder, folder / "policy", RUNS / name / "policy", RUNS / name, POLICIES / name):
         if place.suffix == ".onnx" or place.name in FILES or any((place / file).is_file() for file in FILES):
             return load_policy(place)
     for run in (folder, RUNS / name):

@@ -13,10 +13,13 @@ from locoenvs.envs import engines
 from locoenvs.envs.registration import task as task_of
 from locoenvs.evidence.audit import Finding, audit_result
 from locoenvs.evidence.evaluate import Result, evaluate, strata_table, table
-from locoenvs.evidence.panel import Panel
-from locoenvs.policies.policy import Policy
+from locoenvs.evidence.panel import Panel, load_panel, panel_of
+from locoenvs.policies.policy import Policy, load_policy
+from locoenvs.tasks import documents
 from locoenvs.tasks.task import Task
 from locoenvs.training import learners
+from locoenvs.training.judging import is_judged, note, panels_for, run_of
+from locoenvs.training.run import Run
 from locoenvs.training.settings import TrainSettings
 
 
@@ -30,12 +33,64 @@ def train_by(learner: str, settings: TrainSettings, task: Task | None = None) ->
 
 
 def evaluate_with_bar(
-    console: Console, policy: Policy, panel: Panel, backend: str, options: Mapping[str, object] | None = None
+    console: Console,
+    policy: Policy,
+    panel: Panel,
+    backend: str,
+    options: Mapping[str, object] | None = None,
+    device: str | None = None,
 ) -> Result:
     """Evaluate, with a bar that shows how far it is."""
     with Progress(console=console, transient=True) as progress:
         bar = progress.add_task(f"evaluating {panel.num_robots} robots", total=1.0)
-        return evaluate(policy, panel, backend, lambda share: progress.update(bar, completed=share), options=options)
+        show = lambda share: progress.update(bar, completed=share)  # noqa: E731
+        return evaluate(policy, panel, backend, show, device=device, options=options)
+
+
+def check_panels(names: Sequence[str] | None) -> None:
+    """Raise ValueError for a panel that there is not, before anything is trained. "none" alone is none."""
+    for name in names or ():
+        if name == "none" and len(names or ()) > 1:
+            raise ValueError(f"--panels {' '.join(names or ())}: none stands alone")
+        if name.endswith(".json"):
+            Panel.from_json(documents.read(Path(name)), name)
+        elif name != "none":
+            load_panel(name)
+
+
+def judge_run(console: Console, run: Run, names: Sequence[str] | None, device: str | None) -> None:
+    """Judge the policy of a run on held-out panels, by default those of its ground, unless it was before, and show what was found."""
+    if names == ("none",):
+        return
+    policy, recipe = load_policy(run.policy), run.recipe()
+    for name in names or panels_for(policy.task):
+        try:
+            panel = panel_of(policy.task, name)
+            if is_judged(run, policy, panel):
+                continue
+            backend, options = recipe.get("backend", "auto"), recipe.get("options")
+            result = evaluate_with_bar(console, policy, panel, backend, options, device)
+        except (
+            ImportError,
+            RuntimeError,
+            ValueError,
+        ) as error:  # the policy is there, and other panels may be possible
+            console.print(f"not judged on panel {name}: {error}")
+            continue
+        said = note(run, policy, panel, name, result)
+        print_result(console, result)
+        console.print(said)
+
+
+def note_in_run(policy: Policy, panel: Panel, name: str | None, result: Result) -> str | None:
+    """Keep a result in the run that the policy lies in, if it does; a line on that."""
+    run = run_of(policy)
+    if run is None:
+        return None
+    try:
+        return note(run, policy, panel, name or panels_for(policy.task)[0], result)
+    except OSError as error:
+        return f"not kept in {run.folder}: {error}"
 
 
 def print_result(console: Console, result: Result) -> None:
