@@ -63,7 +63,15 @@ def run(
         where = {"resume": str(place)} if begun else {"run": str(place)}
         if not (begun and is_trained(place, wanted)):
             known.train(
-                ENVIRONMENT, learner, recipe=recipe, actuator="pd", updates=wanted, minutes=minutes, seed=seed, **where
+                ENVIRONMENT,
+                learner,
+                recipe=recipe,
+                actuator="pd",
+                updates=wanted,
+                minutes=minutes,
+                seed=seed,
+                validate_every=0,  # its minutes are of learning alone
+                **where,
             )
         lines = finished(place)
         result = evaluate(load_policy(place / "policy"), load_panel("flat"))

@@ -24,7 +24,7 @@ from locoenvs.training.streams import held_out, streams
 from locoenvs.wrappers.learner import Learner
 from locoenvs.wrappers.networks import check_symmetric
 from locoenvs.wrappers.ppo import PPOConfig, config, geometry
-from locoenvs.wrappers.validation import plan
+from locoenvs.wrappers.validation import replanned
 
 START_STD = 0.4
 """Standard deviation of the actions of a run that starts from a policy."""
@@ -90,8 +90,9 @@ def resumed_recipe(recipe: dict[str, Any], kind: type[Learner], settings: TrainS
         recipe["ppo"] = {**recipe["ppo"], "updates": settings.updates}
     if settings.minutes is not None:
         recipe["minutes"] = settings.minutes
-    if settings.validate_every is not None:
-        recipe["validation"] = plan(settings)
+    recipe["validation"] = replanned(recipe.get("validation"), settings, recipe["ppo"]["updates"])
+    if settings.video_every is not None:
+        recipe["video_every"] = settings.video_every
     return recipe
 
 

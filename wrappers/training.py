@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import time
-import uuid
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +14,16 @@ import torch
 from rich.console import Console
 
 from locoenvs import terminal
-from locoenvs.envs import engines
 from locoenvs.envs.registration import task as task_of
-from locoenvs.evidence.result import Result
 from locoenvs.machine import device_memory, hardware, megabytes, memory
 from locoenvs.mdp.symmetry import mirror
 from locoenvs.policies.policy import Layer, load_policy, save_policy
 from locoenvs.tasks.task import Task
-from locoenvs.training.begin import task_of_run
+from locoenvs.training.begin import folder_of, new_recipe, task_of_run
 from locoenvs.training.run import Run
 from locoenvs.training.settings import TrainSettings
 from locoenvs.wrappers.checkpoint import load_checkpoint, numpy_rng, set_numpy_rng
+from locoenvs.wrappers.films import Films
 from locoenvs.wrappers.learner import Learner
 from locoenvs.wrappers.loggers import import_wandb, scalars, tensorboard, wandb_run
 from locoenvs.wrappers.metered import MeteredEnv
@@ -43,7 +42,7 @@ from locoenvs.wrappers.recipe import (
     time_in_words,
     versions_of,
 )
-from locoenvs.wrappers.validation import Validation, described, plan
+from locoenvs.wrappers.validation import Validation, described, plan, summary
 
 CHECKPOINT_SECONDS = 60.0
 
@@ -91,30 +90,24 @@ def train(
         if settings.start_from is not None:
             start = load_policy(settings.start_from)
             first, ppo = first_layers(start, task, ppo)
-        run = Run(Path(settings.run or f"runs/{env_id.split('/')[-1]}-{time.strftime('%Y%m%d-%H%M%S')}"))
+        settings = dataclasses.replace(settings, env_id=env_id)
+        run = Run(folder_of(settings))
         Run.check_free(run.folder)
         check_memory(ppo, task)
-        recipe = {
-            "id": uuid.uuid4().hex,
-            "environment": env_id,
-            "learner": kind.name,
-            "backend": engines.resolve(settings.backend),
-            "options": dict(settings.options or {}),
-            "seed": settings.seed or 0,
-            "minutes": settings.minutes,
-            "validation": plan(settings),
+        own = {
+            "validation": plan(settings, ppo.updates),
+            "video_every": settings.video_every,
             "start_from": None if start is None else {"sha256": start.sha256, **start.provenance},
             "changes": changes,
             "ppo": dataclasses.asdict(ppo),
-            "versions": versions_of(kind),
-            "hardware": hardware(),
-            "task_hash": task.hash,
-            "task": json.loads(task.to_json()),
         }
+        recipe = new_recipe(kind.name, settings, task, versions_of(kind), own)
     recipe |= derived(recipe, ppo, task)
     if settings.resume is not None:
         with run.locked():
-            _learn(Training(kind, run, task, ppo, recipe, settings.device, resume=True), settings)
+            training = Training(kind, run, task, ppo, recipe, settings.device, resume=True)
+            with closing(training.env):
+                _learn(training, settings)
         return run.folder
     training = Training(kind, run, task, ppo, recipe, settings.device)
     if first:
@@ -122,7 +115,7 @@ def train(
     was_there = run.folder.exists()
     Run.create(run.folder)
     try:
-        with run.locked():
+        with run.locked(), closing(training.env):  # whoever judges the policy next may need its place
             _learn(training, settings)
     except BaseException:
         if not (was_there or training.update or run.checkpoint.exists()):
@@ -167,7 +160,9 @@ class Training:
         self.run, self.task, self.ppo, self.recipe = run, task, ppo, recipe
         self.update = 0
         self.seconds = 0.0
-        self.validation = Validation.of(task, recipe)
+        self.validation = Validation.of(task, recipe, run)
+        every = recipe.get("video_every")
+        self.films = None if every is None else Films(run.folder / "videos", every)
         options = options_of(recipe)
         torch.manual_seed(recipe["seed"])
         np.random.seed(recipe["seed"] % 2**32)
@@ -197,21 +192,24 @@ class Training:
         limit = float("inf") if self.recipe["minutes"] is None else self.recipe["minutes"] * 60
         saved_at, first = time.perf_counter(), self.update
         writer = tensorboard(self.run, self.update)
+
+        def log(numbers: dict[str, float]) -> None:
+            for name, value in numbers.items():
+                writer.add_scalar(name, value, self.update)
+            if wandb is not None:
+                wandb.log(numbers, step=self.update)
+
         with Stop() as stop, Progress(console, self.ppo.updates, self.update) as progress:
             while self.update < self.ppo.updates and self.seconds < limit and not stop.signal:
                 line = self._update()
                 self.run.record("update", **line)
-                for name, value in scalars(line):
-                    writer.add_scalar(name, value, self.update)
-                if wandb is not None:
-                    wandb.log(dict(scalars(line)), step=self.update)
+                log(dict(scalars(line)))
                 progress.show(line)
-                if self.validation is not None and self.validation.due(self.update):
-                    judged = self._validate(self.validation)
-                    progress.say(described(judged))
-                    for name, estimate in judged.metrics.items():
-                        writer.add_scalar(f"validation/{name}", estimate.value, self.update)
-                    if self.validation.reached:
+                if self.films is not None and self.films.due(self.update):
+                    self._film(self.films, progress.say)
+                if self.validation is not None and self.validation.due(self.update, self.seconds):
+                    log(self._validate(self.validation, progress.say))
+                    if self.validation is not None and self.validation.reached:
                         break
                 if self.update == first + 2 < self.ppo.updates:
                     progress.say(duration(line, self.ppo, self.task, self.recipe, limit - self.seconds))
@@ -223,6 +221,10 @@ class Training:
             wandb.finish()
         self.save()
         self.export()
+        if self.validation is not None:
+            self.validation.close()
+            if self.validation.best is not None:
+                console.print(summary(self.validation, self.seconds))
         if self.validation is not None and self.validation.reached:
             console.print(
                 f"good enough {self.validation.met} times in a row after {self.update} updates, {time_in_words(self.seconds)}"
@@ -235,19 +237,41 @@ class Training:
             )
         stop.end()
 
-    def _validate(self, validation: Validation) -> Result:
-        """Export the policy as it is, judge it and write down what was found. It counts as time of the training."""
+    def _validate(self, validation: Validation, say: Callable[[str], None]) -> dict[str, float]:
+        """Export the policy as it is, judge it and write down what was found, also returned to be logged. It is time of the training.
+
+        A plan that nobody asked for gives way, with a word, to a machine or a backend that cannot have a second environment.
+        """
         begun = time.perf_counter()
         self.export()
-        backend, options = self.recipe["backend"], self.recipe["options"]
-        result = validation.judge(load_policy(self.run.policy), backend, options, self.env.device)
+        policy = load_policy(self.run.policy)
+        try:
+            validation.open(policy, self.recipe["backend"], self.recipe["options"], self.env.device)
+        except (ImportError, RuntimeError, ValueError) as error:
+            if validation.share is None:
+                raise
+            self.validation = None
+            say(f"it is not validated: {error}")
+            return {}
+        result = validation.judge(policy, self.update)
         spent = time.perf_counter() - begun
         self.seconds += spent
-        metrics = {name: estimate.value for name, estimate in result.metrics.items()}
+        validation.took(spent, self.seconds)
         elapsed = {"elapsed_seconds": round(self.seconds, 2), "seconds": round(spent, 2)}
-        found = {"num_robots": result.num_robots, "metrics": metrics, "resets": result.reset_reasons}
-        self.run.record("validation", update=self.update, **elapsed, met=validation.met, **found)
-        return result
+        self.run.record("validation", update=self.update, **elapsed, **validation.line(result))
+        say(described(result))
+        return {f"validation/{name}": estimate.value for name, estimate in result.metrics.items()}
+
+    def _film(self, films: Films, say: Callable[[str], None]) -> None:
+        """Export the policy as it is and film it. It is time of the training too."""
+        begun = time.perf_counter()
+        self.export()
+        path = films.make(load_policy(self.run.policy), self.task, self.update, say)
+        spent = time.perf_counter() - begun
+        self.seconds += spent
+        if path is not None:
+            elapsed = {"elapsed_seconds": round(self.seconds, 2), "seconds": round(spent, 2)}
+            self.run.record("video", update=self.update, **elapsed, file=str(path.relative_to(self.run.folder)))
 
     def _update(self) -> dict[str, Any]:
         """One update; its ledger line, of which docs/ledger.md is the table."""
@@ -283,7 +307,6 @@ class Training:
             **self._identity(),
             "update": self.update,
             "seconds": self.seconds,
-            "met_bar": 0 if self.validation is None else self.validation.met,
             "algorithm": self.learner.save(),
             "rng": {
                 "torch": torch.get_rng_state(),
@@ -318,13 +341,13 @@ class Training:
         saved["clock"] = saved["clock"].reshape(())
         self.learner.load(state["algorithm"], self.env.restore(saved))
         self.update, self.seconds = state["update"], state["seconds"]
-        if self.validation is not None:
-            self.validation.met = state.get("met_bar", 0)
         torch.set_rng_state(state["rng"]["torch"])
         if torch.cuda.is_available() and len(state["rng"]["cuda"]) == torch.cuda.device_count():
             torch.cuda.set_rng_state_all(state["rng"]["cuda"])
         set_numpy_rng(state["rng"]["numpy"])
         self.run.truncate_ledger(self.update)
+        if self.validation is not None:
+            self.validation.resume()
 
     def export(self) -> None:
         """Write the policy as ONNX and JSON."""

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from locoenvs.envs.vector import LocoVectorEnv
 from locoenvs.evidence.audit import BAR, meets_bar
-from locoenvs.evidence.evaluate import Result, evaluate
-from locoenvs.evidence.panel import Panel, validation_of
-from locoenvs.policies.policy import Policy
+from locoenvs.evidence.evaluate import Result, environment_of, evaluate
+from locoenvs.evidence.panel import Panel, Stratum, validation_of
+from locoenvs.policies.policy import Policy, fits, load_policy
+from locoenvs.tasks.documents import write_atomically
 from locoenvs.tasks.task import Task
+from locoenvs.training.run import Run
 from locoenvs.training.settings import TrainSettings
 
 IN_A_ROW = 2
 """So many validations, one after another, must meet the bar for a training to stop by it."""
+
+TIMES, LEAST_UPDATES, LEAST_MINUTES, SHARE = 10, 25, 1.0, 0.1
+"""By default a run is validated so many times, at least so many updates and minutes apart, within such a share of its time."""
+
+LIGHT = 2
+"""By default a validation has this part of the robots of the whole panel: 128 on flat ground, one on every tile of rough ground."""
+
+BEST = {"success_rate": "highest", "fall_rate": "lowest", "velocity_error": "lowest"}
+"""The rule by which ``best/`` is chosen: the first of these in which two policies differ decides; of equal ones the earlier stays."""
 
 
 def reached(until_bar: bool, met: int) -> bool:
@@ -23,33 +39,101 @@ def reached(until_bar: bool, met: int) -> bool:
 
 @dataclass
 class Validation:
-    """A policy is judged after every ``every`` updates; ``met`` counts the times in a row that it has met the bar."""
+    """A policy is judged after every ``every`` updates or ``minutes``, as long as that takes no more than a ``share`` of all the time.
 
+    ``met`` counts the times in a row that it has met the bar, ``spent`` the seconds that it took, ``last`` those of the last one, which
+    was at ``at`` seconds of the training; ``best`` is what the best policy of the run was found to be.
+    """
+
+    run: Run
     panel: Panel
-    every: int
+    every: int | None
+    minutes: float | None
+    share: float | None
     until_bar: bool
+    keep_policies: bool
     met: int = 0
+    spent: float = 0.0
+    last: float = 0.0
+    at: float = 0.0
+    best: Result | None = None
+    _waits: bool = False
+    _env: LocoVectorEnv | None = field(default=None, repr=False)
 
     @staticmethod
-    def of(task: Task, recipe: dict[str, Any]) -> Validation | None:
-        """What a run's recipe asks for; None if that is nothing. Raises ValueError where there is no panel or no bar."""
+    def of(task: Task, recipe: dict[str, Any], run: Run) -> Validation | None:
+        """What a run's recipe asks for, completed there; None if that is nothing. Raises ValueError where there is no bar."""
         planned = recipe.get("validation")
         if planned is None:
             return None
-        panel = validation_of(task)
-        planned |= {"panel": panel.name, "panel_hash": panel.hash, "num_robots": panel.num_robots}
         if planned["until_bar"] and task.terrain.kind != "plane":
             raise ValueError("until_bar: the bar is one of flat ground. Leave it out, and give updates or minutes")
-        return Validation(panel, planned["every"], planned["until_bar"])
+        panel = _sized(_panel(task), planned.get("num_robots"), planned["until_bar"])
+        planned |= {"panel": panel.name, "panel_hash": panel.hash, "num_robots": panel.num_robots, "best": BEST}
+        pace = planned["every"], planned.get("minutes"), planned.get("share")
+        return Validation(run, panel, *pace, planned["until_bar"], planned.get("keep_policies", False))
 
-    def due(self, update: int) -> bool:
-        return update % self.every == 0
+    def resume(self) -> None:
+        """Go on after what the ledger and ``best/`` say."""
+        for line in self.run.records():
+            if line["kind"] == "validation":
+                self.met, self.at, self.last = line["met"], line["elapsed_seconds"], line["seconds"]
+                self.spent += line["seconds"]
+        self.best = _result_in(self.run.best, self.panel)
 
-    def judge(self, policy: Policy, backend: str, options: dict[str, Any], device: str | None) -> Result:
-        """Evaluate the policy as it is now."""
-        result = evaluate(policy, self.panel, backend, device=device, options=options)
+    def due(self, update: int, seconds: float) -> bool:
+        """Whether to judge after ``update``, ``seconds`` after the training began. What is due and would take too much of the time waits."""
+        by_updates = self.every is not None and update % self.every == 0
+        by_minutes = self.minutes is not None and seconds - self.at >= 60 * self.minutes
+        self._waits |= by_updates or by_minutes
+        affordable = self.share is None or self.spent + self.last <= self.share * (seconds + self.last)
+        return self._waits and affordable
+
+    def open(self, policy: Policy, backend: str, options: dict[str, Any], device: str | None) -> None:
+        """Make the environment, once, and write down what it is of. Raises what a machine or a backend cannot do."""
+        if self._env is None:
+            policy(np.zeros((1, policy.document["observation"]["size"]), np.float32))
+            self._env = environment_of(self.panel, backend, device=device, options=options)
+            _write(self.run.folder / "validation.json", self.panel.to_json())
+
+    def close(self) -> None:
+        if self._env is not None:
+            self._env.close()
+            self._env = None
+
+    def judge(self, policy: Policy, update: int) -> Result:
+        """Evaluate the policy as it is now, and keep it if it is the best so far, or all are kept."""
+        result = evaluate(policy, self.panel, env=self._env)
         self.met = self.met + 1 if meets_bar(result) else 0
+        self._waits = False
+        if self.keep_policies:
+            _keep(policy, result, self.run.policies / f"update-{update:06d}")
+        if self.best is None or better(result, self.best):
+            _keep(policy, result, self.run.best)
+            self.best = result
         return result
+
+    def took(self, spent: float, at: float) -> None:
+        """It took ``spent`` seconds, until ``at`` seconds after the training began."""
+        self.last, self.at = spent, at
+        self.spent += spent
+
+    def line(self, result: Result) -> dict[str, Any]:
+        """What the ledger says of a result."""
+        line: dict[str, Any] = {"panel": result.panel, "panel_hash": result.panel_hash, "met": self.met}
+        line |= {"policy_sha256": result.policy_sha256, "best": result is self.best}
+        line["num_robots"] = result.num_robots
+        line |= {"metrics": {name: estimate.value for name, estimate in result.metrics.items()}}
+        line |= {"resets": result.reset_reasons}
+        if result.strata:
+            line["strata"] = {
+                quantity: {
+                    group: {name: found[name].value for name in BEST if name in found}
+                    for group, found in groups.items()
+                }
+                for quantity, groups in result.strata.items()
+            }
+        return line
 
     @property
     def reached(self) -> bool:
@@ -57,14 +141,104 @@ class Validation:
         return reached(self.until_bar, self.met)
 
 
-def plan(settings: TrainSettings) -> dict[str, Any] | None:
-    """What the settings say of it, for a recipe."""
-    if settings.validate_every is None:
+def plan(settings: TrainSettings, updates: int) -> dict[str, Any] | None:
+    """What the settings of a run of so many updates say of it, for a recipe."""
+    if settings.validate_every == 0:
         return None
-    return {"every": settings.validate_every, "until_bar": settings.until_bar}
+    pace: dict[str, Any] = {"every": settings.validate_every, "minutes": settings.validate_minutes, "share": None}
+    if settings.validate_every is None and settings.validate_minutes is None:
+        minutes = None if settings.minutes is None else max(settings.minutes / TIMES, LEAST_MINUTES)
+        pace = {"every": max(updates // TIMES, LEAST_UPDATES), "minutes": minutes, "share": SHARE}
+    robots = {"num_robots": settings.validate_robots}
+    return {**pace, "until_bar": settings.until_bar, **robots, "keep_policies": settings.keep_policies}
+
+
+def replanned(before: dict[str, Any] | None, settings: TrainSettings, updates: int) -> dict[str, Any] | None:
+    """The plan of a run to go on with: as it was ``before``, but for what the settings say."""
+    paced = settings.validate_every is not None or settings.validate_minutes is not None
+    made, before = plan(settings, updates) if paced else before, before or {}
+    if made is None:
+        return None
+    same = made["until_bar"] == before.get("until_bar")
+    robots = settings.validate_robots or (before.get("num_robots") if same else None)
+    keep = settings.keep_policies or before.get("keep_policies", False)
+    return {**made, "num_robots": robots, "keep_policies": keep}
 
 
 def described(result: Result) -> str:
     """A line on how a policy did."""
     falls, velocity, yaw = (result.metrics[name].value for name in BAR)
     return f"{result.panel}: {falls:.1%} fall, off by {velocity:.3f} m/s and {yaw:.3f} rad/s"
+
+
+def summary(validation: Validation, seconds: float) -> str:
+    """Lines on what all validations of a training of so many seconds found, and what they cost."""
+    best = validation.best
+    assert best is not None
+    metrics, folder = best.metrics, validation.run.best
+    updates = load_policy(folder).provenance["updates"]
+    return (
+        f"validated in {validation.spent / max(seconds, 1e-9):.1%} of the time; best after {updates} updates, {folder}: "
+        f"{metrics['success_rate'].value:.1%} succeed, {metrics['fall_rate'].value:.1%} fall"
+    )
+
+
+def better(result: Result, than: Result) -> bool:
+    """Whether a result is the better one by the rule of :data:`BEST`."""
+    return _rank(result) > _rank(than)
+
+
+def _rank(result: Result) -> list[float]:
+    return [(1 if wanted == "highest" else -1) * result.metrics[name].value for name, wanted in BEST.items()]
+
+
+def _panel(task: Task) -> Panel:
+    """What a task is validated on: like the suite's panel for its ground, or the task itself where the suite's robots are others."""
+    try:
+        panel = validation_of(task)
+        if fits(task, panel.task):
+            return panel
+    except ValueError:
+        pass  # there is no panel for such a robot
+    terrain, rewards = task.terrain, dataclasses.replace(task.rewards, penalty_schedule=None)
+    whole = 256
+    if terrain.kind == "tiles":
+        terrain, whole = dataclasses.replace(terrain, seed=terrain.seed + 1000), 2 * terrain.levels * terrain.columns
+    curriculum = dataclasses.replace(task.curriculum, enabled=False)
+    robot = dataclasses.replace(task.robot, visuals=())
+    return Panel(
+        name=f"{task.robot.name}-own-validation",
+        description="For judging while training: the task itself, on other streams and another map.",
+        task=dataclasses.replace(task, robot=robot, terrain=terrain, rewards=rewards, curriculum=curriculum),
+        seed=0,
+        num_robots=whole,
+        strata=(),
+        split="validation",
+    )
+
+
+def _sized(panel: Panel, robots: int | None, whole: bool) -> Panel:
+    """The panel with so many robots: all of it where ``whole``, else a light one. Rough ground is told kind by kind."""
+    count = robots or (panel.num_robots if whole else max(panel.num_robots // LIGHT, 1))
+    strata = (Stratum("terrain"),) if panel.task.terrain.kind == "tiles" else ()
+    return dataclasses.replace(panel, num_robots=count, strata=strata)
+
+
+def _keep(policy: Policy, result: Result, folder: Path) -> None:
+    """Write a policy and how it was judged."""
+    policy.save(folder)
+    _write(folder / "validation.json", result.to_json())
+
+
+def _result_in(folder: Path, panel: Panel) -> Result | None:
+    """How the policy of a folder was judged on a panel; None if there is none, or what is there does not belong together."""
+    try:
+        result = Result.from_json((folder / "validation.json").read_bytes(), str(folder / "validation.json"))
+        judged = load_policy(folder).sha256, panel.hash
+    except (OSError, ValueError):
+        return None
+    return result if (result.policy_sha256, result.panel_hash) == judged else None
+
+
+def _write(path: Path, text: str) -> None:
+    write_atomically(path, lambda file: file.write(text.encode()))

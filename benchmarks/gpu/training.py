@@ -33,6 +33,7 @@ def learning(job: Job, ground: Ground, robots: int) -> dict[str, Any]:
         updates=job.plan.learning_updates,
         run=str(folder),
         device=job.device,
+        validate_every=0,
     )
     train(IDS[ground], settings)
     lines = [line for line in Run(folder).records() if line["kind"] == "update"][1:]
@@ -61,6 +62,7 @@ def training(job: Job, ground: Ground, updates: int) -> dict[str, Any] | None:
         run=None if resume else str(folder),
         resume=str(folder) if resume else None,
         device=job.device,
+        validate_every=0,  # its seconds are of learning alone
     )
     train(IDS[ground], settings)
     records = Run(folder).records()

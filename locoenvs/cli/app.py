@@ -22,16 +22,13 @@ from locoenvs.cli.arguments import (
     Changes,
     OptionalActuator,
     OptionalFloat,
-    OptionalInt,
     OptionalPath,
     OptionalText,
     Options,
     Word,
     changes_given,
-    one_column,
     options_given,
     policy_named,
-    run_folder,
     task_given,
     write,
 )
@@ -39,7 +36,8 @@ from locoenvs.cli.compare import compare
 from locoenvs.cli.failures import failures
 from locoenvs.cli.replay import replay
 from locoenvs.cli.report import report
-from locoenvs.cli.steps import evaluate_with_bar, print_result, train_by
+from locoenvs.cli.steps import evaluate_with_bar, note_in_run, print_result
+from locoenvs.cli.train import train
 from locoenvs.cli.walk import walk
 from locoenvs.envs import engines
 from locoenvs.envs.registration import IDS, ids
@@ -49,12 +47,12 @@ from locoenvs.evidence.failures.keeper import MOST, Keeper
 from locoenvs.evidence.panel import changed, panel_of
 from locoenvs.evidence.pictures import terrain_picture
 from locoenvs.evidence.plots import success_picture
+from locoenvs.evidence.record import nobody
 from locoenvs.evidence.result import Result
+from locoenvs.evidence.stage import hardest_kind, one_column
 from locoenvs.evidence.video import record
 from locoenvs.policies.policy import FILES, POLICIES
 from locoenvs.training import learners
-from locoenvs.training.run import Run
-from locoenvs.training.settings import TrainSettings
 
 LONGEST = 600
 """Characters of an error that anybody reads."""
@@ -80,85 +78,7 @@ def list_() -> None:
     terminal.console().print(made)
 
 
-@app.command
-def train(
-    env_id: Annotated[OptionalText, tyro.conf.Positional] = None,
-    learner: OptionalText = None,
-    backend: str = "auto",
-    num_envs: OptionalInt = None,
-    seed: OptionalInt = None,
-    updates: OptionalInt = None,
-    minutes: OptionalFloat = None,
-    run: OptionalText = None,
-    resume: OptionalText = None,
-    start_from: OptionalText = None,
-    recipe: OptionalText = None,
-    actuator: OptionalActuator = None,
-    device: OptionalText = None,
-    options: Options = (),
-    validate_every: OptionalInt = None,
-    until_bar: bool = False,
-    wandb: bool = False,
-    task: OptionalPath = None,
-    set_: Changes = (),
-) -> None:
-    """Train a policy.
-
-    Args:
-        env_id: Environment, as shown by list; not needed with --resume.
-        learner: Who learns, as shown by list; rsl_rl by default.
-        backend: Physics, as shown by list; auto is the best one on this machine.
-        num_envs: Number of robots.
-        seed: Seed of all randomness; 0 by default.
-        updates: Updates to do.
-        minutes: Stop after so many minutes.
-        run: Name of the run in runs/, or a path; made from the environment and the time by default.
-        resume: Run to go on with, a name or a path.
-        start_from: Policy to begin with: a folder, a run, an environment whose policy is shipped, or a shipped policy's name.
-        recipe: Named set of the task's values: paper, legged_gym or walk.
-        actuator: What drives the joints: pd, or lstm, the drives' own dynamics as a network learned them.
-        device: Where to compute, such as cpu or cuda:0.
-        options: The backend's own, as name=value: contact=mujoco, cone=pyramidal, threads=1.
-        validate_every: Judge it after every so many updates, on streams that are neither trained on nor held out.
-        until_bar: Stop once it is good enough there twice in a row (flat ground).
-        wandb: Log to Weights & Biases too.
-        task: File of the task to train on, in place of the environment's own; locoenvs task writes one.
-        set_: Another value for a field of the task or of PPO: rewards.terms.action_rate.weight=-0.05, ppo.entropy=0.002.
-    """
-    if resume is not None:
-        resume = str(run_folder(resume))
-        resumed = Run.open(Path(resume)).recipe()
-        env_id, learner = env_id or resumed["environment"], learner or resumed.get("learner")
-    if env_id is None:
-        raise ValueError(f"name an environment, or a run to --resume. Environments: {', '.join(ids())}")
-    settings = TrainSettings(
-        env_id=env_id,
-        backend=backend,
-        num_envs=num_envs,
-        seed=seed,
-        updates=updates,
-        minutes=minutes,
-        run=None if run is None else str(run_folder(run)),
-        resume=resume,
-        start_from=None if start_from is None else str(policy_named(start_from).folder),
-        recipe=recipe,
-        actuator=actuator,
-        device=device,
-        options=options_given(options),
-        validate_every=validate_every,
-        until_bar=until_bar,
-        wandb=wandb,
-        changes=changes_given(set_) or None,
-    )
-    if task is not None and (recipe is not None or actuator is not None):
-        raise ValueError("--task says all of the task: leave --recipe and --actuator out, or change it by --set")
-    given = task_given(task)
-    if given is not None and (robot := task_of(env_id).robot.name) != given.robot.name:
-        raise ValueError(
-            f"--task {task} is for robot {given.robot.name!r}, {env_id} has {robot!r}: name an environment of that robot"
-        )
-    folder = train_by(learner or "rsl_rl", settings, given)
-    terminal.console().print(f"policy: {folder / 'policy'}")
+app.command(train)
 
 
 @app.command(name="eval")
@@ -174,7 +94,7 @@ def eval_(
     task: OptionalPath = None,
     set_: Changes = (),
 ) -> None:
-    """Evaluate a policy on a held-out panel.
+    """Evaluate a policy on a held-out panel. What is found of a run's policy is kept in the run, which counts how often a panel is used.
 
     Args:
         policy: Folder of a policy, a run, an environment whose policy is shipped, or a shipped policy's name.
@@ -197,7 +117,8 @@ def eval_(
         raise ValueError(f"--failures {failures}: so many falls are kept, 0 for none")
     console, given = terminal.console(), options_given(options)
     keeper = Keeper(failures) if failures and out is not None else None
-    result = evaluate_with_bar(console, loaded, held_out, backend, given, **({"watch": keeper} if keeper else {}))
+    result = evaluate_with_bar(console, loaded, held_out, backend, given, keeper or nobody)
+    noted = note_in_run(loaded, held_out, panel, result)
     if out is not None:
         write(out, result.to_json())
         archive.beside(out).unlink(missing_ok=True)  # of an older result of that name
@@ -206,6 +127,8 @@ def eval_(
     if plot is not None:
         success_picture(result, held_out.task.terrain, plot)
     print_result(console, result, held_out)  # last: whoever reads it may stop reading
+    if noted is not None:
+        console.print(noted)
 
 
 @app.command
@@ -236,8 +159,7 @@ def play(
     loaded = policy_named(policy)
     played, robot = (task_given(task) or loaded.task).with_(changes_given(set_)), 0
     if terrain is None and played.terrain.kind == "tiles":
-        kinds = [share.kind for share in played.terrain.shares]
-        terrain = "stairs_up" if "stairs_up" in kinds else kinds[-1]  # a whole map takes long to draw
+        terrain = hardest_kind(played)
     if terrain is not None:
         levels = played.terrain.levels
         if not 0 <= level < levels:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,10 +14,8 @@ from locoenvs.envs.registration import task as task_of
 from locoenvs.policies.policy import FILES, POLICIES, Policy, load_policy
 from locoenvs.tasks import documents
 from locoenvs.tasks.documents import write_atomically
-from locoenvs.tasks.entries import TileShare
 from locoenvs.tasks.recipes import ActuatorKind
-from locoenvs.tasks.task import Curriculum, Task, Terrain
-from locoenvs.tasks.vocabulary import TILE_KINDS
+from locoenvs.tasks.task import Task
 
 RUNS = Path("runs")
 """Where a run goes whose name is not a path."""
@@ -39,6 +36,7 @@ Changes = Annotated[
     tyro.conf.UseAppendAction[tuple[str, ...]],
     tyro.conf.arg(name="set", metavar="FIELD=VALUE", help_behavior_hint="(optional, any number)"),
 ]
+Panels = Annotated[tuple[str, ...] | None, _optional("NAME")]
 OptionalPath = Annotated[Path | None, _optional("PATH")]
 
 
@@ -58,7 +56,7 @@ def policy_named(name: str) -> Policy:
             raise FileNotFoundError(f"no policy is shipped for {name}: train one by locoenvs train {name}")
         return load_policy(shipped)
     folder = Path(name)
-    for place in (folder, folder / "policy", RUNS / name / "policy", POLICIES / name):
+    for place in (folder, folder / "policy", RUNS / name / "policy", RUNS / name, POLICIES / name):
         if place.suffix == ".onnx" or place.name in FILES or any((place / file).is_file() for file in FILES):
             return load_policy(place)
     for run in (folder, RUNS / name):
@@ -100,16 +98,6 @@ def changes_given(given: Sequence[str]) -> dict[str, Any]:
 def task_given(file: Path | None) -> Task | None:
     """The task of a file, if one is named."""
     return None if file is None else Task.from_json(documents.read(file), str(file))
-
-
-def one_column(task: Task, kind: str) -> Task:
-    """The task on a narrow map of one column of that kind of tile, as hard as its own, where robot i stands on level i."""
-    own = [share.parameters for share in task.terrain.shares if share.kind == kind]
-    share = TileShare(TILE_KINDS[kind].name, 1.0, parameters=own[0] if own else {})
-    ground: Terrain = dataclasses.replace(
-        task.terrain, kind="tiles", columns=1, shares=(share,), border=min(task.terrain.border, 8.0)
-    )
-    return dataclasses.replace(task, terrain=ground, curriculum=Curriculum(enabled=False))
 
 
 def write(path: Path, text: str) -> None:

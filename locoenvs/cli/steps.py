@@ -14,11 +14,14 @@ from locoenvs.envs.registration import task as task_of
 from locoenvs.evidence.audit import Finding, audit_result
 from locoenvs.evidence.evaluate import Result, evaluate, strata_table, table
 from locoenvs.evidence.leaks import audit_observations
-from locoenvs.evidence.panel import Panel
-from locoenvs.evidence.record import Watch
-from locoenvs.policies.policy import Policy
+from locoenvs.evidence.panel import Panel, load_panel, panel_of
+from locoenvs.evidence.record import Watch, nobody
+from locoenvs.policies.policy import Policy, load_policy
+from locoenvs.tasks import documents
 from locoenvs.tasks.task import Task
 from locoenvs.training import learners
+from locoenvs.training.judging import is_judged, note, panels_for, run_of
+from locoenvs.training.run import Run
 from locoenvs.training.settings import TrainSettings
 
 
@@ -37,13 +40,60 @@ def evaluate_with_bar(
     panel: Panel,
     backend: str,
     options: Mapping[str, object] | None = None,
-    watch: Watch = lambda env, alive, fell, moment: None,
+    watch: Watch = nobody,
+    device: str | None = None,
 ) -> Result:
     """Evaluate, with a bar that shows how far it is."""
     with Progress(console=console, transient=True) as progress:
         bar = progress.add_task(f"evaluating {panel.num_robots} robots", total=1.0)
-        share = lambda done: progress.update(bar, completed=done)  # noqa: E731
-        return evaluate(policy, panel, backend, share, options=options, watch=watch)
+        show = lambda share: progress.update(bar, completed=share)  # noqa: E731
+        return evaluate(policy, panel, backend, show, device=device, options=options, watch=watch)
+
+
+def check_panels(names: Sequence[str] | None) -> None:
+    """Raise ValueError for a panel that there is not, before anything is trained. "none" alone is none."""
+    for name in names or ():
+        if name == "none" and len(names or ()) > 1:
+            raise ValueError(f"--panels {' '.join(names or ())}: none stands alone")
+        if name.endswith(".json"):
+            Panel.from_json(documents.read(Path(name)), name)
+        elif name != "none":
+            load_panel(name)
+
+
+def judge_run(console: Console, run: Run, names: Sequence[str] | None, device: str | None) -> None:
+    """Judge the policy of a run on held-out panels, by default those of its ground, unless it was before, and show what was found."""
+    if names == ("none",):
+        return
+    policy, recipe = load_policy(run.policy), run.recipe()
+    for name in names or panels_for(policy.task):
+        try:
+            panel = panel_of(policy.task, name)
+            if is_judged(run, policy, panel):
+                continue
+            backend, options = recipe.get("backend", "auto"), recipe.get("options")
+            result = evaluate_with_bar(console, policy, panel, backend, options, device=device)
+        except (
+            ImportError,
+            RuntimeError,
+            ValueError,
+        ) as error:  # the policy is there, and other panels may be possible
+            console.print(f"not judged on panel {name}: {error}")
+            continue
+        said = note(run, policy, panel, name, result)
+        print_result(console, result, panel)
+        console.print(said)
+
+
+def note_in_run(policy: Policy, panel: Panel, name: str | None, result: Result) -> str | None:
+    """Keep a result in the run that the policy lies in, if it does; a line on that."""
+    run = run_of(policy)
+    if run is None:
+        return None
+    try:
+        return note(run, policy, panel, name or panels_for(policy.task)[0], result)
+    except OSError as error:
+        return f"not kept in {run.folder}: {error}"
 
 
 def print_result(console: Console, result: Result, panel: Panel) -> None:

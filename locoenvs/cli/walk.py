@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from typing import Any
 
@@ -15,6 +14,7 @@ from locoenvs.evidence.panel import panel_of
 from locoenvs.evidence.plots import learning_picture
 from locoenvs.evidence.video import contact_sheet, record
 from locoenvs.policies.policy import load_policy
+from locoenvs.training.judging import note
 from locoenvs.training.run import Run
 from locoenvs.training.settings import TrainSettings
 
@@ -66,16 +66,16 @@ def walk(
         settings = TrainSettings(WALK, run=run, resume=str(before.folder), recipe="walk", actuator=actuator, **given)
     trained = Run(train_by(learner or "rsl_rl", settings))
     policy = load_policy(trained.policy)
-    held_out = panel_of(policy.task, "flat")
-    result = evaluate_with_bar(console, policy, held_out, "auto")
+    panel = panel_of(policy.task, "flat")
+    result = evaluate_with_bar(console, policy, panel, "auto")
     write(trained.folder / "evaluation.json", result.to_json())
-    metrics = {name: dataclasses.asdict(estimate) for name, estimate in result.metrics.items()}
-    trained.record("evaluation", panel=result.panel, panel_hash=result.panel_hash, metrics=metrics)
+    noted = note(trained, policy, panel, "flat", result)
     ledger = trained.records()
     learning_picture(ledger, trained.folder / "learning.png")
-    print_result(console, result, held_out)
+    print_result(console, result, panel)
     print_findings(console, audit_training(ledger, trained.recipe()["geometry"]["num_envs"]))
-    shown = ["policy/", "evaluation.json", "learning.png"]
+    console.print(noted)
+    shown = ["policy/", "best/", "evaluation.json", "learning.png"]
     if video:
         try:
             record(policy, policy.task, trained.folder / "walk.mp4")

@@ -16,14 +16,14 @@ from locoenvs.envs import engines
 from locoenvs.envs.vector import LocoVectorEnv
 from locoenvs.evidence.metrics import UNITS, Estimate, groups_of, metrics_of
 from locoenvs.evidence.panel import Panel
-from locoenvs.evidence.record import Record, Watch, record_of
+from locoenvs.evidence.record import Record, Watch, nobody, record_of
 from locoenvs.evidence.result import Result, strata_table, table
 from locoenvs.evidence.robots import robots_of
 from locoenvs.machine import versions
 from locoenvs.mdp.layout import layout
 from locoenvs.policies.policy import Policy
 
-__all__ = ["UNITS", "Estimate", "Result", "evaluate", "strata_table", "table"]
+__all__ = ["UNITS", "Estimate", "Result", "environment_of", "evaluate", "strata_table", "table"]
 """What comes out is found here too."""
 
 PACKAGES = ("locoenvs", "numpy", "mujoco", "mujoco-mjx", "jax", "warp-lang", "onnxruntime")
@@ -38,31 +38,25 @@ def evaluate(
     *,
     device: str | None = None,
     options: Mapping[str, object] | None = None,
-    watch: Watch = lambda env, alive, fell, moment: None,
+    watch: Watch = nobody,
+    env: LocoVectorEnv | None = None,
 ) -> Result:
     """Evaluate a policy, or any function of observations (N, O) to actions (N, J), on a panel.
 
     ``progress`` hears the share of the panel that is done, from 0 to 1. ``device`` and ``options`` are the backend's.
     ``watch`` sees every step, as :class:`locoenvs.evidence.failures.keeper.Keeper` does to keep what led to falls.
+    ``env`` is what :func:`environment_of` made of the panel, for who evaluates many policies on it; it stays open.
     """
     if isinstance(policy, Policy):
         policy.check(panel.task)
-    begun = time.perf_counter()
-    env = LocoVectorEnv(
-        panel.task,
-        panel.num_robots,
-        backend=backend,
-        device=device,
-        options=options,
-        split=panel.split,
-        stagger=False,
-        autoreset_mode="disabled",
-    )
+    begun, given = time.perf_counter(), env
+    env = given or environment_of(panel, backend, device=device, options=options)
     name, physics = str(getattr(env.simulator, "name", engines.resolve(backend))), dict(env.simulator.options)
     try:
         record = record_of(env, policy, panel.seed, progress, watch)
     finally:
-        env.close()
+        if given is None:
+            env.close()
     groups = {
         stratum.quantity: {
             label: metrics_of(record, moments, whole) for label, moments, whole in groups_of(panel, stratum, record)
@@ -111,3 +105,19 @@ def _inputs(policy: Policy, record: Record) -> dict[str, tuple[float, float]]:
     return {
         name: (round(float(mean[part].mean()), 4), round(float(spread[part].mean()), 4)) for name, part in parts.items()
     }
+
+
+def environment_of(
+    panel: Panel, backend: str = "auto", *, device: str | None = None, options: Mapping[str, object] | None = None
+) -> LocoVectorEnv:
+    """The environment that a panel asks for."""
+    return LocoVectorEnv(
+        panel.task,
+        panel.num_robots,
+        backend=backend,
+        device=device,
+        options=options,
+        split=panel.split,
+        stagger=False,
+        autoreset_mode="disabled",
+    )

@@ -32,6 +32,10 @@ Watch = Callable[[LocoVectorEnv, np.ndarray, np.ndarray, dict[str, np.ndarray]],
 first episode in that step, which of them fell, (N,) bool each, and the numbers of the moment, name -> (N,), none as it begins."""
 
 
+def nobody(env: LocoVectorEnv, alive: np.ndarray, fell: np.ndarray, moment: dict[str, np.ndarray]) -> None:
+    """Nobody watches."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Record:
     """What happened, as time series (T, N) and numbers a robot (N,). ``alive``: this step is of the first episode."""
@@ -54,7 +58,7 @@ def record_of(
     policy: Callable[[np.ndarray], np.ndarray],
     seed: int,
     progress: Callable[[float], None],
-    watch: Watch = lambda env, alive, fell, moment: None,
+    watch: Watch = nobody,
 ) -> Record:
     """Run all robots until the first episode of each has ended."""
     task, count, mdp = env.task, env.num_envs, env.mdp

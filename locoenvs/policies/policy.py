@@ -264,6 +264,11 @@ def _checked(folder: Path, text: str | bytes, content: bytes) -> Policy:
     return Policy(folder, today, task, network, content)
 
 
+def fits(own: Task, other: Task) -> bool:
+    """Whether a policy of one task can control the robots of the other, by what :meth:`Policy.check` compares."""
+    return _interface(own) == _interface(other)
+
+
 def _interface(task: Task) -> dict[str, object]:
     """What the numbers that go into and come out of a network mean."""
     joints = task.robot.joints

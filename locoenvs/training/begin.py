@@ -37,8 +37,24 @@ def begin(
     task = task or task_of(settings.env_id, settings.recipe or "paper", settings.actuator)
     changes = dict(settings.changes or {})
     task = task.with_({name: value for name, value in changes.items() if not name.startswith(f"{learner}.")})
-    run = Run.create(Path(settings.run or f"runs/{settings.env_id.split('/')[-1]}-{time.strftime('%Y%m%d-%H%M%S')}"))
-    recipe = {
+    run = Run.create(folder_of(settings))
+    used = versions("locoenvs", "mujoco", "numpy", *packages)
+    recipe = new_recipe(learner, settings, task, used, {"changes": changes, learner: dict(own)})
+    run.write_recipe(recipe)
+    return run, recipe, task
+
+
+def folder_of(settings: TrainSettings) -> Path:
+    """The folder of the run that the settings ask for; a new one without a name is called by its environment and the time."""
+    named = settings.resume or settings.run
+    return Path(named or f"runs/{settings.env_id.split('/')[-1]}-{time.strftime('%Y%m%d-%H%M%S')}")
+
+
+def new_recipe(
+    learner: str, settings: TrainSettings, task: Task, used: Mapping[str, str], own: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The recipe of a new run: what was asked for, ``own``, which is the learner's, the versions ``used``, hardware and task."""
+    return {
         "id": uuid.uuid4().hex,
         "environment": settings.env_id,
         "learner": learner,
@@ -46,15 +62,12 @@ def begin(
         "options": dict(settings.options or {}),
         "seed": settings.seed or 0,
         "minutes": settings.minutes,
-        "changes": changes,
-        learner: dict(own),
-        "versions": versions("locoenvs", "mujoco", "numpy", *packages),
+        **own,
+        "versions": dict(used),
         "hardware": hardware(),
         "task_hash": task.hash,
         "task": json.loads(task.to_json()),
     }
-    run.write_recipe(recipe)
-    return run, recipe, task
 
 
 def task_of_run(run: Run, recipe: Mapping[str, Any]) -> Task:

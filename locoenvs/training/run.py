@@ -6,6 +6,10 @@
     runs/<name>/ledger.jsonl     one line an update: speed, reward terms, reset reasons, levels, losses
     runs/<name>/checkpoint.pt    the newest state to go on from; checkpoint.previous.pt, the one before
     runs/<name>/policy/          policy.onnx and policy.json
+    runs/<name>/best/            the policy that did best on validation streams, and how it did
+    runs/<name>/validation.json  the panel that says so; policies/update-000100/, each policy that was judged, if asked for
+    runs/<name>/videos/          a short video now and then, if asked for
+    runs/<name>/panels/          results on held-out panels
     runs/<name>/lock             held by the process that trains
 
 Nothing is erased: what cannot be read, and the updates that a resumed run does again, are set aside beside the ledger.
@@ -123,6 +127,21 @@ class Run:
     def policy(self) -> Path:
         """The folder of the exported policy."""
         return self.folder / "policy"
+
+    @property
+    def best(self) -> Path:
+        """The folder of the policy that did best on validation streams."""
+        return self.folder / "best"
+
+    @property
+    def policies(self) -> Path:
+        """The folder of the policies that were judged while training, if they are kept."""
+        return self.folder / "policies"
+
+    @property
+    def panels(self) -> Path:
+        """The folder of what was found on held-out panels."""
+        return self.folder / "panels"
 
     def write_recipe(self, recipe: dict[str, Any]) -> None:
         write_atomically(self.folder / "recipe.json", lambda file: file.write(json.dumps(recipe, indent=2).encode()))

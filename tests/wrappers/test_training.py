@@ -325,6 +325,7 @@ def test_a_signal_leaves_a_run_that_can_be_used_and_resumed(
     assert process.returncode == code
     done = checkpoint(run)["update"]
     assert f"Interrupted by {name} after {done} of" in output and "--resume" in output
+    assert f"not judged on what is held out: locoenvs eval {run.folder} does that" in output
     assert [line["update"] for line in updates(run)] == list(range(1, done + 1)) and done >= 2
     assert load_policy(run.policy).provenance["updates"] == done
     assert updates(resumed(run, updates=done + 1))[-1]["update"] == done + 1
@@ -373,7 +374,7 @@ def test_weights_and_biases_that_cannot_be_used_says_why_and_leaves_no_run(
 @pytest.mark.parametrize("env_id", [ROUGH, "Loco/AnymalB-Flat-v0"])
 def test_the_command_starts_from_the_shipped_policy(env_id: str, tmp_path: Path) -> None:
     command = ["train", env_id, "--recipe", "walk", "--start-from", FLAT]
-    cli.main([*command, "--num-envs", "4", "--updates", "1", "--run", str(tmp_path / "run")])
+    cli.main([*command, "--num-envs", "4", "--updates", "1", "--run", str(tmp_path / "run"), "--panels", "none"])
     assert Run.open(tmp_path / "run").recipe()["start_from"]["sha256"] == load_policy(SHIPPED).sha256
 
 
@@ -510,7 +511,8 @@ def test_where_there_is_no_terminal_it_says_how_far_it_is_and_how_long_it_will_t
 
     with monkeypatch.context() as patched:
         patched.setattr(training.Training, "_update", of_twenty_seconds)
-        train(FLAT, TrainSettings(FLAT, num_envs=16, updates=10**6, minutes=1.5, run=str(tmp_path / "run")))
+        asked: dict[str, Any] = {"updates": 10**6, "minutes": 1.5, "validate_every": 0}
+        train(FLAT, TrainSettings(FLAT, num_envs=16, run=str(tmp_path / "run"), **asked))
     out = capsys.readouterr().out
     assert "about 50 s from here, 4 of 1000000 updates; --recipe walk, made for a CPU, would take about" in out
     assert "1.5 minutes are over after 5" in out

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
+import types
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,25 +16,26 @@ pytest.importorskip("rsl_rl")
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
+from locoenvs.envs.registration import task as task_of
 from locoenvs.evidence.metrics import Estimate
 from locoenvs.evidence.panel import Panel, load_panel
 from locoenvs.evidence.result import Result
 from locoenvs.policies.policy import Policy, load_policy
 from locoenvs.training.run import Run
 from locoenvs.training.settings import TrainSettings
-from locoenvs.wrappers import training, validation
+from locoenvs.wrappers import films, training, validation
 from locoenvs.wrappers.rsl_rl import train
 
 FLAT, ROUGH = "Loco/AnymalC-Flat-v0", "Loco/AnymalC-Rough-v0"
-GOOD = {"fall_rate": 0.01, "velocity_error": 0.15, "yaw_rate_error": 0.15}
+GOOD = {"success_rate": 0.99, "fall_rate": 0.01, "velocity_error": 0.15, "yaw_rate_error": 0.15}
 
 
-def result(panel: Panel, found: dict[str, float]) -> Result:
+def result(panel: Panel, found: dict[str, float], sha256: str | None = None) -> Result:
     return Result(
         panel=panel.name,
         panel_hash=panel.hash,
         task_hash=panel.task.hash,
-        policy_sha256=None,
+        policy_sha256=sha256,
         backend="mujoco",
         num_robots=1,
         episode_seconds=1.0,
@@ -54,17 +57,35 @@ def small() -> Iterator[None]:
 
 
 @pytest.fixture
-def judged(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Panel, str, dict[str, Any]]]:
-    """What was judged, its hash and the backend's options. Every second policy falls until the sixth is asked for."""
-    asked: list[tuple[Panel, str, dict[str, Any]]] = []
+def judged(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Panel, str]]:
+    """What was judged, and its hash. Every second policy falls until the sixth is asked for."""
+    asked: list[tuple[Panel, str]] = []
 
-    def judge(policy: Policy, panel: Panel, backend: str, *, device: object, options: dict[str, Any]) -> Result:
-        asked.append((panel, policy.sha256, options))
+    def judge(policy: Policy, panel: Panel, env: object) -> Result:
+        asked.append((panel, policy.sha256))
         bad = len(asked) < 6 and len(asked) % 2
-        return result(panel, {**GOOD, "fall_rate": 0.02} if bad else GOOD)
+        return result(panel, {**GOOD, "fall_rate": 0.02} if bad else GOOD, policy.sha256)
 
     monkeypatch.setattr(validation, "evaluate", judge)
+    monkeypatch.setattr(validation, "environment_of", lambda *_, **__: types.SimpleNamespace(close=lambda: None))
     return asked
+
+
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The real panels, but for a fifth of a second."""
+    whole = validation.validation_of
+
+    def short(task: Any) -> Panel:
+        panel = whole(task)
+        timing = dataclasses.replace(panel.task.timing, episode_length=0.2)
+        return dataclasses.replace(panel, num_robots=6, task=dataclasses.replace(panel.task, timing=timing))
+
+    monkeypatch.setattr(validation, "validation_of", short)
+
+
+def lines(run: Run, kind: str = "validation") -> list[dict[str, Any]]:
+    return [record for record in run.records() if record["kind"] == kind]
 
 
 def test_a_training_stops_when_the_bar_holds_twice_in_a_row(
@@ -74,30 +95,34 @@ def test_a_training_stops_when_the_bar_holds_twice_in_a_row(
         FLAT, num_envs=4, updates=100, run=str(tmp_path / "run"), recipe="walk", validate_every=2, until_bar=True
     )
     run = Run(train(FLAT, settings))
-    lines = [record for record in run.records() if record["kind"] == "validation"]
-    assert [line["update"] for line in lines] == [2, 4, 6, 8, 10, 12, 14]
-    assert [line["met"] for line in lines] == [0, 1, 0, 1, 0, 1, 2]
-    assert lines[0]["metrics"] == {**GOOD, "fall_rate": 0.02} and lines[1]["metrics"] == GOOD
-    assert [record["update"] for record in run.records() if record["kind"] == "update"][-1] == 14
+    found = lines(run)
+    assert [line["update"] for line in found] == [2, 4, 6, 8, 10, 12, 14]
+    assert [line["met"] for line in found] == [0, 1, 0, 1, 0, 1, 2]
+    assert found[0]["metrics"] == {**GOOD, "fall_rate": 0.02} and found[1]["metrics"] == GOOD
+    assert [line["best"] for line in found] == [True, True, False, False, False, False, False]
+    assert lines(run, "update")[-1]["update"] == 14
     assert "good enough 2 times in a row after 14 updates" in capsys.readouterr().out
-    panels, hashes, options = zip(*judged)
+    panels, hashes = zip(*judged)
     assert {panel.split for panel in panels} == {"validation"} and load_panel("flat").hash not in {
         panel.hash for panel in panels
     }
-    assert run.recipe()["validation"] == {
-        "every": 2, "until_bar": True, "panel": panels[0].name, "panel_hash": panels[0].hash, "num_robots": 256,
+    planned = run.recipe()["validation"]
+    assert planned == {
+        "every": 2, "minutes": None, "share": None, "until_bar": True, "keep_policies": False, "panel": panels[0].name,
+        "panel_hash": panels[0].hash, "num_robots": 256, "best": validation.BEST,
     }  # fmt: skip
     assert len(set(hashes)) == 7 and hashes[-1] == load_policy(run.policy).sha256
-    assert options[0] == run.recipe()["options"]
-    updates = [record for record in run.records() if record["kind"] == "update"]
-    spent = sum(sum(update["seconds"].values()) for update in updates) + sum(line["seconds"] for line in lines)
-    assert lines[-1]["elapsed_seconds"] == pytest.approx(spent, abs=0.1), "judging is time of the training"
+    assert [line["policy_sha256"] for line in found] == list(hashes)
+    spent = sum(sum(update["seconds"].values()) for update in lines(run, "update")) + sum(
+        line["seconds"] for line in found
+    )
+    assert found[-1]["elapsed_seconds"] == pytest.approx(spent, abs=0.1), "judging is time of the training"
 
 
 def test_without_until_bar_it_goes_on(judged: list[Any], tmp_path: Path) -> None:
     settings = TrainSettings(FLAT, num_envs=4, updates=16, run=str(tmp_path / "run"), recipe="walk", validate_every=2)
     run = Run(train(FLAT, settings))
-    assert [record["met"] for record in run.records() if record["kind"] == "validation"][-2:] == [2, 3]
+    assert [line["met"] for line in lines(run)][-2:] == [2, 3]
 
 
 def test_a_resumed_training_knows_what_the_last_one_found(judged: list[Any], tmp_path: Path) -> None:
@@ -107,34 +132,184 @@ def test_a_resumed_training_knows_what_the_last_one_found(judged: list[Any], tmp
     )
     run = Run(train(FLAT, settings))
     train("", TrainSettings("", resume=str(run.folder), updates=100))
-    assert [record["update"] for record in run.records() if record["kind"] == "validation"][-1] == 14 and len(
-        judged
-    ) == 7
+    assert lines(run)[-1]["update"] == 14 and len(judged) == 7
+    assert load_policy(run.best).sha256 == judged[1][1], "the best was found before"
 
 
-def test_judging_changes_nothing_of_a_training(tmp_path: Path) -> None:
+def test_judging_changes_nothing_of_a_training(short: None, tmp_path: Path) -> None:
     """With the real panel, shortened: the same weights as without."""
-    whole = validation.validation_of
-    with pytest.MonkeyPatch.context() as patched:
+    given = {"num_envs": 4, "updates": 3}
+    plain, watched = (
+        Run(train(FLAT, TrainSettings(FLAT, run=str(tmp_path / str(every)), validate_every=every, **given)))
+        for every in (0, 1)
+    )
+    assert load_policy(plain.policy).sha256 == load_policy(watched.policy).sha256
+    assert plain.recipe()["validation"] is None and not lines(plain) and not plain.best.exists()
+    found, planned = lines(watched), watched.recipe()["validation"]
+    assert [line["update"] for line in found] == [1, 2, 3]
+    assert (planned["num_robots"], planned["keep_policies"], found[0]["resets"]["time_limit"]) == (3, False, 3)
+    manifest = Panel.from_json((watched.folder / "validation.json").read_bytes())
+    assert {manifest.hash} == {planned["panel_hash"]} | {line["panel_hash"] for line in found}
+    assert manifest.split == "validation"
 
-        def short(task: Any) -> Panel:
-            panel = whole(task)
-            timing = dataclasses.replace(panel.task.timing, episode_length=0.2)
-            return dataclasses.replace(panel, num_robots=3, task=dataclasses.replace(panel.task, timing=timing))
 
-        patched.setattr(validation, "validation_of", short)
-        runs = [
-            Run(
-                train(
-                    FLAT,
-                    TrainSettings(FLAT, num_envs=4, updates=3, run=str(tmp_path / str(every)), validate_every=every),
-                )
-            )
-            for every in (None, 1)
-        ]
-    plain, watched = (load_policy(run.policy).sha256 for run in runs)
-    assert plain == watched
-    assert len([record for record in runs[1].records() if record["kind"] == "validation"]) == 3
+def test_what_was_best_is_kept_by_the_rule_of_the_recipe(short: None, tmp_path: Path) -> None:
+    """A policy of another place in the run; it is a policy's folder, and every one is kept on demand."""
+    settings = TrainSettings(
+        ROUGH, num_envs=4, updates=3, run=str(tmp_path / "run"), recipe="walk", validate_every=1, keep_policies=True
+    )
+    run = Run(train(ROUGH, settings))
+    found = lines(run)
+    kept = [load_policy(run.policies / f"update-{update:06d}") for update in (1, 2, 3)]
+    assert [policy.sha256 for policy in kept] == [line["policy_sha256"] for line in found]
+    best = Result.from_json((run.best / "validation.json").read_bytes())
+    assert best.policy_sha256 == load_policy(run.best).sha256
+    assert best.policy_sha256 == [line["policy_sha256"] for line in found if line["best"]][-1]
+    assert set(found[0]["strata"]) == {"terrain"} and all(
+        "success_rate" in group for group in found[0]["strata"]["terrain"].values()
+    )
+
+
+def test_the_rule_of_the_best() -> None:
+    panel = load_panel("flat")
+    good = result(panel, GOOD)
+    for name, change in (("success_rate", 0.005), ("fall_rate", -0.005), ("velocity_error", -0.01)):
+        other = result(panel, {**GOOD, name: GOOD[name] + change})
+        assert validation.better(other, good) and not validation.better(good, other)
+    assert not validation.better(result(panel, {**GOOD, "yaw_rate_error": 0.0}), good), (
+        "of equal ones the earlier stays"
+    )
+    assert validation.better(result(panel, {**GOOD, "success_rate": 1.0, "velocity_error": 9.0}), good)
+
+
+@pytest.mark.parametrize(
+    ("settings", "updates", "pace"),
+    [
+        ({}, 1500, (150, None, 0.1)),
+        ({}, 300, (30, None, 0.1)),
+        ({}, 20, (25, None, 0.1)),
+        ({"minutes": 90.0}, 1500, (150, 9.0, 0.1)),
+        ({"minutes": 1.5}, 1500, (150, 1.0, 0.1)),
+        ({"validate_every": 7}, 300, (7, None, None)),
+        ({"validate_minutes": 2.0}, 300, (None, 2.0, None)),
+    ],
+)
+def test_the_plan_is_data(settings: dict[str, Any], updates: int, pace: tuple[Any, ...]) -> None:
+    planned = validation.plan(TrainSettings(FLAT, **settings), updates)
+    assert planned is not None and (planned["every"], planned["minutes"], planned["share"]) == pace
+
+
+def test_the_light_panel_has_a_robot_on_every_tile() -> None:
+    for env_id, robots in ((FLAT, 128), (ROUGH, 200)):
+        recipe = {"validation": validation.plan(TrainSettings(env_id), 300)}
+        made = validation.Validation.of(task_of(env_id), recipe, Run(Path("nowhere")))
+        assert made is not None and made.panel.num_robots == recipe["validation"]["num_robots"] == robots
+
+
+def test_what_is_due_waits_until_it_is_a_tenth_of_the_time() -> None:
+    made = validation.Validation(Run(Path("nowhere")), load_panel("flat"), 10, None, 0.1, False, False)
+    assert not made.due(9, 9.0) and made.due(10, 10.0)
+    made.took(5.0, 15.0)
+    made._waits = False
+    assert not made.due(20, 30.0) and not made.due(21, 94.9) and made.due(22, 95.0)
+    minutes = validation.Validation(Run(Path("nowhere")), load_panel("flat"), None, 1.0, None, False, False)
+    assert not minutes.due(1, 59.0) and minutes.due(2, 60.0)
+    minutes.took(1.0, 61.0)
+    minutes._waits = False
+    assert not minutes.due(3, 120.0) and minutes.due(4, 121.0)
+
+
+def test_robots_that_no_panel_of_the_suite_has_are_judged_on_their_own_task(tmp_path: Path) -> None:
+    own = task_of(ROUGH).with_({"robot.action_scale": 0.3, "terrain.border": 2.0})
+    recipe = {"validation": validation.plan(TrainSettings(ROUGH), 300)}
+    made = validation.Validation.of(own, recipe, Run(tmp_path))
+    assert made is not None
+    panel = made.panel
+    assert (panel.split, panel.num_robots, panel.task.robot.action_scale) == ("validation", 200, 0.3)
+    assert panel.task.terrain.seed == own.terrain.seed + 1000 and not panel.task.curriculum.enabled
+
+
+def test_a_machine_without_a_second_environment_trains_on_unless_it_was_asked(
+    judged: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def only_one(*_: object, **__: object) -> None:
+        raise RuntimeError("one simulation a process")
+
+    monkeypatch.setattr(validation, "environment_of", only_one)
+    monkeypatch.setattr(validation, "LEAST_UPDATES", 1)
+    given: dict[str, Any] = {"num_envs": 4, "updates": 3}
+    run = Run(train(FLAT, TrainSettings(FLAT, run=str(tmp_path / "run"), **given)))
+    assert len(lines(run, "update")) == 3 and not lines(run)
+    assert capsys.readouterr().out.count("it is not validated: one simulation a process") == 1
+    with pytest.raises(RuntimeError, match="one simulation"):
+        train(FLAT, TrainSettings(FLAT, run=str(tmp_path / "asked"), validate_every=1, **given))
+
+
+def test_a_resumed_run_keeps_its_plan_unless_another_is_asked_for(judged: list[Any], tmp_path: Path) -> None:
+    settings = TrainSettings(
+        FLAT, num_envs=4, updates=2, run=str(tmp_path / "run"), validate_every=1, validate_robots=5
+    )
+    run = Run(train(FLAT, settings))
+    first = run.recipe()["validation"]
+    train("", TrainSettings("", resume=str(run.folder), updates=4))
+    assert run.recipe()["validation"] == first and [line["met"] for line in lines(run)] == [0, 1, 0, 1]
+    train("", TrainSettings("", resume=str(run.folder), updates=5, validate_minutes=60.0, keep_policies=True))
+    assert run.recipe()["validation"] == {**first, "every": None, "minutes": 60.0, "keep_policies": True}
+    train("", TrainSettings("", resume=str(run.folder), updates=6, validate_every=0))
+    assert run.recipe()["validation"] is None and len(lines(run)) == 4
+
+
+def test_a_run_of_before_is_validated_as_it_was(judged: list[Any], tmp_path: Path) -> None:
+    """Recipes had no pace by minutes, no rule and no policies to keep; those without a plan have none still."""
+    for name, planned in (("planned", {"every": 1, "until_bar": True}), ("none", None)):
+        run = Run(train(FLAT, TrainSettings(FLAT, num_envs=4, updates=1, run=str(tmp_path / name), validate_every=0)))
+        recipe = run.recipe()
+        recipe["validation"] = planned and {**planned, "panel": "x", "panel_hash": "y", "num_robots": 256}
+        del recipe["video_every"]
+        run.write_recipe(recipe)
+        train("", TrainSettings("", resume=str(run.folder), updates=2))
+        assert [line["update"] for line in lines(run)] == ([2] if planned else [])
+
+
+def test_validations_go_to_weights_and_biases_and_tensorboard(
+    judged: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logged: list[tuple[int, dict[str, float]]] = []
+    remote = types.SimpleNamespace(log=lambda numbers, step: logged.append((step, numbers)), finish=lambda: None)
+    monkeypatch.setitem(sys.modules, "wandb", types.SimpleNamespace(init=lambda **_: remote, Error=RuntimeError))
+    settings = TrainSettings(FLAT, num_envs=4, updates=2, run=str(tmp_path / "run"), validate_every=2, wandb=True)
+    train(FLAT, settings)
+    assert [step for step, _ in logged] == [1, 2, 2]
+    assert logged[-1][1]["validation/success_rate"] == GOOD["success_rate"]
+
+
+def test_videos_are_made_every_now_and_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    filmed = []
+
+    def film(policy: Policy, task: Any, path: Path, seconds: float, robot: int, backend: str) -> None:
+        filmed.append((policy.sha256, task.terrain.columns, robot, backend))
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"film")
+
+    monkeypatch.setattr(films, "record", film)
+    settings = TrainSettings(ROUGH, num_envs=4, updates=5, run=str(tmp_path / "run"), recipe="walk", video_every=2)
+    run = Run(train(ROUGH, settings))
+    assert [line["file"] for line in lines(run, "video")] == ["videos/update-000002.mp4", "videos/update-000004.mp4"]
+    assert all((run.folder / line["file"]).is_file() for line in lines(run, "video"))
+    assert [each[1:] for each in filmed] == [(1, 5, "mujoco")] * 2 and len({sha for sha, *_ in filmed}) == 2
+    assert run.recipe()["video_every"] == 2
+
+
+def test_a_machine_that_cannot_draw_says_so_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def blind(*_: object, **__: object) -> None:
+        raise RuntimeError("no OpenGL here")
+
+    monkeypatch.setattr(films, "record", blind)
+    run = Run(train(FLAT, TrainSettings(FLAT, num_envs=4, updates=3, run=str(tmp_path / "run"), video_every=1)))
+    assert capsys.readouterr().out.count("no videos, this machine cannot draw: RuntimeError: no OpenGL here") == 1
+    assert len(lines(run, "update")) == 3 and not lines(run, "video")
 
 
 def test_there_is_no_bar_on_rough_ground(tmp_path: Path) -> None:

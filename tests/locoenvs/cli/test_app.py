@@ -25,6 +25,7 @@ from locoenvs.training.run import Run
 from locoenvs.training.settings import TrainSettings
 
 FLAT = "Loco/AnymalC-Flat-v0"
+NONE = ["--panels", "none"]
 
 
 def zero_policy(folder: Path, changes: Mapping[str, object] = MappingProxyType({})) -> None:
@@ -95,7 +96,16 @@ def learner(monkeypatch: pytest.MonkeyPatch) -> list[TrainSettings]:
             "unknown option of backend 'mujoco' 'cones'; did you mean 'cone'?",
         ),
         (["train", FLAT, "--until-bar"], "until_bar: say how often to look"),
-        (["train", FLAT, "--validate-every", "0"], "validate_every=0: must be a whole number from 1"),
+        (["train", FLAT, "--until-bar", "--validate-every", "0"], "until_bar: say how often to look"),
+        (["train", FLAT, "--validate-every", "-1"], "validate_every=-1: must be a whole number from 0"),
+        (["train", FLAT, "--validate-minutes", "0"], "validate_minutes=0.0: must be a positive number of minutes"),
+        (
+            ["train", FLAT, "--validate-every", "0", "--keep-policies"],
+            "keep_policies: validate_every=0 turns validation off",
+        ),
+        (["train", FLAT, "--panels", "ruogh"], "unknown panel 'ruogh'; did you mean 'rough'?"),
+        (["train", FLAT, "--panels", "none", "flat"], "--panels none flat: none stands alone"),
+        (["train", FLAT, "--panels", "no.json"], "no.json is missing"),
     ],
 )
 def test_what_a_user_gets_wrong_is_one_line_and_exit_code_2(
@@ -130,7 +140,7 @@ def test_list_names_environments_backends_and_learners(capsys: pytest.CaptureFix
 
 def test_a_shipped_policy_goes_by_its_name_too(learner: list[TrainSettings], tmp_path: Path) -> None:
     for run, name in (("one", "a1_flat"), ("two", "Loco/A1-Flat-v0")):
-        into = ["--run", str(tmp_path / run)]
+        into = ["--run", str(tmp_path / run), "--panels", "none"]
         cli.main(["train", "Loco/A1-Rough-v0", "--learner", "still", "--start-from", name, *into])
         assert learner[-1].start_from == str(cli.POLICIES / "a1_flat")
 
@@ -139,7 +149,10 @@ def test_train_hands_the_settings_to_the_learner(
     learner: list[TrainSettings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    cli.main(["train", FLAT, "--learner", "still", "--num-envs", "8", "--seed", "3", "--run", "mine", "--minutes", "1"])
+    cli.main(
+        ["train", FLAT, "--learner", "still", "--num-envs", "8", "--seed", "3", "--run", "mine", "--minutes", "1"]
+        + NONE
+    )
     assert learner == [TrainSettings(FLAT, num_envs=8, seed=3, minutes=1.0, run="runs/mine")]
     cli.main(["export", "mine", "--out", "given"])
     assert load_policy(tmp_path / "given").sha256 == load_policy(tmp_path / "runs/mine/policy").sha256
@@ -201,7 +214,7 @@ def test_resume_takes_the_environment_from_the_run(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Run.create(Path("runs/old")).write_recipe({"environment": FLAT})
-    cli.main(["train", "--resume", "old", "--learner", "still"])
+    cli.main(["train", "--resume", "old", "--learner", "still", *NONE])
     assert (learner[0].env_id, learner[0].resume) == (FLAT, "runs/old")
 
 
@@ -262,7 +275,8 @@ def test_walk_trains_evaluates_and_draws(
     assert shown.splitlines()[-1].startswith("it does not walk yet: 0.0% of the robots fall, they are off by")
     run = Run.open(tmp_path / "runs/first")
     assert json.loads((run.folder / "evaluation.json").read_text())["reset_reasons"]["time_limit"] == 4
-    assert run.records()[-1]["kind"] == "evaluation"
+    assert (run.records()[-1]["kind"], run.records()[-1]["use"]) == ("held_out", 1)
+    assert (run.panels / "flat.json").read_bytes() == (run.folder / "evaluation.json").read_bytes()
     assert (run.folder / "learning.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -314,7 +328,7 @@ def test_an_interrupted_walk_evaluates_and_films_nothing(monkeypatch: pytest.Mon
 def test_the_options_of_a_backend_are_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[object] = []
 
-    def judge(*arguments: object, options: object) -> None:
+    def judge(*arguments: object, options: object, device: object) -> None:
         given.append(options)
         raise ValueError("enough")
 

@@ -27,6 +27,7 @@ from locoenvs.training.settings import TrainSettings
 
 FLAT, ROUGH, OWN = "Loco/AnymalC-Flat-v0", "Loco/AnymalC-Rough-v0", "Mine/AnymalC-Slow-v0"
 RATE = "rewards.terms.action_rate.weight"
+NONE = ("--panels", "none")
 TINY = ("--num-envs", "8", "--updates", "2", "--backend", "mujoco")
 SMALL = ("--set", "ppo.hidden=[16,8]", "--set", "ppo.horizon=8", "--set", "ppo.epochs=1", "--set", "ppo.minibatches=2")
 
@@ -161,11 +162,12 @@ def test_a_terrain_is_drawn_of_what_is_changed(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_changes_reach_the_learner_as_they_are_given(asked: list[tuple[TrainSettings, Task | None]]) -> None:
-    run("train", FLAT, "--learner", "still", "--set", f"{RATE}=-0.05", "--set", "ppo.hidden=[16]")
-    assert asked[0] == (TrainSettings(FLAT, changes={RATE: -0.05, "ppo.hidden": [16]}), None)
+    to = ("--run", "runs/mine", *NONE)
+    run("train", FLAT, "--learner", "still", "--set", f"{RATE}=-0.05", "--set", "ppo.hidden=[16]", *to)
+    assert asked[0] == (TrainSettings(FLAT, run="runs/mine", changes={RATE: -0.05, "ppo.hidden": [16]}), None)
     file = written(FLAT, "--set", f"{RATE}=-0.5")
-    run("train", FLAT, "--learner", "still", "--task", str(file))
-    assert asked[1] == (TrainSettings(FLAT), Task.from_json(file.read_text()))
+    run("train", FLAT, "--learner", "still", "--task", str(file), *to)
+    assert asked[1] == (TrainSettings(FLAT, run="runs/mine"), Task.from_json(file.read_text()))
 
 
 def test_a_task_of_a_file_is_all_of_it(
@@ -249,7 +251,7 @@ def rsl_rl() -> None:
 
 
 def test_a_changed_training_tells_what_was_changed(rsl_rl: None, capsys: pytest.CaptureFixture[str]) -> None:
-    run("train", FLAT, "--actuator", "pd", *TINY, *SMALL, "--set", f"{RATE}=-0.05", "--run", "mine")
+    run("train", FLAT, "--actuator", "pd", *TINY, *SMALL, "--set", f"{RATE}=-0.05", "--run", "mine", *NONE)
     shown = capsys.readouterr().out
     made = Run.open(Path("runs/mine")).recipe()
     assert f"{FLAT}: recipe paper, and 5 changes, task {made['task_hash']}, seed 0" in shown
@@ -274,7 +276,7 @@ def test_a_changed_training_tells_what_was_changed(rsl_rl: None, capsys: pytest.
     said = refused(capsys, "train", "--resume", "mine", "--updates", "3", "--task", file)
     assert f"the run to resume has 'robot anymal_c on task {made['task_hash']}'" in said
     assert Path("runs/mine/ledger.jsonl").read_bytes() == before
-    run("train", "--resume", "mine", "--updates", "3")
+    run("train", "--resume", "mine", "--updates", "3", *NONE)
     assert "paper, and 5 changes" in capsys.readouterr().out
     assert Run.open(Path("runs/mine")).recipe()["changes"] == made["changes"]
 
@@ -310,7 +312,17 @@ def test_a_task_of_a_file_is_trained_on_with_changes_of_its_own(
         FLAT, "--actuator", "pd", "--set", f"{RATE}=-0.05", "--set", "randomization.terms.observation_delay={}"
     )
     run(
-        "train", FLAT, *TINY, *SMALL, "--task", str(file), "--set", "randomization.terms.link_mass={}", "--run", "filed"
+        "train",
+        FLAT,
+        *TINY,
+        *SMALL,
+        "--task",
+        str(file),
+        "--set",
+        "randomization.terms.link_mass={}",
+        "--run",
+        "filed",
+        *NONE,
     )
     made = Run.open(Path("runs/filed")).recipe()
     assert made["task"]["recipe"] == "paper, and 3 changes"
@@ -332,10 +344,10 @@ def test_an_id_of_ones_own_is_made_listed_and_trained(
     assert any(own_id in line and "anymal_c, registered here" in line for line in capsys.readouterr().out.splitlines())
     run("task", own_id, "--set", "commands.sideways=[0,0]", "--out", "own.json")
     assert Task.from_json(Path("own.json").read_text()).recipe == "paper, and 2 changes"
-    run("train", own_id, *TINY, *SMALL, "--run", "own")
+    run("train", own_id, *TINY, *SMALL, "--run", "own", *NONE)
     made = Run.open(Path("runs/own")).recipe()
     assert made["environment"] == own_id and made["task_hash"] == task_of(own_id).hash
-    run("train", "--resume", "own", "--updates", "3")
+    run("train", "--resume", "own", "--updates", "3", *NONE)
     assert load_policy(Path("runs/own/policy")).provenance["updates"] == 3
     for command in ("eval", "play"):
         said = refused(capsys, command, own_id)

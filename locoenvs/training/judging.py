@@ -1,0 +1,102 @@
+"""Judging what a run has trained on held-out panels: results in the run's folder, and every use of a panel counted in its ledger.
+
+A held-out panel tells what a policy can do as long as nobody chooses by it. So it is used once, at the end; what is looked at while
+training is the validation panel.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from locoenvs.evidence.evaluate import evaluate
+from locoenvs.evidence.panel import PANELS, Panel, panel_of
+from locoenvs.evidence.result import Result
+from locoenvs.policies.policy import Policy, load_policy
+from locoenvs.tasks.documents import write_atomically
+from locoenvs.tasks.task import Task
+from locoenvs.training.run import Run
+
+
+def judge(
+    folder: Path | str,
+    panels: Sequence[str] | None = None,
+    *,
+    policy: str = "policy",
+    device: str | None = None,
+    progress: Callable[[float], None] = lambda share: None,
+) -> dict[str, Result]:
+    """Evaluate a run's policy on held-out panels, by default those of its ground, on the physics that it was trained on.
+
+    ``policy`` is a folder in the run's: "best" is the one that did best on validation streams. Each result is kept as :func:`note` does.
+    Raises ValueError, before anything is evaluated, for a panel that is unknown or that the policy does not fit.
+    """
+    run = Run.open(Path(folder))
+    loaded, recipe = load_policy(run.folder / policy), run.recipe()
+    asked = {name: panel_of(loaded.task, name) for name in panels or panels_for(loaded.task)}
+    for panel in asked.values():
+        loaded.check(panel.task)
+    found = {}
+    for name, panel in asked.items():
+        backend, options = recipe["backend"], recipe["options"]
+        found[name] = evaluate(loaded, panel, backend, progress, device=device, options=options)
+        note(run, loaded, panel, name, found[name])
+    return found
+
+
+def panels_for(task: Task) -> tuple[str, ...]:
+    """The panels that a policy of a task is judged on at the end of its training."""
+    return ("flat",) if task.terrain.kind == "plane" else ("rough", "crossing")
+
+
+def run_of(policy: Policy) -> Run | None:
+    """The run that a policy lies in: as the last, the best or a kept one."""
+    folder = policy.folder.resolve()
+    if folder.name in ("policy", "best"):
+        run = Run(folder.parent)
+    elif folder.parent.name == "policies":
+        run = Run(folder.parents[1])
+    else:
+        return None
+    return run if (run.folder / "recipe.json").is_file() else None
+
+
+def note(run: Run, policy: Policy, panel: Panel, name: str, result: Result) -> str:
+    """Write a result to ``panels/`` of a run and into its ledger, where each use of a held-out panel counts; a line that says so.
+
+    ``name`` is what the panel was asked for by: a panel of the suite or a file. That of a policy other than the last lies in a folder
+    of the policy's name. Raises OSError where nothing can be written.
+    """
+    whose = policy.folder.name
+    known = name in PANELS and panel.hash == panel_of(policy.task, name).hash
+    file = f"{name}.json" if known else f"{Path(name).stem}-{panel.hash}.json"
+    path = run.panels / file if whose == "policy" else run.panels / whose / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, lambda out: out.write(result.to_json().encode()))
+    said: dict[str, Any] = {"panel": result.panel, "panel_hash": result.panel_hash, "policy": whose}
+    said |= {"policy_sha256": result.policy_sha256, "updates": policy.provenance.get("updates")}
+    said |= {"backend": result.backend, "options": result.options, "file": str(path.relative_to(run.folder))}
+    said |= {"metrics": {each: dataclasses.asdict(estimate) for each, estimate in result.metrics.items()}}
+    said |= {"resets": result.reset_reasons}
+    if panel.split != "panel":
+        run.record("evaluation", **said)
+        return f"written to {path}"
+    use = len(list(_uses(run, panel))) + 1
+    run.record("held_out", use=use, **said)
+    if use == 1:
+        return f"written to {path}; the first use of panel {result.panel} on this run"
+    return f"written to {path}; panel {result.panel} has been used {use} times on this run: what is chosen by it is not held out"
+
+
+def is_judged(run: Run, policy: Policy, panel: Panel) -> bool:
+    """Whether the ledger says already how this very policy did on the panel."""
+    return any(line.get("policy_sha256") == policy.sha256 for line in _uses(run, panel))
+
+
+def _uses(run: Run, panel: Panel) -> Iterator[dict[str, Any]]:
+    """The ledger's lines of a panel. Those of earlier versions are of kind "evaluation"."""
+    for line in run.records():
+        if line["kind"] in ("held_out", "evaluation") and line.get("panel_hash") == panel.hash:
+            yield line
