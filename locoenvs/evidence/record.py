@@ -65,6 +65,7 @@ def record_of(
     observation, _ = env.reset(seed=seed)
     first = env.state.episodes
     level, column = convert(first.level, "numpy"), convert(first.column, "numpy")
+    of_robots = drawn(mdp, first.key)  # before a step, which may take these arrays over
     center = convert(mdp.tile_centers, "numpy")[level, column, :2]
     before = convert(first.readout.base_position, "numpy")[:, :2]
     alive, crossed, reason = np.ones(count, bool), np.zeros(count, bool), np.zeros(count, int)
@@ -96,7 +97,6 @@ def record_of(
     spread = np.sqrt(np.maximum(squares / was_alive.sum() - mean**2, 0))
     for name in ("push_speed", "push_direction"):
         series[name] = held(series[name])
-    of_robots = drawn(mdp, first.key)
     error = np.sum(series["velocity_error"], axis=0, where=was_alive) / was_alive.sum(axis=0)
     followed = ~fell_at.any(axis=0) & (error <= FOLLOWED)
     return Record(
