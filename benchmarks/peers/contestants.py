@@ -49,10 +49,9 @@ LIBRARIES = (
     ),
 )
 
-_ANT = "a robot of 8 joints whose geoms are capsules; no terrain, commands, noise or pushes"
+_ANT = "a robot of 8 joints, of capsules and a sphere; no terrain, commands, noise or pushes"
 _GO1 = (
-    "only the feet touch the ground; MuJoCo's solver is cut to 1 iteration with 5 of its line search; noise and pushes; "
-    "observations of 48 numbers"
+    "only the feet touch the ground; MuJoCo's solver is cut to 1 iteration with 5 of its line search; noise, no pushes"
 )
 
 
@@ -100,8 +99,8 @@ CONTESTANTS = (
     ),
     Contestant(
         "UniLab, Go2 flat", "unilab", "unilab", "go2_joystick_flat/mujoco", "Go2", "flat", "locoenvs, A1 flat",
-        "boxes, cylinders and feet touch the ground; no noise, no pushes; two physics steps of 10 ms a control step; "
-        "observations of 49 numbers; meshes for looking at, which are not in its package, are replaced",
+        "boxes, cylinders and feet touch the ground; no noise, no pushes; PD gains drawn for each episode; "
+        "meshes for looking at, which are not in its package, are replaced",
     ),
 )  # fmt: skip
 

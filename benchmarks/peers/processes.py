@@ -62,6 +62,8 @@ def call(command: list[str], seconds: float, folder: Path | None = None, ours: b
             command, cwd=folder, env=surroundings(ours), stdin=subprocess.DEVNULL,
             capture_output=True, text=True, timeout=seconds,
         )  # fmt: skip
+    except OSError as error:
+        raise Failed(f"{Path(command[0]).name} cannot be run: {error.strerror}") from None
     except subprocess.TimeoutExpired:
         raise Failed(f"{Path(command[0]).name} did not end within {seconds:.0f} s") from None
     if done.returncode:
@@ -77,9 +79,9 @@ def reason(printed: str, code: int | None) -> str:
 
 
 def surroundings(ours: bool) -> dict[str, str]:
-    """A process's environment: threads that wait sleep, and this project's code is found by this project alone."""
+    """A process's environment: this project's code is found by this project alone; all else is as its users have it."""
     made = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    made |= {"OMP_WAIT_POLICY": "PASSIVE", "GIT_PYTHON_REFRESH": "quiet", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    made |= {"GIT_PYTHON_REFRESH": "quiet", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     if ours and (root := install.checkout()) is not None:
         made["PYTHONPATH"] = str(root)
     return made

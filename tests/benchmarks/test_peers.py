@@ -94,19 +94,36 @@ def test_robots_that_would_not_fit_into_memory_are_not_made() -> None:
     assert contest.memory_per_1024(before[:1], "peer") is None
 
 
-@pytest.mark.slow
-def test_a_library_that_cannot_be_installed_says_why(tmp_path: Path) -> None:
-    place = tmp_path / "absent"
-    place.mkdir()
-    failing = Library("absent", ("--no-index", "no-such-distribution-of-ours"), ())
-    with pytest.raises(Failed, match="no-such-distribution-of-ours"):
-        processes.interpreter(failing, tmp_path)
-    assert not (place / "installed.txt").exists()
+def test_a_library_is_installed_once_and_again_where_that_broke(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library, asked, broken = Library("envpool", ("envpool==1.2.5", "numpy"), ()), list[list[str]](), [True]
+
+    def call(command: list[str], *_: Any) -> str:
+        asked.append(command)
+        (tmp_path / "envpool").mkdir(exist_ok=True)
+        if "pip" in command and broken:
+            raise Failed("no wheel for this Python")
+        return ""
+
+    monkeypatch.setattr(processes, "call", call)
+    with pytest.raises(Failed, match="no wheel for this Python"):
+        processes.interpreter(library, tmp_path)
+    broken.clear()
+    python = tmp_path / "envpool" / "bin" / "python"
+    assert [processes.interpreter(library, tmp_path) for _ in range(2)] == [python, python]
+    venv = [sys.executable, "-m", "venv", str(tmp_path / "envpool")]
+    install = [str(python), "-m", "pip", "install", "--quiet", "envpool==1.2.5", "numpy"]
+    assert asked == [venv, install] * 2
+    processes.interpreter(Library("envpool", ("envpool==1.3",), ()), tmp_path)
+    assert len(asked) == 6
 
 
 def test_a_process_that_fails_or_hangs_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Failed, match="ModuleNotFoundError: No module named 'no_such_module'"):
         processes.call([sys.executable, "-c", "import no_such_module"], 60)
+    with pytest.raises(Failed, match="train cannot be run: No such file"):
+        processes.call([str(tmp_path / "train")], 60)
     with pytest.raises(Failed, match="did not end within 0 s"):
         processes.call([sys.executable, "-c", "import time; time.sleep(60)"], 0.2)
     script = tmp_path / "worker.py"
