@@ -108,12 +108,14 @@ def check(contestant: Contestant, robots: int, before: Sequence[dict[str, Any]],
 
 
 def memory_per_1024(rows: Sequence[dict[str, Any]], name: str) -> float | None:
-    """MB that 1024 more robots take: between the least and the most robots that were measured; None if that is one number."""
+    """MB that 1024 more robots take: between the least and the most robots that were measured; None if that is one number
+    or so few that nothing of it can be seen."""
     told = {row["robots"]: row["memory_mb"] for row in rows if row["name"] == name and row.get("memory_mb")}
     if len(told) < 2:
         return None
     least, most = min(told), max(told)
-    return round(1024 * (told[most] - told[least]) / (most - least), 1)
+    grown = told[most] - told[least]
+    return round(1024 * grown / (most - least), 1) if grown > 0 else None
 
 
 def worker(pythons: dict[str, Path | str], threads: int, folder: Path) -> Make:

@@ -92,6 +92,7 @@ def test_robots_that_would_not_fit_into_memory_are_not_made() -> None:
         contest.check(contestant("peer"), 4096, before, 6000.0)
     assert contest.memory_per_1024(before, "peer") == 10240
     assert contest.memory_per_1024(before[:1], "peer") is None
+    assert contest.memory_per_1024([before[1], before[0] | {"memory_mb": 800.0}], "peer") is None
 
 
 def test_a_library_is_installed_once_and_again_where_that_broke(
