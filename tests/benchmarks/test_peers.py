@@ -152,7 +152,6 @@ def test_a_worker_answers_as_often_as_it_is_asked(tmp_path: Path, monkeypatch: p
     worker.close()
 
 
-@pytest.mark.slow
 def test_this_projects_worker_measures_itself_and_bare_physics(tmp_path: Path) -> None:
     worker = Worker(CONTESTANTS[0], Path(sys.executable), 2, 1, tmp_path)
     measured = worker.rates(0.01)
