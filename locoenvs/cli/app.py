@@ -1,4 +1,4 @@
-"""The command line: ``locoenvs list | train | eval | play | export | task | terrain | walk | actuator | robot``.
+"""The command line: ``locoenvs list | train | eval | play | export | task | terrain | walk | size | actuator | robot``.
 
 What a user can get wrong is reported in one line with exit code 2. Set LOCOENVS_TRACEBACK=1 to see where it was raised.
 """
@@ -35,6 +35,7 @@ from locoenvs.cli.arguments import (
     task_given,
     write,
 )
+from locoenvs.cli.size import size
 from locoenvs.cli.steps import evaluate_with_bar, print_result, train_by
 from locoenvs.cli.walk import walk
 from locoenvs.envs import engines
@@ -302,6 +303,7 @@ def task(
 
 
 app.command(walk)
+app.command(size)
 
 
 @app.command
