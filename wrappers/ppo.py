@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from locoenvs.training.geometry import check_memory, geometry
-from locoenvs.training.ppo import WALK_FLAT, WALK_ROUGH, PPOConfig, config
+from locoenvs.training.ppo import WALK_FLAT, WALK_ROUGH, PPOConfig, changed_ppo, config
 
-__all__ = ["WALK_FLAT", "WALK_ROUGH", "PPOConfig", "check_memory", "config", "geometry"]
+__all__ = ["WALK_FLAT", "WALK_ROUGH", "PPOConfig", "changed_ppo", "check_memory", "config", "geometry"]

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from typing import Any
 
-from pydantic import TypeAdapter
 from rich.console import Console
 
 from locoenvs.evidence.panel import validation_of
@@ -15,8 +13,6 @@ from locoenvs.mdp.symmetry import mirror
 from locoenvs.policies.policy import Layer, Policy
 from locoenvs.policies.transfer import layers_for
 from locoenvs.tasks.changes import renamed
-from locoenvs.tasks.documents import stored, valid
-from locoenvs.tasks.names import nearest
 from locoenvs.tasks.task import Task
 from locoenvs.training.run import Run
 from locoenvs.training.settings import TrainSettings
@@ -110,21 +106,6 @@ def options_of(recipe: dict[str, Any]) -> dict[str, Any]:
 
 def ppo_of(saved: dict[str, Any]) -> PPOConfig:
     return PPOConfig(**{**saved, "hidden": tuple(saved["hidden"])})
-
-
-def changed_ppo(ppo: PPOConfig, changes: Mapping[str, Any]) -> PPOConfig:
-    """The settings with those of ``changes`` whose names begin with ``ppo.``. Raises ValueError, with the nearest name, for one that is none."""
-    document = dataclasses.asdict(ppo)
-    for path, value in changes.items():
-        if path.startswith("ppo."):
-            name = path.removeprefix("ppo.")
-            if name not in document:
-                raise ValueError(f"{path}: {nearest('field of ppo', name, list(document))}")
-            document[name] = stored(value)
-    return valid(_PPO, document, "ppo")
-
-
-_PPO: TypeAdapter[PPOConfig] = TypeAdapter(PPOConfig)
 
 
 def print_recipe(console: Console, run: Run, recipe: dict[str, Any]) -> None:

@@ -27,10 +27,9 @@ from locoenvs.wrappers.films import Films
 from locoenvs.wrappers.learner import Learner
 from locoenvs.wrappers.loggers import import_wandb, scalars, tensorboard, wandb_run
 from locoenvs.wrappers.metered import MeteredEnv
-from locoenvs.wrappers.ppo import PPOConfig, check_memory, config
+from locoenvs.wrappers.ppo import PPOConfig, changed_ppo, check_memory, config
 from locoenvs.wrappers.progress import Progress, Stop
 from locoenvs.wrappers.recipe import (
-    changed_ppo,
     check_same,
     derived,
     duration,

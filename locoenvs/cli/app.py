@@ -36,6 +36,7 @@ from locoenvs.cli.compare import compare
 from locoenvs.cli.failures import failures
 from locoenvs.cli.replay import replay
 from locoenvs.cli.report import report
+from locoenvs.cli.size import size
 from locoenvs.cli.steps import evaluate_with_bar, note_in_run, print_result
 from locoenvs.cli.train import train
 from locoenvs.cli.walk import walk
@@ -242,6 +243,7 @@ app.command(replay)
 app.command(walk)
 app.command(report)
 app.command(compare)
+app.command(size)
 
 
 @app.command

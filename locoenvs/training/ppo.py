@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from pydantic import TypeAdapter
+
+from locoenvs.tasks.documents import stored, valid
+from locoenvs.tasks.names import nearest
 from locoenvs.tasks.task import Task
 
 
@@ -73,6 +79,21 @@ def config(task: Task) -> PPOConfig:
     if task.base_recipe == "walk":
         return WALK_FLAT if flat else WALK_ROUGH
     return PPOConfig(hidden=(128, 64, 32), updates=300) if flat else PPOConfig()
+
+
+def changed_ppo(ppo: PPOConfig, changes: Mapping[str, Any]) -> PPOConfig:
+    """The settings with those of ``changes`` whose names begin with ``ppo.``. Raises ValueError, with the nearest name, for one that is none."""
+    document = dataclasses.asdict(ppo)
+    for path, value in changes.items():
+        if path.startswith("ppo."):
+            name = path.removeprefix("ppo.")
+            if name not in document:
+                raise ValueError(f"{path}: {nearest('field of ppo', name, list(document))}")
+            document[name] = stored(value)
+    return valid(_PPO, document, "ppo")
+
+
+_PPO: TypeAdapter[PPOConfig] = TypeAdapter(PPOConfig)
 
 
 WALK_FLAT = PPOConfig(

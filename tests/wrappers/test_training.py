@@ -135,6 +135,17 @@ def test_the_run_says_what_it_was(straight: Run) -> None:
     assert policy.provenance["updates"] == 4 and policy.provenance["seed"] == 5
 
 
+def test_the_docs_name_every_field_of_recipe_and_ledger(straight: Run) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "ledger.md").read_text()
+    line = next(line for line in straight.records() if line["kind"] == "update")
+    recipe = straight.recipe()
+    whole = ["seconds", "losses", "policy_lag", "advantage", "per_update", "whole_run", "robots"]
+    fields = [name for name in {**line, **recipe} if name not in whole]
+    fields += [f"{name}.{each}" for name in whole for each in {**line, **recipe["geometry"]}[name]]
+    fields += [*recipe["ppo"], *recipe["streams"], *recipe["streams"]["held_out"][0]]
+    assert not [name for name in fields if f"`{name}`" not in page]
+
+
 def test_a_recipe_whose_task_was_changed_is_refused(half: Run) -> None:
     recipe = half.recipe()
     recipe["task"]["rewards"]["terms"]["action_rate"]["weight"] = 0.0
