@@ -32,6 +32,7 @@ from locoenvs.cli.arguments import (
     task_given,
     write,
 )
+from locoenvs.cli.plugin import plugged
 from locoenvs.cli.steps import evaluate_with_bar, note_in_run, print_result
 from locoenvs.cli.train import train
 from locoenvs.cli.walk import walk
@@ -46,6 +47,8 @@ from locoenvs.evidence.stage import hardest_kind, one_column
 from locoenvs.evidence.video import record
 from locoenvs.policies.policy import FILES, POLICIES
 from locoenvs.training import learners
+
+DESCRIPTION = "Legged robots that learn to walk. --plugin FILE.py, any number of times: import a script first that registers terms or ids."
 
 LONGEST = 600
 """Characters of an error that anybody reads."""
@@ -244,7 +247,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"locoenvs {locoenvs.__version__} from {Path(locoenvs.__file__).parent}")
         return
     try:
-        app.cli(prog="locoenvs", description="Legged robots that learn to walk.", args=given)
+        app.cli(prog="locoenvs", description=DESCRIPTION, args=plugged(given))
     except BrokenPipeError:  # whoever read the output stopped: it is no error
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(128 + 13) from None
