@@ -34,6 +34,7 @@ from locoenvs.cli.arguments import (
 )
 from locoenvs.cli.compare import compare
 from locoenvs.cli.failures import failures
+from locoenvs.cli.plugin import plugged
 from locoenvs.cli.replay import replay
 from locoenvs.cli.report import report
 from locoenvs.cli.size import size
@@ -54,6 +55,8 @@ from locoenvs.evidence.stage import hardest_kind, one_column
 from locoenvs.evidence.video import record
 from locoenvs.policies.policy import FILES, POLICIES
 from locoenvs.training import learners
+
+DESCRIPTION = "Legged robots that learn to walk. --plugin FILE.py, any number of times: import a script first that registers terms or ids."
 
 LONGEST = 600
 """Characters of an error that anybody reads."""
@@ -265,7 +268,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"locoenvs {locoenvs.__version__} from {Path(locoenvs.__file__).parent}")
         return
     try:
-        app.cli(prog="locoenvs", description="Legged robots that learn to walk.", args=given)
+        app.cli(prog="locoenvs", description=DESCRIPTION, args=plugged(given))
     except BrokenPipeError:  # whoever read the output stopped: it is no error
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(128 + 13) from None
