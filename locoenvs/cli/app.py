@@ -48,7 +48,7 @@ from locoenvs.evidence.failures import archive
 from locoenvs.evidence.failures.keeper import MOST, Keeper
 from locoenvs.evidence.panel import changed, panel_of
 from locoenvs.evidence.pictures import terrain_picture
-from locoenvs.evidence.plots import success_picture
+from locoenvs.evidence.plots import groups_picture, success_picture
 from locoenvs.evidence.record import nobody
 from locoenvs.evidence.result import Result
 from locoenvs.evidence.stage import hardest_kind, one_column
@@ -102,21 +102,21 @@ def eval_(
 
     Args:
         policy: Folder of a policy, a run, an environment whose policy is shipped, or a shipped policy's name.
-        panel: flat, rough, crossing (success against difficulty), rough2, beyond, classes, or a manifest (.json); by default the one
-            for the policy's ground.
+        panel: flat, rough, crossing (success against difficulty), rough2, beyond, classes, disturb, disturb_rough, or a manifest (.json);
+            by default the one for the policy's ground. With :smoke at its end it is a small one: flat:smoke.
         actuator: What drives the joints, pd or lstm; what the policy was trained with by default.
         backend: Physics, as shown by list.
         options: The backend's own, as name=value: contact=mujoco, cone=pyramidal, threads=1.
         out: File to write the result to, as JSON; what led to falls goes beside it, see failures and replay.
-        plot: Picture to write, of success against difficulty, for panels of rough ground.
+        plot: Picture to write: success against difficulty on rough ground, against what differs between robots elsewhere.
         failures: So many falls at most are kept to be seen again, spread over the kinds of ground; 0 keeps none.
         task: File of the task to evaluate on, in place of the panel's own: another panel, with another hash.
         set_: Another value for a field of the panel's task: randomization.friction=[0.2,0.4]. It is another panel then.
     """
     loaded = policy_named(policy)
     held_out = changed(panel_of(loaded.task, panel, actuator), changes_given(set_), task_given(task))
-    if plot is not None and held_out.task.terrain.kind != "tiles":
-        raise ValueError(f"--plot {plot}: panel {held_out.name!r} has no tiles; --panel rough and crossing have")
+    if plot is not None and not held_out.strata:
+        raise ValueError(f"--plot {plot}: panel {held_out.name!r} tells nothing apart, so there is nothing to draw")
     if failures < 0:
         raise ValueError(f"--failures {failures}: so many falls are kept, 0 for none")
     console, given = terminal.console(), options_given(options)
@@ -129,7 +129,10 @@ def eval_(
     if out is not None and keeper is not None and keeper.kept:
         archive.write(archive.beside(out), keeper, result, held_out, loaded, given or {})
     if plot is not None:
-        success_picture(result, held_out.task.terrain, plot)
+        if "terrain_and_level" in result.strata:
+            success_picture(result, held_out.task.terrain, plot)
+        else:
+            groups_picture(result, plot)
     print_result(console, result, held_out)  # last: whoever reads it may stop reading
     if noted is not None:
         console.print(noted)

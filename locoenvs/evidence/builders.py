@@ -7,8 +7,9 @@ import math
 from typing import Any
 
 from locoenvs.evidence.manifest import Group, Panel, Stratum
-from locoenvs.tasks.entries import TileShare
-from locoenvs.tasks.task import Commands, Curriculum, Task
+from locoenvs.evidence.quantities import SECTOR
+from locoenvs.tasks.entries import Entry, TileShare
+from locoenvs.tasks.task import Commands, Curriculum, Pushes, Task
 
 _FRICTION = Stratum("friction", (Group("low", None, 0.75), Group("middle", 0.75, 1.0), Group("high", 1.0, None)))
 _PUSHED = Stratum("since_push", (Group("within 2 s of a push", 0.0, 2.0), Group("undisturbed", 2.0, None)))
@@ -138,6 +139,107 @@ def _classes(robot: str, task: Task) -> Panel:
     )
 
 
+def _disturbed(
+    name: str, description: str, panel: Panel, robots: int, strata: tuple[Stratum, ...], **terms: Any
+) -> Panel:
+    """A panel with all at once that may go wrong, drawn for each robot from wide ranges."""
+    task = panel.task
+    lighter, heavier = (round(share * task.robot.mass, 1) for share in (-0.1, 0.2))
+    shift = round(0.1 * task.robot.start_height, 3)
+    disturbances: dict[str, dict[str, Any]] = {
+        "center_of_mass": {"offset": (-shift, shift)},
+        "encoder_offset": {"offset": (-0.03, 0.03)},
+        "action_delay": {"delay": (0.0, 0.04)},
+        "observation_delay": {"delay": (0.0, 0.04)},
+        "imu_bias": {"angular_velocity": 0.1, "gravity": 0.05},
+        "weak_motor": {"factor": (0.4, 1.0)},
+        **terms,
+    }
+    slots = tuple(
+        dataclasses.replace(slot, noise=None if slot.noise is None else 2 * slot.noise)
+        for slot in task.observations.slots
+    )
+    randomization = dataclasses.replace(
+        task.randomization,
+        friction=(0.2, 1.25),
+        payload=(lighter, heavier),
+        pushes=Pushes(interval=7.0, speed=(0.5, 2.0)),
+        terms={word: Entry(parameters=parameters) for word, parameters in disturbances.items()},
+    )
+    return dataclasses.replace(
+        panel,
+        name=name,
+        description=description,
+        num_robots=robots,
+        task=dataclasses.replace(
+            task,
+            randomization=randomization,
+            observations=dataclasses.replace(task.observations, slots=slots),
+        ),
+        strata=(
+            *strata,
+            _between("friction", "", 0.2, 0.4, 0.6, 0.9, 1.25),
+            _between("payload", " kg", lighter, 0.0, round(heavier / 2, 1), heavier),
+            _between("center_of_mass", " m", 0.0, round(0.8 * shift, 3), round(1.1 * shift, 3), round(1.8 * shift, 3)),
+            _between("weakest_motor", "", 0.4, 0.6, 0.8, 1.0),
+            _between("encoder_offset", " rad", 0.0, 0.017, 0.03),
+            _between("gyroscope_bias", " rad/s", 0.0, 0.1, 0.18),
+            _between("gravity_bias", "", 0.0, 0.05, 0.09),
+            _between("action_delay", " s", 0.0, 0.01, 0.02, 0.03, 0.04),
+            _between("observation_delay", " s", 0.0, 0.01, 0.03, 0.04),
+            _between("push_speed", " m/s", 0.5, 1.0, 1.5, 2.0),
+            Stratum(
+                "push_direction",
+                tuple(
+                    Group(label, (2 * index - 1) * SECTOR, (2 * index + 1) * SECTOR)
+                    for index, label in enumerate(("ahead", "to the left", "back", "to the right"))
+                ),
+            ),
+        ),
+    )
+
+
+def _between(quantity: str, unit: str, *ends: float) -> Stratum:
+    """Groups between each end and the next; the first and the last are open."""
+    last = len(ends) - 2
+    return Stratum(
+        quantity,
+        tuple(
+            Group(f"{low:g} to {high:g}{unit}", low if index > 0 else None, high if index < last else None)
+            for index, (low, high) in enumerate(zip(ends, ends[1:]))
+        ),
+    )
+
+
+def _disturb(robot: str, task: Task) -> Panel:
+    return _disturbed(
+        f"{robot}-disturb-1",
+        "20 s on a plane as in flat, with twice the noise, and with friction, payload, off-centre load, pushes, a weak motor, offsets, "
+        "biases and delays from wide ranges, all at once.",
+        _flat(robot, task),
+        robots=1024,
+        strata=(),
+    )
+
+
+def _disturb_rough(robot: str, task: Task) -> Panel:
+    return _disturbed(
+        f"{robot}-disturb_rough-1",
+        "The map of rough with the disturbances of disturb, and with height samples that slide, are off and are missing.",
+        _rough(robot, task),
+        robots=800,
+        strata=(
+            Stratum("terrain"),
+            Stratum("level"),
+            _between("height_drift", " m", 0.0, 0.06, 0.09, 0.15),
+            _between("height_offset", " m", -0.05, -0.02, 0.02, 0.05),
+        ),
+        height_drift={"distance": 0.1},
+        height_offset={"offset": (-0.05, 0.05)},
+        height_dropout={"share": 0.05},
+    )
+
+
 BUILDERS = {
     "flat": _flat,
     "rough": _rough,
@@ -145,4 +247,6 @@ BUILDERS = {
     "rough2": _rough2,
     "beyond": _beyond,
     "classes": _classes,
+    "disturb": _disturb,
+    "disturb_rough": _disturb_rough,
 }

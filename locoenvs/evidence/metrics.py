@@ -41,7 +41,7 @@ UNITS: dict[str, str] = {
 """The metrics and their units; "%" for shares between 0 and 1, which tables show in per cent.
 
 success_rate: on a map, robots that left their tile before their base touched anything; on a plane, that did not fall and
-followed their commands, with a mean velocity error of at most :data:`~locoenvs.evidence.record.FOLLOWED`.
+followed their commands: a mean velocity error of at most :data:`~locoenvs.evidence.record.FOLLOWED` in their last seconds.
 fall_rate: robots whose first episode ended by base contact or broken physics. velocity_error: mean |v*_xy - v_xy|, base
 frame. yaw_rate_error, heading_error: mean absolute errors. commanded_speed, speed: mean |v*_xy| and |v_xy|.
 cost_of_transport: sum |tau dq| dt / (m g path length). power: mean of sum |tau dq|. torque: mean |tau| of a joint.

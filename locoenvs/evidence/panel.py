@@ -33,6 +33,7 @@ __all__ = [
     "load_panel",
     "panel_for",
     "panel_of",
+    "small",
     "validation_of",
     "write_manifests",
 ]
@@ -45,8 +46,13 @@ PANELS: dict[str, str] = {
     "rough2": "Loco/AnymalC-Rough-v0",
     "beyond": "Loco/AnymalC-Rough-v0",
     "classes": "Loco/AnymalC-Rough-v0",
+    "disturb": "Loco/AnymalC-Flat-v0",
+    "disturb_rough": "Loco/AnymalC-Rough-v0",
 }
 """The panels of the suite, and the environment that each is for."""
+
+SMOKE, SMOKE_ROBOTS, SMOKE_SECONDS = ":smoke", 16, 8.0
+"""What is put behind a panel's name for a small one, and how small it is."""
 
 
 def load_panel(name: str) -> Panel:
@@ -69,9 +75,11 @@ def panel_for(env_id: str, actuator: ActuatorKind = "pd", name: str | None = Non
 def panel_of(task: Task, name: str | None = None, actuator: ActuatorKind | None = None) -> Panel:
     """The panel of that name for the robot of a task: by default that of the task's own ground and kind of actuator.
 
-    ``name`` may be the file of a manifest (.json), for the same robot. A task that sees other things than the suite's is given what it sees, with the panel's noise where the panel has the same slot.
+    ``name`` may be the file of a manifest (.json), for the same robot; with :data:`SMOKE` at its end it is a small one. A task that sees other things than the suite's is given what it sees, with the panel's noise where the panel has the same slot.
     A robot that the suite does not have gets the panel of the paper's task for it. Raises ValueError for an unknown panel.
     """
+    if name is not None and name.endswith(SMOKE):
+        return small(panel_of(task, name.removesuffix(SMOKE), actuator))
     actuator = actuator or task.actuator.kind
     name = name or ("flat" if task.terrain.kind == "plane" else "rough")
     if name.endswith(".json"):
@@ -88,6 +96,16 @@ def panel_of(task: Task, name: str | None = None, actuator: ActuatorKind | None 
     own = dataclasses.replace(recipe_task(task.robot, ground, actuator="pd"), actuator=task.actuator)
     undrawn = dataclasses.replace(own, robot=dataclasses.replace(task.robot, visuals=()))
     return _seen_by(task, BUILDERS[name](task.robot.name, undrawn))
+
+
+def small(panel: Panel) -> Panel:
+    """The panel with few robots, for a few seconds: for a quick look, and to try what runs panels."""
+    timing = panel.task.timing
+    timing = dataclasses.replace(timing, episode_length=min(timing.episode_length, SMOKE_SECONDS))
+    task = dataclasses.replace(panel.task, timing=timing)
+    return dataclasses.replace(
+        panel, name=f"{panel.name}-smoke", task=task, num_robots=min(panel.num_robots, SMOKE_ROBOTS)
+    )
 
 
 def _panel_in(file: Path, task: Task) -> Panel:

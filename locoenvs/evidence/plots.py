@@ -104,6 +104,44 @@ def success_figure(result: Result, terrain: Terrain) -> Figure:
     return figure
 
 
+def groups_picture(result: Result, path: Path) -> None:
+    """Draw the success rate against each quantity that a panel's episodes are told apart by, and the falls for those of moments,
+    with 95 % intervals. The line is all robots' rate.
+
+    Raises ValueError for a result without strata.
+    """
+    strata = {name: groups for name, groups in result.strata.items() if groups and name != "terrain_and_level"}
+    if not strata:
+        raise ValueError(f"panel {result.panel!r} tells nothing apart: there is nothing to draw")
+    columns = min(len(strata), 4)
+    rows = math.ceil(len(strata) / columns)
+    figure = figure_of(3.4 * columns, 2.9 * rows)
+    places = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes, (quantity, groups) in zip(places, strata.items()):
+        metric = "success_rate" if all("success_rate" in found for found in groups.values()) else "fall_rate"
+        color = "tab:blue" if metric == "success_rate" else "tab:red"
+        for place, found in enumerate(groups.values()):
+            rate = found[metric]
+            ends = [[100 * (rate.value - (rate.low or 0.0))], [100 * ((rate.high or 0.0) - rate.value)]]
+            axes.errorbar(place, 100 * rate.value, yerr=ends, fmt="o", color=color, capsize=3)
+        if metric == "success_rate":
+            axes.axhline(100 * result.metrics[metric].value, color="black", linewidth=0.8, alpha=0.5)
+        axes.set(xlim=(-0.5, len(groups) - 0.5), ylim=(-3, 103))
+        axes.set_xticks(range(len(groups)), [_wrapped(label) for label in groups], fontsize=7)
+        axes.set_ylabel({"success_rate": "success, %", "fall_rate": "falls, %"}[metric], fontsize=8)
+        axes.set_title(quantity.replace("_", " "), loc="left", fontsize=10)
+        axes.grid(alpha=0.3)
+        axes.spines[["top", "right"]].set_visible(False)
+    for axes in places[len(strata) :]:
+        axes.set_visible(False)
+    save(figure, path)
+
+
+def _wrapped(label: str) -> str:
+    """A group's label in two lines, where it has a range."""
+    return label.replace(" to ", " to\n", 1).replace("_", "\n").replace("level ", "")
+
+
 def _difficulty(terrain: Terrain, kind: str, level: int) -> float:
     """What a tile of that kind and level has of what its kind is measured by; slopes in degrees."""
     parameter, title = TILE_KINDS[kind].measure or ("", "")

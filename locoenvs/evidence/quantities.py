@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -53,12 +54,16 @@ QUANTITIES: dict[str, Quantity] = {
 """The quantities, sizes if not said otherwise.
 
 commanded_yaw_rate: its size. since_push: seconds since the last push of the episode, infinite before the first. push_speed,
-push_direction: of the last push, the direction in the base's heading frame, 0 ahead and positive to the left; nothing before the first. friction: of
+push_direction: of the last push, its direction in the base's heading frame from -pi/4 to 7 pi/4, 0 ahead and pi/2 to the left; nothing before the first. friction: of
 foot on ground. mass: the robot's with payload. center_of_mass: how far the base's lies from its place. armature, joint_friction: what the joints
 have more, mean. weakest_motor: the least factor of a motor's torque. encoder_offset: root mean square over the joints.
 gyroscope_bias, gravity_bias: lengths of the vectors. height_drift: how far the map has slid by the end of a whole episode.
 height_offset: signed.
 """
+
+
+SECTOR = math.pi / 4
+"""Directions begin here below zero, so that ahead, left, behind and right are one interval each."""
 
 
 def _known(name: str) -> str:

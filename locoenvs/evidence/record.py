@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from locoenvs.envs.vector import LocoVectorEnv
-from locoenvs.evidence.quantities import drawn, held
+from locoenvs.evidence.quantities import SECTOR, drawn, held
 from locoenvs.mdp import pushes
 from locoenvs.mdp.terrain import ground_height
 from locoenvs.numerics.arrays import convert
@@ -23,8 +23,11 @@ CONTACT_FORCE = 1.0
 """A foot whose vertical force exceeds this stands on the ground, N."""
 
 FOLLOWED = 0.3
-"""A robot on a plane follows its commands if its velocity is off by no more than this in the mean of its episode, m/s. One that
-stands still is off by 0.75 m/s, one that walks well by 0.1."""
+"""A robot on a plane follows its commands if its velocity is off by no more than this in the mean of the last seconds of its episode,
+m/s. One that stands still is off by 0.75 m/s, one that walks well by 0.1."""
+
+LAST = 5.0
+"""So many last seconds: one that walks at first and then stands, or circles, follows nothing."""
 
 
 Watch = Callable[[LocoVectorEnv, np.ndarray, np.ndarray, dict[str, np.ndarray]], None]
@@ -97,8 +100,9 @@ def record_of(
     spread = np.sqrt(np.maximum(squares / was_alive.sum() - mean**2, 0))
     for name in ("push_speed", "push_direction"):
         series[name] = held(series[name])
-    error = np.sum(series["velocity_error"], axis=0, where=was_alive) / was_alive.sum(axis=0)
-    followed = ~fell_at.any(axis=0) & (error <= FOLLOWED)
+    followed = ~fell_at.any(axis=0) & (
+        _at_last(series["velocity_error"], was_alive, task.timing.control_dt) <= FOLLOWED
+    )
     return Record(
         alive=was_alive,
         series=series,
@@ -112,6 +116,13 @@ def record_of(
         dt=task.timing.control_dt,
         observation=(mean, spread),
     )
+
+
+def _at_last(values: np.ndarray, alive: np.ndarray, dt: float) -> np.ndarray:
+    """The mean of ``values`` (T, N) over the last :data:`LAST` s of each robot's episode, (N,)."""
+    left = alive.sum(axis=0) - np.arange(len(alive))[:, None]
+    last = alive & (left <= round(LAST / dt))
+    return np.sum(values, axis=0, where=last) / last.sum(axis=0)
 
 
 def _moment(env: LocoVectorEnv, action: np.ndarray, before: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
@@ -178,7 +189,7 @@ def _pushed(env: LocoVectorEnv) -> dict[str, np.ndarray]:
         return {"since_push": since, "push_speed": nothing, "push_direction": nothing}
     velocity = np.asarray(convert(pushes.drawn(asked, episodes.key, episodes.number, episodes.step), "numpy"))
     faces = heading(np.asarray(convert(episodes.readout.base_quaternion, "numpy")))
-    direction = wrap_to_pi(np.arctan2(velocity[:, 1], velocity[:, 0]) - faces)
+    direction = (np.arctan2(velocity[:, 1], velocity[:, 0]) - faces + SECTOR) % (2 * np.pi) - SECTOR
     return {
         "since_push": since,
         "push_speed": np.where(due, np.linalg.norm(velocity, axis=-1), np.nan),

@@ -16,7 +16,7 @@ from locoenvs.mdp.mdp import Mdp
 from locoenvs.mdp.observations import height_samples
 from locoenvs.mdp.state import Episodes
 from locoenvs.numerics import rng
-from locoenvs.numerics.arrays import Array
+from locoenvs.numerics.arrays import Array, device_of
 from locoenvs.tasks.robot import NonNegative, Number
 from locoenvs.tasks.task import Fraction
 from locoenvs.tasks.vocabulary import randomization
@@ -177,3 +177,14 @@ def height_dropout(
         return {}
     missing = draw(scan.size, "step") < share
     return {"heights": mdp.xp.where(missing, mdp.xp.full_like(seen["heights"], scan.clip), seen["heights"])}
+
+
+@randomization("drive", quantities=("strength",))
+def weak_motor(draw: Draw, mdp: Mdp, factor: Factors = (0.5, 1.0), per: Per = "episode") -> dict[str, Array]:
+    """The torque of one motor, any of them, times ``factor``."""
+    xp, joints = mdp.xp, mdp.num_joints
+    drawn = draw(2, per)
+    which = xp.astype(drawn[:, :1] * joints, xp.int32)
+    weak = xp.arange(joints, dtype=xp.int32, device=device_of(drawn))[None, :] == which
+    strength = rng.between(drawn[:, 1:], *factor)
+    return {"strength": xp.where(weak, strength, xp.ones_like(strength))}

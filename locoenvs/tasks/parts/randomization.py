@@ -16,11 +16,17 @@ from locoenvs.tasks.robot import CONFIG, Name, Place
 
 @dataclass(frozen=True, config=CONFIG)
 class Pushes:
-    """Every ``interval`` s the base's horizontal velocity is changed ("add") or replaced ("set") by U(+-velocity) m/s."""
+    """Every ``interval`` s the base's horizontal velocity is changed ("add") or replaced ("set"): by U(+-velocity) m/s along x and y, or,
+    if ``speed`` is given, by U(speed) m/s in any direction."""
 
     interval: Interval = 10.0
     velocity: Annotated[float, Field(ge=0, le=100)] = 1.0
     mode: Literal["add", "set"] = "add"
+    speed: Heights | None = later(None)
+
+    def __post_init__(self) -> None:
+        if self.speed is not None:
+            check_range("randomization.pushes", speed=self.speed)
 
 
 @dataclass(frozen=True, config=CONFIG)

@@ -230,14 +230,23 @@ def test_eval_writes_a_result_of_the_panel(
     assert "success rate" in capsys.readouterr().out
 
 
-def test_success_against_difficulty_is_of_panels_of_tiles(
+def test_eval_draws_what_its_panel_tells_apart(short_panels: None, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    zero_policy(tmp_path / "p")
+    cli.main(["eval", str(tmp_path / "p"), "--plot", str(tmp_path / "success.png")])
+    assert (tmp_path / "success.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_panel_that_tells_nothing_apart_is_not_drawn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     zero_policy(tmp_path / "p")
+    whole = dataclasses.replace(load_panel("flat"), strata=())
+    (tmp_path / "mine.json").write_text(whole.to_json())
     monkeypatch.setattr(steps, "evaluate", lambda *_, **__: pytest.fail("it was not told first"))
     with pytest.raises(SystemExit):
-        cli.main(["eval", str(tmp_path / "p"), "--plot", "success.png"])
-    assert "panel 'AnymalC-flat-1' has no tiles" in capsys.readouterr().err
+        cli.main(["eval", str(tmp_path / "p"), "--panel", str(tmp_path / "mine.json"), "--plot", "success.png"])
+    assert "panel 'AnymalC-flat-1' tells nothing apart" in capsys.readouterr().err
 
 
 def test_a_policy_that_does_not_fit_the_panel_is_refused(

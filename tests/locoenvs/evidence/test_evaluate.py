@@ -124,6 +124,19 @@ def test_metrics_of_a_motion_that_is_known(gliding: None) -> None:
     assert result.reset_reasons == {"time_limit": 2, "base_contact": 2, "broken_physics": 0, "map_edge": 0}
 
 
+def test_success_on_a_plane_is_to_follow_in_the_last_five_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 8 s, robot 0 follows from 3 s on, robot 1 until 5 s, robot 2 all the time but falls; robot 3 is off by 0.25 m/s throughout."""
+
+    def story(step: int, readout: Readout) -> dict[str, object]:
+        ahead = [0.75 if step > 150 else -1.0, 0.75 if step <= 250 else -1.0, 0.75, 1.0]
+        return {"base_linear_velocity": np.column_stack([ahead, np.zeros((4, 2))])}
+
+    told(monkeypatch, story, robot_2=(390,))
+    config = dataclasses.replace(task(terrain=Terrain(kind="plane")), timing=Timing(episode_length=8.0))
+    robots = evaluate(idle, panel(config, 4)).robots
+    assert robots is not None and robots.succeeded == [True, False, False, True]
+
+
 def test_success_is_to_leave_the_tile_before_the_base_touches(gliding: None) -> None:
     """At 1 m/s a robot leaves its 8 m tile after 4 s: robot 0 fell before that, robot 1 after, two never do."""
     flat = Terrain(levels=2, columns=2, shares=(TileShare("flat", 1.0),))

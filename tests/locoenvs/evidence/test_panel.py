@@ -30,6 +30,8 @@ HASHES = {
     "rough2": "b32078beed9f",
     "beyond": "8719e7690d38",
     "classes": "c11b4fa3482d",
+    "disturb": "8a0b77bc8546",
+    "disturb_rough": "ae7ea669fb8d",
 }
 """A panel is never edited: one that measures something else gets another name."""
 
@@ -49,11 +51,12 @@ def test_a_manifest_holds_what_the_code_builds(name: str) -> None:
 @pytest.mark.parametrize("name", PANELS)
 def test_validation_shares_neither_streams_nor_ground_with_training_or_panels(name: str) -> None:
     made = task(PANELS[name], actuator="pd")
-    held_out, validation = load_panel("flat" if name == "flat" else "rough"), validation_of(made)
+    on_a_plane = made.terrain.kind == "plane"
+    held_out, validation = load_panel("flat" if on_a_plane else "rough"), validation_of(made)
     assert validation.name == f"{held_out.name}-validation" and validation.hash != held_out.hash
     assert len({rng.SPLITS[split] for split in ("train", held_out.split, validation.split)}) == 3
     seeds = [each.terrain.seed for each in (made, held_out.task, load_panel("crossing").task, validation.task)]
-    assert name == "flat" or seeds[-1] not in seeds[:-1]
+    assert on_a_plane or seeds[-1] not in seeds[:-1]
     terrain = dataclasses.replace(validation.task.terrain, seed=held_out.task.terrain.seed)
     assert dataclasses.replace(validation.task, terrain=terrain) == held_out.task, "the rest is what the panel asks"
     assert Panel.from_json(validation.to_json()) == validation
@@ -246,3 +249,37 @@ def test_a_changed_panel_is_another_one() -> None:
     assert other.task.rewards.penalty_schedule is None and other.strata == load_panel("rough").strata
     on_a_plane = changed(load_panel("rough"), {}, locoenvs.task("Loco/AnymalC-Flat-v0", actuator="pd"))
     assert [stratum.quantity for stratum in on_a_plane.strata] == ["friction", "since_push"]
+
+
+@pytest.mark.parametrize("name", ["disturb", "disturb_rough"])
+def test_disturbances_come_all_at_once_and_are_told_apart(name: str) -> None:
+    panel, plain = load_panel(name), load_panel("flat" if name == "disturb" else "rough")
+    told = {stratum.quantity for stratum in panel.strata}
+    drawn_ones = {
+        "friction",
+        "payload",
+        "center_of_mass",
+        "weakest_motor",
+        "encoder_offset",
+        "gyroscope_bias",
+        "gravity_bias",
+    }
+    assert drawn_ones | {"action_delay", "observation_delay", "push_speed", "push_direction"} <= told
+    assert ({"height_drift", "height_offset"} <= told) == (name == "disturb_rough")
+    doubled = [2 * slot.noise for slot in plain.task.observations.slots if slot.noise is not None]
+    assert [slot.noise for slot in panel.task.observations.slots if slot.noise is not None] == doubled
+    pushes, timing = panel.task.randomization.pushes, panel.task.timing
+    assert pushes is not None and timing.episode_length % pushes.interval > 5, "the last seconds are not the push's"
+    for stratum in panel.strata:
+        for group, after in zip(stratum.groups, stratum.groups[1:]):
+            assert group.high == after.low, "no gap, nothing twice"
+
+
+def test_a_small_panel_is_the_same_with_few_robots_for_a_few_seconds() -> None:
+    rough = locoenvs.task("Loco/AnymalC-Rough-v0", actuator="pd")
+    whole, few = panel_of(rough, "rough"), panel_of(rough, "rough:smoke")
+    assert (few.name, few.num_robots, few.task.timing.episode_length) == ("AnymalC-rough-1-smoke", 16, 8.0)
+    assert few.hash != whole.hash and (few.task.terrain, few.strata) == (whole.task.terrain, whole.strata)
+    assert Panel.from_json(few.to_json()) == few
+    with pytest.raises(ValueError, match="unknown panel 'rouhg'; did you mean 'rough'"):
+        panel_of(rough, "rouhg:smoke")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ pytest.importorskip("matplotlib")
 from fake import BIPED
 from locoenvs.evidence import plots
 from locoenvs.evidence.metrics import wilson
-from locoenvs.evidence.plots import learning_picture, success_picture
+from locoenvs.evidence.plots import groups_picture, learning_picture, success_picture
 from locoenvs.evidence.result import Result
 from locoenvs.tasks.task import Task, Terrain
 
@@ -155,3 +156,21 @@ def test_the_course_of_a_training_is_over_minutes(tmp_path: Path, monkeypatch: p
     assert {label: list(y) for label, _, y in ends} == {"time limit": [1, 2, 3], "base contact": [4, 3, 2]}
     with pytest.raises(ValueError, match="no updates"):
         plots.learning_picture(records[:1], tmp_path / "learning.png")
+
+
+def test_success_stands_beside_what_differs_and_falls_where_moments_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[Any] = []
+    monkeypatch.setattr(plots, "save", lambda figure, path: drawn.append(figure))
+    of_robots = {"0.2 to 0.4": {"success_rate": wilson(2, 8), "fall_rate": wilson(6, 8)}}
+    of_robots["0.4 to 1.25"] = {"success_rate": wilson(6, 8), "fall_rate": wilson(1, 8)}
+    found = result({"friction": of_robots, "push_speed": {"1 to 2 m/s": {"fall_rate": wilson(1, 4)}}, "payload": {}})
+    groups_picture(dataclasses.replace(found, metrics={"success_rate": wilson(8, 16)}), tmp_path / "groups.png")
+    friction, pushes = drawn[0].axes
+    assert (friction.get_title("left"), friction.get_ylabel()) == ("friction", "success, %")
+    assert (pushes.get_title("left"), pushes.get_ylabel()) == ("push speed", "falls, %")
+    heights = [container.lines[0].get_ydata()[0] for container in friction.containers]
+    assert heights == pytest.approx([25, 75])
+    with pytest.raises(ValueError, match="panel 'test' tells nothing apart"):
+        groups_picture(result({}), tmp_path / "groups.png")

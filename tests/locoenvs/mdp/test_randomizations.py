@@ -98,9 +98,20 @@ def errors(name: str, number: int = 0, step: int = 0, **parameters: Any) -> dict
 
 def test_these_are_all() -> None:
     own = {name for name, word in RANDOMIZATIONS.words().items() if word.package == "locoenvs"}
-    assert own == {*DRAWN, *SENSORS, "height_drift", "height_dropout"}
+    assert own == {*DRAWN, *SENSORS, "height_drift", "height_dropout", "weak_motor"}
     for name, (_, quantities) in DRAWN.items():
         assert RANDOMIZATIONS[name].quantities == (tuple(quantities) if name != "observation_delay" else ()), name
+
+
+def test_one_motor_is_weak_any_of_them() -> None:
+    made = ready()
+    strength = drawn("weak_motor", made, episodes(made), factor=(0.25, 0.75))["strength"]
+    assert strength.shape == (COUNT, JOINTS) and ((strength < 1).sum(axis=1) == 1).all()
+    weak = strength.min(axis=1)
+    assert 0.25 <= weak.min() < 0.28 and 0.72 < weak.max() < 0.75 and weak.mean() == pytest.approx(0.5, abs=0.03)
+    assert (strength < 1).mean(axis=0) == pytest.approx([0.5] * JOINTS, abs=0.08)
+    again = drawn("weak_motor", made, episodes(made, number=1), factor=(0.25, 0.75))["strength"]
+    assert (again != strength).any(axis=1).mean() > 0.9, "another in the next episode"
 
 
 @pytest.mark.parametrize("name", DRAWN)

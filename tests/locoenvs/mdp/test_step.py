@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from fake import BIPED, FakeSimulator
+from locoenvs.mdp import pushes
 from locoenvs.mdp.kinematics import sphere_centers
 from locoenvs.mdp.mdp import Mdp, prepare
 from locoenvs.mdp.state import RESET_REASONS, EnvState, Transition
@@ -19,6 +20,7 @@ from locoenvs.mdp.terrain import build, ground_height, map_of
 from locoenvs.numerics import rng, rows
 from locoenvs.numerics.arrays import convert
 from locoenvs.numerics.rotation import rotate
+from locoenvs.tasks import documents
 from locoenvs.tasks.entries import TileShare
 from locoenvs.tasks.robot import Body, Sphere
 from locoenvs.tasks.task import (
@@ -195,6 +197,18 @@ def test_pushes_come_when_due_and_add_to_the_velocity() -> None:
         pushed = np.abs(change).max(axis=1) > 1e-6
         assert pushed.tolist() == [when % 3 == 0] * 3
         assert np.abs(change).max() <= 2.0  # +-1 m/s in the world, seen from a base that has turned
+
+
+def test_a_push_may_have_a_speed_and_go_anywhere() -> None:
+    plain, fast = Pushes(interval=0.06), Pushes(interval=0.06, speed=(0.5, 2.0))
+    assert fast != plain and "speed" not in documents.stored(plain) and documents.stored(fast)["speed"] == [0.5, 2.0]
+    key = rng.robot_key(0, 0, np.arange(2000, dtype=np.int32), 128)
+    velocity = pushes.drawn(fast, key, key * 0, key * 0 + 3)
+    speed, angle = np.linalg.norm(velocity, axis=-1), np.arctan2(velocity[:, 1], velocity[:, 0])
+    assert 0.5 <= speed.min() < 0.51 and 1.99 < speed.max() <= 2.0 and speed.mean() == pytest.approx(1.25, abs=0.03)
+    assert np.histogram(angle, 4, (-np.pi, np.pi))[0] == pytest.approx([500] * 4, abs=80)
+    with pytest.raises(ValueError, match="speed"):
+        Pushes(speed=(2.0, 0.5))
 
 
 def test_pushes_can_grow_with_the_penalties() -> None:
