@@ -120,14 +120,12 @@ def eval_(
     if failures < 0:
         raise ValueError(f"--failures {failures}: so many falls are kept, 0 for none")
     console, given = terminal.console(), options_given(options)
-    keeper = Keeper(failures) if failures and out is not None else None
+    keeper = Keeper(failures) if failures else None
     result = evaluate_with_bar(console, loaded, held_out, backend, given, keeper or nobody)
-    noted = note_in_run(loaded, held_out, panel, result)
+    noted = note_in_run(loaded, held_out, panel, result, keeper, given)
     if out is not None:
         write(out, result.to_json())
-        archive.beside(out).unlink(missing_ok=True)  # of an older result of that name
-    if out is not None and keeper is not None and keeper.kept:
-        archive.write(archive.beside(out), keeper, result, held_out, loaded, given or {})
+        archive.keep(out, keeper, result, held_out, loaded, given or {})
     if plot is not None:
         if "terrain_and_level" in result.strata:
             success_picture(result, held_out.task.terrain, plot)

@@ -13,12 +13,15 @@ from locoenvs.envs import engines
 from locoenvs.envs.registration import task as task_of
 from locoenvs.evidence.audit import Finding, audit_result
 from locoenvs.evidence.evaluate import Result, evaluate, strata_table, table
+from locoenvs.evidence.failures.keeper import Keeper
 from locoenvs.evidence.leaks import audit_observations
 from locoenvs.evidence.panel import Panel, load_panel, panel_of
 from locoenvs.evidence.record import Watch, nobody
 from locoenvs.policies.policy import Policy, load_policy
 from locoenvs.tasks import documents
 from locoenvs.tasks.task import Task
+from locoenvs.tools.report.page import write_report
+from locoenvs.tools.report.source import read
 from locoenvs.training import learners
 from locoenvs.training.judging import is_judged, note, panels_for, run_of
 from locoenvs.training.run import Run
@@ -71,8 +74,8 @@ def judge_run(console: Console, run: Run, names: Sequence[str] | None, device: s
             panel = panel_of(policy.task, name)
             if is_judged(run, policy, panel):
                 continue
-            backend, options = recipe.get("backend", "auto"), recipe.get("options")
-            result = evaluate_with_bar(console, policy, panel, backend, options, device=device)
+            backend, options, keeper = recipe.get("backend", "auto"), recipe.get("options"), Keeper()
+            result = evaluate_with_bar(console, policy, panel, backend, options, keeper, device)
         except (
             ImportError,
             RuntimeError,
@@ -80,20 +83,40 @@ def judge_run(console: Console, run: Run, names: Sequence[str] | None, device: s
         ) as error:  # the policy is there, and other panels may be possible
             console.print(f"not judged on panel {name}: {error}")
             continue
-        said = note(run, policy, panel, name, result)
+        said = note(run, policy, panel, name, result, keeper, options)
         print_result(console, result, panel)
         console.print(said)
 
 
-def note_in_run(policy: Policy, panel: Panel, name: str | None, result: Result) -> str | None:
+def note_in_run(
+    policy: Policy,
+    panel: Panel,
+    name: str | None,
+    result: Result,
+    keeper: Keeper | None,
+    options: Mapping[str, object] | None,
+) -> str | None:
     """Keep a result in the run that the policy lies in, if it does; a line on that."""
     run = run_of(policy)
     if run is None:
         return None
     try:
-        return note(run, policy, panel, name or panels_for(policy.task)[0], result)
+        return note(run, policy, panel, name or panels_for(policy.task)[0], result, keeper, options)
     except OSError as error:
         return f"not kept in {run.folder}: {error}"
+
+
+def conclude(console: Console, run: Run) -> None:
+    """What the audits find in a training, and its report."""
+    source = read(run.folder)
+    print_findings(console, source.findings.get("training", []))
+    report = run.folder / "report.html"
+    try:
+        write_report([run.folder], report)
+    except ImportError as error:
+        console.print(f"no report: {error}")
+    else:
+        console.print(f"report: {report}")
 
 
 def print_result(console: Console, result: Result, panel: Panel) -> None:

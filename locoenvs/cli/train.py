@@ -24,7 +24,7 @@ from locoenvs.cli.arguments import (
     run_folder,
     task_given,
 )
-from locoenvs.cli.steps import check_panels, judge_run, train_by
+from locoenvs.cli.steps import check_panels, conclude, judge_run, train_by
 from locoenvs.envs.registration import ids
 from locoenvs.envs.registration import task as task_of
 from locoenvs.training.begin import folder_of
@@ -131,6 +131,7 @@ def train(
     try:
         run_ = Run(train_by(learner or "rsl_rl", settings, given))
         judge_run(console, run_, panels, device)
+        conclude(console, run_)
     except (KeyboardInterrupt, SystemExit):
         if panels != ("none",) and run_.policy.is_dir():
             console.print(f"not judged on what is held out: locoenvs eval {run_.folder} does that once it is trained")

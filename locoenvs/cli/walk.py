@@ -7,9 +7,9 @@ from typing import Any
 
 from locoenvs import terminal
 from locoenvs.cli.arguments import OptionalActuator, OptionalFloat, OptionalInt, OptionalText, run_folder, write
-from locoenvs.cli.steps import evaluate_with_bar, print_findings, print_result, train_by
+from locoenvs.cli.steps import conclude, evaluate_with_bar, print_result, train_by
 from locoenvs.evidence.audit import BAR, meets_bar
-from locoenvs.evidence.audit_training import audit_training
+from locoenvs.evidence.failures.keeper import Keeper
 from locoenvs.evidence.panel import panel_of
 from locoenvs.evidence.plots import learning_picture
 from locoenvs.evidence.video import contact_sheet, record
@@ -67,13 +67,13 @@ def walk(
     trained = Run(train_by(learner or "rsl_rl", settings))
     policy = load_policy(trained.policy)
     panel = panel_of(policy.task, "flat")
-    result = evaluate_with_bar(console, policy, panel, "auto")
+    keeper = Keeper()
+    result = evaluate_with_bar(console, policy, panel, "auto", watch=keeper)
     write(trained.folder / "evaluation.json", result.to_json())
-    noted = note(trained, policy, panel, "flat", result)
+    noted = note(trained, policy, panel, "flat", result, keeper)
     ledger = trained.records()
     learning_picture(ledger, trained.folder / "learning.png")
     print_result(console, result, panel)
-    print_findings(console, audit_training(ledger, trained.recipe()["geometry"]["num_envs"]))
     console.print(noted)
     shown = ["policy/", "best/", "evaluation.json", "learning.png"]
     if video:
@@ -85,6 +85,7 @@ def walk(
             Exception
         ) as error:  # a machine that cannot draw raises whatever its OpenGL does; all else is done by now
             console.print(f"no video, this machine cannot draw: {type(error).__name__}: {error}")
+    conclude(console, trained)
     console.print("\n".join(f"{trained.folder}/{name}" for name in shown))
     falls, off, turned = (result.metrics[name].value for name in BAR)
     judged = f"{falls:.1%} of the robots fall, they are off by {off:.2f} m/s and {turned:.2f} rad/s"

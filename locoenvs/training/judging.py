@@ -7,11 +7,13 @@ training is the validation panel.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from locoenvs.evidence.evaluate import evaluate
+from locoenvs.evidence.failures import archive
+from locoenvs.evidence.failures.keeper import Keeper
 from locoenvs.evidence.panel import PANELS, Panel, panel_of
 from locoenvs.evidence.result import Result
 from locoenvs.policies.policy import Policy, load_policy
@@ -40,9 +42,9 @@ def judge(
         loaded.check(panel.task)
     found = {}
     for name, panel in asked.items():
-        backend, options = recipe["backend"], recipe["options"]
-        found[name] = evaluate(loaded, panel, backend, progress, device=device, options=options)
-        note(run, loaded, panel, name, found[name])
+        backend, options, keeper = recipe["backend"], recipe["options"], Keeper()
+        found[name] = evaluate(loaded, panel, backend, progress, device=device, options=options, watch=keeper)
+        note(run, loaded, panel, name, found[name], keeper, options)
     return found
 
 
@@ -63,11 +65,19 @@ def run_of(policy: Policy) -> Run | None:
     return run if (run.folder / "recipe.json").is_file() else None
 
 
-def note(run: Run, policy: Policy, panel: Panel, name: str, result: Result) -> str:
+def note(
+    run: Run,
+    policy: Policy,
+    panel: Panel,
+    name: str,
+    result: Result,
+    keeper: Keeper | None = None,
+    options: Mapping[str, object] | None = None,
+) -> str:
     """Write a result to ``panels/`` of a run and into its ledger, where each use of a held-out panel counts; a line that says so.
 
     ``name`` is what the panel was asked for by: a panel of the suite or a file. That of a policy other than the last lies in a folder
-    of the policy's name. Raises OSError where nothing can be written.
+    of the policy's name; what a ``keeper`` kept of falls, on a backend with these ``options``, lies beside it. Raises OSError where nothing can be written.
     """
     whose = policy.folder.name
     known = name in PANELS and panel.hash == panel_of(policy.task, name).hash
@@ -75,6 +85,7 @@ def note(run: Run, policy: Policy, panel: Panel, name: str, result: Result) -> s
     path = run.panels / file if whose == "policy" else run.panels / whose / file
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, lambda out: out.write(result.to_json().encode()))
+    archive.keep(path, keeper, result, panel, policy, options or {})
     said: dict[str, Any] = {"panel": result.panel, "panel_hash": result.panel_hash, "policy": whose}
     said |= {"policy_sha256": result.policy_sha256, "updates": policy.provenance.get("updates")}
     said |= {"backend": result.backend, "options": result.options, "file": str(path.relative_to(run.folder))}

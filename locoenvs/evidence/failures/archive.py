@@ -93,7 +93,9 @@ def beside(result: Path) -> Path:
     return result.with_name(result.stem + ".failures.npz")
 
 
-def write(path: Path, keeper: Keeper, result: Result, panel: Panel, policy: Policy, options: dict[str, object]) -> None:
+def write(
+    path: Path, keeper: Keeper, result: Result, panel: Panel, policy: Policy, options: Mapping[str, object]
+) -> None:
     """Write what was kept in the evaluation of ``policy`` on ``panel`` with these ``options`` of the backend."""
     backend, _, impl = result.backend.partition("-")
     header = {
@@ -117,6 +119,20 @@ def write(path: Path, keeper: Keeper, result: Result, panel: Panel, policy: Poli
     arrays |= {"steps": keeper.steps, "checksums": keeper.checksums}
     path.parent.mkdir(parents=True, exist_ok=True)
     documents.write_atomically(path, lambda file: np.savez_compressed(file, **arrays))
+
+
+def keep(
+    result_path: Path,
+    keeper: Keeper | None,
+    result: Result,
+    panel: Panel,
+    policy: Policy,
+    options: Mapping[str, object],
+) -> None:
+    """Write what was kept beside a result's file, in the place of what an older result of that name had there."""
+    beside(result_path).unlink(missing_ok=True)
+    if keeper is not None and keeper.kept:
+        write(beside(result_path), keeper, result, panel, policy, options)
 
 
 def load(path: Path) -> Archive:

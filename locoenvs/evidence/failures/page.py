@@ -60,7 +60,7 @@ def page(archive: Archive, groups: Sequence[Kind], strips: Mapping[int, Strip], 
 
 
 def _figure(fall: Fall, strip: Strip, result: str) -> str:
-    picture = base64.b64encode(_jpeg(strip.picture)).decode()
+    picture = base64.b64encode(jpeg(strip.picture)).decode()
     words = f"Robot {fall.robot}: {fall.words}." + ("" if strip.exact else " The replay was not the same bit by bit.")
     height, width = strip.picture.shape[:2]
     return (
@@ -70,7 +70,8 @@ def _figure(fall: Fall, strip: Strip, result: str) -> str:
     )
 
 
-def _jpeg(picture: np.ndarray) -> bytes:
+def jpeg(picture: np.ndarray) -> bytes:
+    """A picture (height, width, 3) uint8 as a file's bytes."""
     from PIL import Image
 
     packed = io.BytesIO()

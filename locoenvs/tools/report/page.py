@@ -5,19 +5,28 @@ from __future__ import annotations
 import base64
 import datetime
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import locoenvs
 from locoenvs import install
+from locoenvs.evidence.compare import Side, compare
+from locoenvs.evidence.failures.causes import alike
+from locoenvs.evidence.failures.page import jpeg
+from locoenvs.evidence.failures.strips import strips_of
 from locoenvs.evidence.metrics import UNITS, Estimate
 from locoenvs.evidence.panel import panel_of
 from locoenvs.evidence.result import Result
 from locoenvs.tasks.documents import write_atomically
 from locoenvs.tools.report.charts import Chart, charts_of, success_chart
 from locoenvs.tools.report.source import Source, read
+
+MOST_STRIPS = 4
+"""So many groups of falls are shown by pictures; locoenvs failures shows all."""
 
 
 def write_report(folders: Sequence[Path], out: Path) -> None:
@@ -33,7 +42,9 @@ def write_report(folders: Sequence[Path], out: Path) -> None:
         date=datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M"),
         runs=[_run(source) for source in sources],
         charts=[chart for chart in charts_of(sources) if chart[1]],
+        comparisons=list(_comparisons(sources)),
         panels=_panels(sources),
+        falls=[_falls(source, name) for source in sources for name in source.falls],
         several=len(sources) > 1,
     )
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -108,6 +119,45 @@ def _panels(sources: Sequence[Source]) -> list[dict[str, Any]]:
     """Each panel with the results of every run that was judged on it."""
     names = list(dict.fromkeys(name for source in sources for name in source.results))
     return [_panel(name, [(s, s.results[name]) for s in sources if name in s.results]) for name in names]
+
+
+def _comparisons(sources: Sequence[Source]) -> Iterator[str]:
+    """The verdict on every run but the first beside that one, where both were judged on the same panels."""
+    sides = [Side(source.name, tuple(r for r in source.results.values() if r.robots is not None)) for source in sources]
+    for other in sides[1:]:
+        if not (sides[0].results and other.results):
+            continue
+        try:
+            made = compare(sides[0], other)
+        except ValueError as error:
+            yield f"{other.name} cannot be compared with {sides[0].name}: {error}"
+        else:
+            yield f"{made.b} beside {made.a}, the same robots with the same draws: {made.verdict}"
+
+
+def _falls(source: Source, name: str) -> dict[str, Any]:
+    """What led to falls on a panel: groups of falls that are alike, and the two seconds before one of each."""
+    archive = source.falls[name]
+    groups = alike(archive.header.falls)
+    chosen = [group.falls[0] for group in groups[:MOST_STRIPS]]
+    try:
+        strips = strips_of(archive, [fall.robot for fall in chosen])
+    except Exception as error:  # a machine that cannot draw raises whatever its OpenGL does
+        strips, said = {}, f"Not drawn: {type(error).__name__}: {error}"
+    else:
+        said = ""
+    return {
+        "panel": name,
+        "run": source.name,
+        "every": archive.header.every_fall,
+        "groups": [(group.kind.replace("_", " "), group.cause, group.words) for group in groups],
+        "strips": [(fall.words, _jpeg(strips[fall.robot].picture)) for fall in chosen if fall.robot in strips],
+        "said": said,
+    }
+
+
+def _jpeg(picture: np.ndarray) -> str:
+    return f"data:image/jpeg;base64,{base64.b64encode(jpeg(picture)).decode()}"
 
 
 def _panel(name: str, judged: Sequence[tuple[Source, Result]]) -> dict[str, Any]:

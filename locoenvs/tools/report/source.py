@@ -11,6 +11,8 @@ from typing import Any
 
 from locoenvs.evidence.audit import Finding, audit_result
 from locoenvs.evidence.audit_training import audit_training
+from locoenvs.evidence.failures import archive
+from locoenvs.evidence.failures.archive import Archive
 from locoenvs.evidence.leaks import audit_observations
 from locoenvs.evidence.result import Result
 from locoenvs.tasks.task import Task
@@ -29,6 +31,7 @@ class Source:
     recipe: dict[str, Any]
     records: Sequence[dict[str, Any]]
     results: dict[str, Result]
+    falls: dict[str, Archive]
     unreadable: tuple[str, ...]
 
     @property
@@ -64,7 +67,7 @@ class Source:
         """What the audits find, of -> findings."""
         found = {"observations": audit_observations(self.task)}
         if self.updates:
-            robots = self.recipe.get("ppo", self.recipe.get("geometry", {})).get("num_envs", 1)
+            robots = self.recipe["ppo"]["num_envs"] if "ppo" in self.recipe else self.recipe["geometry"]["num_envs"]
             kinds = tuple(dict.fromkeys(share.kind for share in self.task.terrain.shares))
             found["training"] = audit_training(self.records, robots, kinds)
         return found | {result.panel: audit_result(result) for result in self.results.values()}
@@ -91,14 +94,16 @@ def read(folder: Path) -> Source:
         warnings.simplefilter("always")
         records = run.records()
     unreadable += [str(each.message) for each in told]
-    results = dict[str, Result]()
+    results, falls = dict[str, Result](), dict[str, Archive]()
     for file in [*sorted((folder / "panels").glob("*.json")), folder / "evaluation.json"]:
         if not file.is_file():
             continue
         try:
             result = Result.from_json(file.read_bytes(), str(file))
+            if result.panel not in results and archive.beside(file).is_file():
+                falls[result.panel] = archive.load(file)
         except ValueError as error:
             unreadable.append(str(error))
         else:
             results.setdefault(result.panel, result)
-    return Source(run, recipe, records, results, tuple(unreadable))
+    return Source(run, recipe, records, results, falls, tuple(unreadable))

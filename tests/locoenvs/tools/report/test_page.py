@@ -49,6 +49,7 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reports without charts, which take a second to draw."""
     monkeypatch.setattr("locoenvs.tools.report.page.charts_of", lambda sources: [])
     monkeypatch.setattr("locoenvs.tools.report.page.success_chart", lambda result, terrain: ("", ""))
+    monkeypatch.setattr("locoenvs.tools.report.page.strips_of", lambda archive, robots: {})
 
 
 def page(*folders: Path) -> str:
