@@ -15,7 +15,7 @@ from locoenvs.evidence.audit import Finding, audit_result
 from locoenvs.evidence.evaluate import Result, evaluate, strata_table, table
 from locoenvs.evidence.failures.keeper import Keeper
 from locoenvs.evidence.leaks import audit_observations
-from locoenvs.evidence.panel import Panel, load_panel, panel_of
+from locoenvs.evidence.panel import SMOKE, Panel, load_panel, panel_of
 from locoenvs.evidence.record import Watch, nobody
 from locoenvs.policies.policy import Policy, load_policy
 from locoenvs.tasks import documents
@@ -61,7 +61,7 @@ def check_panels(names: Sequence[str] | None) -> None:
         if name.endswith(".json"):
             Panel.from_json(documents.read(Path(name)), name)
         elif name != "none":
-            load_panel(name)
+            load_panel(name.removesuffix(SMOKE))
 
 
 def judge_run(console: Console, run: Run, names: Sequence[str] | None, device: str | None) -> None:

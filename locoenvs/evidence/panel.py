@@ -51,6 +51,9 @@ PANELS: dict[str, str] = {
 }
 """The panels of the suite, and the environment that each is for."""
 
+VALIDATION_SEEDS = 50_000
+"""What is added to the terrain seed of a held-out panel for the map of its validation: no panel of the suite has such a seed."""
+
 SMOKE, SMOKE_ROBOTS, SMOKE_SECONDS = ":smoke", 16, 8.0
 """What is put behind a panel's name for a small one, and how small it is."""
 
@@ -156,7 +159,7 @@ def validation_of(task: Task) -> Panel:
     held_out = panel_of(task)
     terrain = held_out.task.terrain
     if terrain.kind == "tiles":
-        terrain = dataclasses.replace(terrain, seed=terrain.seed + 1000)
+        terrain = dataclasses.replace(terrain, seed=terrain.seed + VALIDATION_SEEDS)
     return dataclasses.replace(
         held_out,
         name=f"{held_out.name}-validation",

@@ -45,7 +45,7 @@ def estimate(learner: str, settings: TrainSettings, task: Task, ppo: PPOConfig) 
     robots, horizon = min(ppo.num_envs, ROBOTS), min(ppo.horizon, HORIZON)
     few = dataclasses.replace(ppo, num_envs=robots, horizon=horizon, epochs=1, minibatches=1, updates=UPDATES)
     with tempfile.TemporaryDirectory() as place, contextlib.redirect_stdout(io.StringIO()):
-        chosen = dataclasses.replace(settings, run=str(Path(place) / "run"))
+        chosen = dataclasses.replace(settings, run=str(Path(place) / "run"), validate_every=0)
         run = Run(learners.load(learner)(settings.env_id, chosen, task, few))
         lines = [line for line in run.records() if line["kind"] == "update"]
     share = ppo.samples_per_update / few.samples_per_update

@@ -18,7 +18,7 @@ pytest.importorskip("onnxruntime")
 
 from locoenvs.envs.registration import task as task_of
 from locoenvs.evidence.metrics import Estimate
-from locoenvs.evidence.panel import Panel, load_panel
+from locoenvs.evidence.panel import VALIDATION_SEEDS, Panel, load_panel
 from locoenvs.evidence.result import Result
 from locoenvs.policies.policy import Policy, load_policy
 from locoenvs.training.run import Run
@@ -226,7 +226,7 @@ def test_robots_that_no_panel_of_the_suite_has_are_judged_on_their_own_task(tmp_
     assert made is not None
     panel = made.panel
     assert (panel.split, panel.num_robots, panel.task.robot.action_scale) == ("validation", 200, 0.3)
-    assert panel.task.terrain.seed == own.terrain.seed + 1000 and not panel.task.curriculum.enabled
+    assert panel.task.terrain.seed == own.terrain.seed + VALIDATION_SEEDS and not panel.task.curriculum.enabled
 
 
 def test_a_machine_without_a_second_environment_trains_on_unless_it_was_asked(
