@@ -81,7 +81,7 @@ def note(
     """
     whose = policy.folder.name
     known = name in PANELS and panel.hash == panel_of(policy.task, name).hash
-    file = f"{name}.json" if known else f"{Path(name).stem}-{panel.hash}.json"
+    file = f"{name}.json" if known else f"{Path(name).stem.replace(':', '-')}-{panel.hash}.json"
     path = run.panels / file if whose == "policy" else run.panels / whose / file
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, lambda out: out.write(result.to_json().encode()))
