@@ -159,7 +159,7 @@ class Keeper:
             broken=bool(_numbers(readout.broken)[robot]),
             kind=env.mdp.height_map.kinds[int(_numbers(episodes.column)[robot])],
             level=int(_numbers(episodes.level)[robot]),
-            since_push=round(pushed, 6) if math.isfinite(pushed) else None,
+            since_push=round(pushed, 6) if 0 < pushed < math.inf else None,  # one in this step came after the fall
             since_command=since(int(self._told[robot])),
             since_caught=since(caught),
             caught=task.robot.feet[int(self._foot[robot])] if caught >= 0 else None,

@@ -98,7 +98,7 @@ def test_a_new_command_and_a_caught_foot_are_noticed() -> None:
     env.reset(seed=0)
     alive, nobody = np.ones(count, bool), np.zeros(count, bool)
     keeper(env, alive, nobody, {})
-    moment = {"since_push": np.full(count, np.inf), "speed": np.zeros(count)}
+    moment = {"since_push": np.array([np.inf, 0.0]), "speed": np.zeros(count)}
     foot = task.robot.contact_bodies.index(task.robot.feet[2])
     for step in range(1, 36):
         env.step(np.zeros((count, 12), np.float32))
@@ -108,4 +108,5 @@ def test_a_new_command_and_a_caught_foot_are_noticed() -> None:
     first, second = (each.fall for each in keeper.kept)
     assert first.since_command == second.since_command == pytest.approx(0.2)
     assert second.caught == task.robot.feet[2] and second.since_caught == pytest.approx(0.1)
-    assert first.since_push is None and second.cause == "a foot was caught"
+    assert first.since_push is None and second.since_push is None, "a push comes after the fall of its step"
+    assert second.cause == "a foot was caught"
