@@ -206,7 +206,9 @@ class Training:
                 progress.show(line)
                 if self.films is not None and self.films.due(self.update):
                     self._film(self.films, progress.say)
-                if self.validation is not None and self.validation.due(self.update, self.seconds):
+                if self.validation is not None and self.validation.due(
+                    self.update, self.seconds, line["samples_per_second"]
+                ):
                     log(self._validate(self.validation, progress.say))
                     if self.validation is not None and self.validation.reached:
                         break

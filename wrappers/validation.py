@@ -81,13 +81,17 @@ class Validation:
                 self.spent += line["seconds"]
         self.best = _result_in(self.run.best, self.panel)
 
-    def due(self, update: int, seconds: float) -> bool:
-        """Whether to judge after ``update``, ``seconds`` after the training began. What is due and would take too much of the time waits."""
+    def due(self, update: int, seconds: float, rate: float) -> bool:
+        """Whether to judge after ``update``, ``seconds`` after the training began. What is due and would take too much of the time waits.
+
+        The first is taken to cost what its control steps would cost the training, which does ``rate`` a second.
+        """
         by_updates = self.every is not None and update % self.every == 0
         by_minutes = self.minutes is not None and seconds - self.at >= 60 * self.minutes
         self._waits |= by_updates or by_minutes
-        affordable = self.share is None or self.spent + self.last <= self.share * (seconds + self.last)
-        return self._waits and affordable
+        steps = self.panel.num_robots * self.panel.task.timing.max_episode_steps
+        cost = self.last or steps / rate
+        return self._waits and (self.share is None or self.spent + cost <= self.share * (seconds + cost))
 
     def open(self, policy: Policy, backend: str, options: dict[str, Any], device: str | None) -> None:
         """Make the environment, once, and write down what it is of. Raises what a machine or a backend cannot do."""

@@ -207,16 +207,17 @@ def test_the_light_panel_has_a_robot_on_every_tile() -> None:
 
 
 def test_what_is_due_waits_until_it_is_a_tenth_of_the_time() -> None:
-    made = validation.Validation(Run(Path("nowhere")), load_panel("flat"), 10, None, 0.1, False, False)
-    assert not made.due(9, 9.0) and made.due(10, 10.0)
-    made.took(5.0, 15.0)
+    panel, run, rate = load_panel("flat"), Run(Path("nowhere")), 256 * 1000 / 5.0  # the first would take five seconds
+    made = validation.Validation(run, panel, 10, None, 0.1, False, False)
+    assert not made.due(9, 90.0, rate) and not made.due(10, 44.9, rate) and made.due(11, 45.0, rate)
+    made.took(5.0, 50.0)
     made._waits = False
-    assert not made.due(20, 30.0) and not made.due(21, 94.9) and made.due(22, 95.0)
-    minutes = validation.Validation(Run(Path("nowhere")), load_panel("flat"), None, 1.0, None, False, False)
-    assert not minutes.due(1, 59.0) and minutes.due(2, 60.0)
+    assert not made.due(20, 60.0, rate) and not made.due(21, 94.9, rate) and made.due(22, 95.0, rate)
+    minutes = validation.Validation(run, panel, None, 1.0, None, False, False)
+    assert not minutes.due(1, 59.0, rate) and minutes.due(2, 60.0, rate)
     minutes.took(1.0, 61.0)
     minutes._waits = False
-    assert not minutes.due(3, 120.0) and minutes.due(4, 121.0)
+    assert not minutes.due(3, 120.0, rate) and minutes.due(4, 121.0, rate)
 
 
 def test_robots_that_no_panel_of_the_suite_has_are_judged_on_their_own_task(tmp_path: Path) -> None:
@@ -237,6 +238,7 @@ def test_a_machine_without_a_second_environment_trains_on_unless_it_was_asked(
 
     monkeypatch.setattr(validation, "environment_of", only_one)
     monkeypatch.setattr(validation, "LEAST_UPDATES", 1)
+    monkeypatch.setattr(validation, "SHARE", 1.0)
     given: dict[str, Any] = {"num_envs": 4, "updates": 3}
     run = Run(train(FLAT, TrainSettings(FLAT, run=str(tmp_path / "run"), **given)))
     assert len(lines(run, "update")) == 3 and not lines(run)
