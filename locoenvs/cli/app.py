@@ -1,4 +1,4 @@
-"""The command line: ``locoenvs list | train | eval | play | export | task | terrain | walk | compare | actuator | robot``.
+"""The command line: ``locoenvs list | train | eval | play | export | task | terrain | walk | compare | transfer | actuator | robot``.
 
 What a user can get wrong is reported in one line with exit code 2. Set LOCOENVS_TRACEBACK=1 to see where it was raised.
 """
@@ -37,6 +37,7 @@ from locoenvs.cli.arguments import (
 )
 from locoenvs.cli.compare import compare
 from locoenvs.cli.steps import evaluate_with_bar, print_result, train_by
+from locoenvs.cli.transfer import transfer
 from locoenvs.cli.walk import walk
 from locoenvs.envs import engines
 from locoenvs.envs.registration import IDS, ids
@@ -309,6 +310,7 @@ def task(
 
 app.command(walk)
 app.command(compare)
+app.command(transfer)
 
 
 @app.command
