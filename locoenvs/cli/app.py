@@ -40,6 +40,7 @@ from locoenvs.cli.report import report
 from locoenvs.cli.size import size
 from locoenvs.cli.steps import evaluate_with_bar, note_in_run, print_result
 from locoenvs.cli.train import train
+from locoenvs.cli.transfer import transfer
 from locoenvs.cli.walk import walk
 from locoenvs.envs import engines
 from locoenvs.envs.registration import IDS, ids
@@ -248,6 +249,7 @@ app.command(walk)
 app.command(report)
 app.command(compare)
 app.command(size)
+app.command(transfer)
 
 
 @app.command

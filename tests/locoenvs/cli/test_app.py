@@ -124,7 +124,20 @@ def test_what_a_user_gets_wrong_is_one_line_and_exit_code_2(
 
 
 def test_every_command_has_help_of_one_line_an_option(capsys: pytest.CaptureFixture[str]) -> None:
-    for command in ("list", "train", "eval", "failures", "replay", "play", "export", "terrain", "walk", "size", "report", "compare"):
+    for command in (
+        "list",
+        "train",
+        "eval",
+        "failures",
+        "replay",
+        "play",
+        "export",
+        "terrain",
+        "walk",
+        "size",
+        "report",
+        "compare",
+    ):
         with pytest.raises(SystemExit) as stopped:
             cli.main([command, "--help"])
         assert stopped.value.code == 0
