@@ -12,6 +12,16 @@ os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")  # rsl-rl must not need a g
 
 from pathlib import Path  # noqa: E402
 
+# Compiling is most of the time of a test with JAX. Without XLA's newer way to write fused loops and without LLVM's costly passes it
+# takes a third, and what is compiled is kept for the other processes and the next time. Rounding may differ; the fixture `optimized`
+# compiles as users do.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+os.environ["XLA_FLAGS"] = " ".join((os.environ.get("XLA_FLAGS", ""), "--xla_cpu_use_fusion_emitters=false")).strip()
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1] / ".pytest_cache" / "jax"))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
+
+from collections.abc import Iterator  # noqa: E402
+
 import pytest  # noqa: E402
 
 SLOW = (
@@ -43,3 +53,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         place = item.path.relative_to(here).as_posix() if item.path.is_relative_to(here) else ""
         if place.startswith(SLOW):
             item.add_marker("slow")
+
+
+@pytest.fixture
+def optimized() -> Iterator[None]:
+    """What JAX compiles within the test is optimized as a user's programs are."""
+    jax = pytest.importorskip("jax")
+    before = jax.config.jax_disable_most_optimizations
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)
