@@ -20,7 +20,7 @@ from locoenvs.envs.registration import task as task_of
 from locoenvs.evidence.metrics import Estimate
 from locoenvs.evidence.panel import VALIDATION_SEEDS, Panel, load_panel
 from locoenvs.evidence.result import Result
-from locoenvs.policies.policy import Policy, load_policy
+from locoenvs.policies.policy import POLICIES, Policy, load_policy
 from locoenvs.training.run import Run
 from locoenvs.training.settings import TrainSettings
 from locoenvs.wrappers import films, training, validation
@@ -151,6 +151,18 @@ def test_judging_changes_nothing_of_a_training(short: None, tmp_path: Path) -> N
     manifest = Panel.from_json((watched.folder / "validation.json").read_bytes())
     assert {manifest.hash} == {planned["panel_hash"]} | {line["panel_hash"] for line in found}
     assert manifest.split == "validation"
+
+
+def test_an_environment_that_stays_open_tells_what_a_new_one_does(short: None, tmp_path: Path) -> None:
+    shipped = load_policy(POLICIES / "anymal_c_flat")
+    recipe = {"validation": validation.plan(TrainSettings(FLAT), 300)}
+    made = validation.Validation.of(shipped.task, recipe, Run(tmp_path))
+    assert made is not None
+    made.open(shipped, "mujoco", {"threads": 1}, None)
+    first, again = (made.judge(shipped, update) for update in (1, 2))
+    made.close()
+    fresh = validation.evaluate(shipped, made.panel, "mujoco", options={"threads": 1})
+    assert first.metrics == again.metrics == fresh.metrics and first.reset_reasons == fresh.reset_reasons
 
 
 def test_what_was_best_is_kept_by_the_rule_of_the_recipe(short: None, tmp_path: Path) -> None:
