@@ -72,3 +72,11 @@ def test_a_backend(tmp_path: Path) -> None:
 
 def test_a_learner(tmp_path: Path) -> None:
     assert "'resume'" in run("learner.py", tmp_path)
+
+
+def test_the_lab_of_parallelism(tmp_path: Path) -> None:
+    few = ("--robots", "8", "16", "--samples", "1536", "--panels", "flat:smoke", "disturb:smoke")
+    printed = run("lab_parallelism.py", tmp_path, *few)
+    assert "8 robots, 8 updates, flat:smoke: success_rate" in printed and "16 robots, 4 updates" in printed
+    assert printed.splitlines()[-2].startswith(("no difference", "not promoted", "better", "promoted"))
+    assert (tmp_path / "runs/lab.html").stat().st_size > 100_000
