@@ -82,9 +82,8 @@ def transfer(
     not installed, and what a backend or a robot cannot do, is told in ``missing``; in the first place it is an error.
     """
     known = ["auto", *engines.installed()]
-    for name in backends:
-        if name not in known:
-            raise ValueError(nearest("backend", name, known))
+    if unknown := [backend for backend in backends if backend not in known]:
+        raise ValueError(nearest("backend", unknown[0], known))
     places = list(dict.fromkeys(_places(policy, backends, drives)))
     tried: list[Tried] = []
     missing: dict[tuple[str, str], None] = {}
