@@ -122,7 +122,11 @@ def groups_picture(result: Result, path: Path) -> None:
         color = "tab:blue" if metric == "success_rate" else "tab:red"
         for place, found in enumerate(groups.values()):
             rate = found[metric]
-            ends = [[100 * (rate.value - (rate.low or 0.0))], [100 * ((rate.high or 0.0) - rate.value)]]
+            low, high = (
+                min(rate.low or 0.0, rate.value),
+                max(rate.high or 0.0, rate.value),
+            )  # but for what rounding does
+            ends = [[100 * (rate.value - low)], [100 * (high - rate.value)]]
             axes.errorbar(place, 100 * rate.value, yerr=ends, fmt="o", color=color, capsize=3)
         if metric == "success_rate":
             axes.axhline(100 * result.metrics[metric].value, color="black", linewidth=0.8, alpha=0.5)

@@ -82,9 +82,8 @@ def transfer(
     not installed, and what a backend or a robot cannot do, is told in ``missing``; in the first place it is an error.
     """
     known = ["auto", *engines.installed()]
-    for backend in backends:
-        if backend not in known:
-            raise ValueError(nearest("backend", backend, known))
+    if unknown := [backend for backend in backends if backend not in known]:
+        raise ValueError(nearest("backend", unknown[0], known))
     places = list(dict.fromkeys(_places(policy, backends, drives)))
     tried: list[Tried] = []
     missing: dict[tuple[str, str], None] = {}
@@ -116,11 +115,11 @@ def table(made: Transfer) -> Table:
     """Every panel in every place, beside the first, for people."""
     shown = ("success_rate", "fall_rate", "velocity_error", "cost_of_transport")
     rows = Table(caption="in brackets the difference to the first place, with its paired 95 % interval")
-    rows.add_column("panel")
-    rows.add_column("place")
+    rows.add_column("panel", overflow="fold")
+    rows.add_column("place", overflow="fold")
     for name in shown:
         rows.add_column(f"{name.replace('_', ' ')}{'' if UNITS[name] == '1' else f', {UNITS[name]}'}", justify="right")
-    rows.add_column("")
+    rows.add_column("", overflow="fold")
     for each in made.tried:
         if each.beside_first is None:
             rows.add_section()

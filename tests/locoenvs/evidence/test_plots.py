@@ -165,7 +165,7 @@ def test_success_stands_beside_what_differs_and_falls_where_moments_do(
     monkeypatch.setattr(plots, "save", lambda figure, path: drawn.append(figure))
     of_robots = {"0.2 to 0.4": {"success_rate": wilson(2, 8), "fall_rate": wilson(6, 8)}}
     of_robots["0.4 to 1.25"] = {"success_rate": wilson(6, 8), "fall_rate": wilson(1, 8)}
-    found = result({"friction": of_robots, "push_speed": {"1 to 2 m/s": {"fall_rate": wilson(1, 4)}}, "payload": {}})
+    found = result({"friction": of_robots, "push_speed": {"1 to 2 m/s": {"fall_rate": wilson(4, 4)}}, "payload": {}})
     groups_picture(dataclasses.replace(found, metrics={"success_rate": wilson(8, 16)}), tmp_path / "groups.png")
     friction, pushes = drawn[0].axes
     assert (friction.get_title("left"), friction.get_ylabel()) == ("friction", "success, %")
