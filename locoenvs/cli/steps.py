@@ -108,12 +108,11 @@ def note_in_run(
 
 def conclude(console: Console, run: Run) -> None:
     """What the audits find in a training, and its report."""
-    source = read(run.folder)
-    print_findings(console, source.findings.get("training", []))
     report = run.folder / "report.html"
     try:
+        print_findings(console, read(run.folder).findings.get("training", []))
         write_report([run.folder], report)
-    except ImportError as error:
+    except (ImportError, ValueError) as error:  # somebody else's learner may write other recipes
         console.print(f"no report: {error}")
     else:
         console.print(f"report: {report}")

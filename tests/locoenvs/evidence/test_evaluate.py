@@ -118,6 +118,9 @@ def test_metrics_of_a_motion_that_is_known(gliding: None) -> None:
             "base_height": 0.5,
             "base_height_sd": 0.0,
             "action_clip_rate": 0.0,
+            "torque_saturation": 0.0,
+            "velocity_saturation": 0.0,
+            "joint_limit_rate": 0.0,
         },
         abs=1e-4,
     )

@@ -42,6 +42,7 @@ def record() -> Record:
         kind=np.array(["rough", "rough", "stairs_up", "stairs_up", "flat", "flat"]),
         drawn={"friction": np.linspace(0.5, 1.0, COUNT), "payload": np.zeros(COUNT), "mass": np.full(COUNT, 50.0)},
         dt=0.02,
+        observation=(np.zeros(1), np.ones(1)),
     )
 
 
