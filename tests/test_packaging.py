@@ -1,5 +1,6 @@
 """What is installed is what the repository holds, and the README's commands and examples work."""
 
+import functools
 import importlib.metadata
 import importlib.util
 import re
@@ -139,6 +140,16 @@ def test_mujoco_is_the_newest_that_an_extra_can_have(extra: str) -> None:
     assert allowed[-1] == ("3.17.0" if with_mjx else "4.0.0")
 
 
+@functools.cache
+def help_of(*words: str) -> str:
+    """What the installed command says of itself."""
+    call = [Path(sys.executable).with_name("locoenvs"), *words, "--help"]
+    result = subprocess.run(call, capture_output=True, text=True, cwd=ROOT)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+@pytest.mark.xdist_group("readme-commands")
 @pytest.mark.parametrize("command", dict.fromkeys(commands()))
 def test_readme_commands_exist(command: str) -> None:
     words = [word for word in shlex.split(command) if not re.match(r"[A-Z_]+=", word)]
@@ -152,10 +163,8 @@ def test_readme_commands_exist(command: str) -> None:
         flags = [word.split("=")[0] for word in words if word.startswith("--")]
         depth = 3 if words[1] in ("actuator", "robot") else 2  # these have commands of their own
         path = [word for word in words[1:depth] if not word.startswith("-")]
-        call = [Path(sys.executable).with_name("locoenvs"), *path, "--help"]
-        result = subprocess.run(call, capture_output=True, text=True, cwd=ROOT)
-        assert result.returncode == 0, result.stderr
-        assert all(flag in result.stdout for flag in flags), f"{flags} not all in:\n{result.stdout}"
+        told = help_of(*path)
+        assert all(flag in told for flag in flags), f"{flags} not all in:\n{told}"
     elif words[:2] == ["python", "-m"]:
         assert importlib.util.find_spec(words[2]) is not None
     else:
