@@ -81,22 +81,34 @@ def test_a_learners_extra_is_enough(learner: str, tmp_path: Path) -> None:
     assert (tmp_path / "run" / "policy" / "policy.onnx").exists()
 
 
-@pytest.mark.parametrize(
-    ("module", "library", "extra"),
-    [
-        ("rsl_rl", "rsl_rl", "rsl-rl"),
-        ("skrl", "skrl", "skrl"),
-        ("skrl.with_jax", "flax", "skrl-jax"),
-        ("sb3", "stable_baselines3", "sb3"),
-        ("rl_games", "rl_games", "rl-games"),
-        ("brax", "brax", "brax"),
-    ],
-)
-def test_an_adapter_without_its_library_says_what_to_install(module: str, library: str, extra: str) -> None:
-    script = f"{HIDE}\nimport locoenvs.wrappers.{module}"
-    result = subprocess.run([sys.executable, "-c", script, library], capture_output=True, text=True)
-    told = f"{library} is not installed: {install.line(extra)}"
-    assert result.stderr.rstrip().endswith(told), result.stderr[-2000:]
+IMPORT = """
+import importlib
+
+for name in sys.argv[2].split(","):
+    try:
+        importlib.import_module(f"locoenvs.wrappers.{name}")
+    except ImportError as error:
+        print(error)
+"""
+
+ADAPTERS = {
+    "rsl_rl": ("rsl_rl", "rsl-rl"),
+    "sb3": ("stable_baselines3", "sb3"),
+    "rl_games": ("rl_games", "rl-games"),
+    "brax": ("brax", "brax"),
+    "skrl": ("skrl", "skrl"),
+    "skrl.with_jax": ("flax", "skrl-jax"),
+}
+
+
+@pytest.mark.parametrize("modules", [[name for name in ADAPTERS if name != "skrl.with_jax"], ["skrl.with_jax"]])
+def test_an_adapter_without_its_library_says_what_to_install(modules: list[str]) -> None:
+    needs = [ADAPTERS[name] for name in modules]
+    absent = ",".join(library for library, _ in needs)
+    command = [sys.executable, "-c", HIDE + IMPORT, absent, ",".join(modules)]
+    result = subprocess.run(command, capture_output=True, text=True)
+    told = [f"{library} is not installed: {install.line(extra)}" for library, extra in needs]
+    assert result.stdout.splitlines() == told, result.stderr[-2000:]
 
 
 def test_all_extras_fit_into_one_environment() -> None:

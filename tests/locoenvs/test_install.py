@@ -28,7 +28,7 @@ import gymnasium, locoenvs
 from locoenvs.envs import engines
 from locoenvs.training import learners
 
-env = gymnasium.make("Loco/AnymalC-Rough-v0", num_envs=2, actuator="pd")
+env = gymnasium.make("Loco/AnymalC-Rough-v0", num_envs=2, actuator="pd", options={"contact": "mujoco"})
 env.reset(seed=0)
 env.step(env.action_space.sample())
 import locoenvs.wrappers.extras, locoenvs.benchmarks.throughput
@@ -61,6 +61,7 @@ def copies(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def used(cwd: Path, path: Path | None) -> tuple[set[Path], list[str], list[str]]:
     """The roots that an environment's modules come from, and the backends and learners there, where it is used in ``cwd``."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environment["NUMBA_DISABLE_JIT"] = "1"  # the kernels of each copy would be compiled anew
     if path is not None:
         environment["PYTHONPATH"] = str(path)
     ran = subprocess.run(

@@ -305,41 +305,59 @@ def test_a_full_disk_leaves_the_checkpoint_before(straight: Run, half: Run, monk
     assert updates(half) == updates(straight)
 
 
-@pytest.mark.parametrize(
-    ("asked", "name", "code"),
-    [(signal.SIGINT, "Ctrl-C", 130), (signal.SIGTERM, "SIGTERM", 143), (signal.SIGHUP, "SIGHUP", 129)],
-)
-def test_a_signal_leaves_a_run_that_can_be_used_and_resumed(
-    tmp_path: Path, asked: signal.Signals, name: str, code: int
-) -> None:
-    run = Run(tmp_path / "run")
-    command = [
-        sys.executable,
-        "-m",
-        "locoenvs",
-        "train",
-        FLAT,
-        "--num-envs",
-        "16",
-        "--updates",
-        "100000",
-        "--seed",
-        "5",
-    ]
-    process = subprocess.Popen([*command, "--run", str(run.folder)], stdout=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 120
-    while len(updates(run)) < 2 and time.monotonic() < deadline:
-        assert process.poll() is None
-        time.sleep(0.05)
-    process.send_signal(asked)
-    output, _ = process.communicate(timeout=60)
-    assert process.returncode == code
+ENDLESS = ("train", FLAT, "--num-envs", "16", "--updates", "100000", "--seed", "5", "--recipe", "walk", "--run")
+
+
+def usable(run: Run, name: str, output: str) -> None:
+    """A run that a signal of that name ended after two updates or more can be used and resumed."""
     done = checkpoint(run)["update"]
     assert f"Interrupted by {name} after {done} of" in output and "--resume" in output
     assert f"not judged on what is held out: locoenvs eval {run.folder} does that" in output
     assert [line["update"] for line in updates(run)] == list(range(1, done + 1)) and done >= 2
     assert load_policy(run.policy).provenance["updates"] == done
     assert updates(resumed(run, updates=done + 1))[-1]["update"] == done + 1
+
+
+def test_ctrl_c_leaves_a_run_that_can_be_used_and_resumed(tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    command = [sys.executable, "-m", "locoenvs", *ENDLESS, str(run.folder)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while len(updates(run)) < 2 and time.monotonic() < deadline:
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    usable(run, "Ctrl-C", output)
+
+
+@pytest.mark.parametrize(
+    ("asked", "name", "code"),
+    [(signal.SIGINT, "Ctrl-C", 130), (signal.SIGTERM, "SIGTERM", 143), (signal.SIGHUP, "SIGHUP", 129)],
+)
+def test_a_signal_leaves_a_run_that_can_be_used_and_resumed(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    asked: signal.Signals,
+    name: str,
+    code: int,
+) -> None:
+    update = training.Training._update
+
+    def interrupted(self: training.Training) -> dict[str, Any]:
+        if self.update == 1:
+            signal.raise_signal(asked)
+        return update(self)
+
+    run = Run(tmp_path / "run")
+    with monkeypatch.context() as patched:
+        patched.setattr(training.Training, "_update", interrupted)
+        with pytest.raises(SystemExit) as ended:
+            cli.main([*ENDLESS, str(run.folder)])
+    assert ended.value.code == code and checkpoint(run)["update"] == 2
+    usable(run, name, capsys.readouterr().out)
 
 
 def test_weights_and_biases_gets_every_update(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import yaml
 from rl_games.common import vecenv
 
 from circle import Circle
-from locoenvs.envs.registration import make_vector
+from locoenvs.envs.registration import make_vector, task
 from locoenvs.wrappers.ppo import PPOConfig
 from locoenvs.wrappers.rl_games import RlGamesVecEnv, TimeoutA2CAgent, make_runner, register, rl_games_config
 from locoenvs.wrappers.rl_games.learner import built
@@ -46,7 +47,9 @@ def test_rl_games_own_runner_trains_an_id_from_yaml(tmp_path: Path, monkeypatch:
     checkpoints = list(Path("runs").rglob("*.pth"))
     assert len(checkpoints) == 1 and "ep_2" in checkpoints[0].name
     config["params"]["config"]["player"] |= {"games_num": 1, "max_steps": 3, "render": False}
-    config["params"]["config"]["env_config"]["stagger"] = False
+    flat = task(FLAT)
+    short = dataclasses.replace(flat, timing=dataclasses.replace(flat.timing, episode_length=0.1))
+    config["params"]["config"]["env_config"] |= {"stagger": False, "task": short}  # it plays one episode
     player = make_runner()
     player.load(config)
     player.run({"train": False, "play": True, "checkpoint": str(checkpoints[0])})
