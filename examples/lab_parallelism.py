@@ -12,12 +12,13 @@ from locoenvs.training.learners import train
 HORIZON = 24
 
 
-def lab(robots, samples, panels, seed):
+def lab(robots, samples, panels, validate_robots, seed):
     """Train once for each number of robots, judge, compare, report."""
     sides, runs = [], [Path(f"runs/lab-{count}") for count in robots]
     for count, run in zip(robots, runs):
         updates = samples // (count * HORIZON)
-        asked = {"num_envs": count, "updates": updates, "seed": seed, "validate_every": max(updates // 5, 1)}
+        asked = {"num_envs": count, "updates": updates, "seed": seed}
+        asked |= {"validate_every": max(updates // 5, 1), "validate_robots": validate_robots}
         train("Loco/AnymalC-Flat-v0", recipe="walk", actuator="pd", backend="mujoco", run=str(run), **asked)
         results = judge(run, panels)
         sides.append(Side(f"{count} robots", tuple(results.values())))
@@ -36,5 +37,6 @@ if __name__ == "__main__":
     parser.add_argument("--robots", type=int, nargs=2, default=(512, 2048))
     parser.add_argument("--samples", type=int, default=5_000_000)
     parser.add_argument("--panels", nargs="+", default=["flat", "disturb"])
+    parser.add_argument("--validate_robots", type=int)
     parser.add_argument("--seed", type=int, default=0)
     lab(**vars(parser.parse_args()))

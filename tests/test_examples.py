@@ -75,7 +75,18 @@ def test_a_learner(tmp_path: Path) -> None:
 
 
 def test_the_lab_of_parallelism(tmp_path: Path) -> None:
-    few = ("--robots", "8", "16", "--samples", "1536", "--panels", "flat:smoke", "disturb:smoke")
+    few = (
+        "--robots",
+        "8",
+        "16",
+        "--samples",
+        "1536",
+        "--validate_robots",
+        "4",
+        "--panels",
+        "flat:smoke",
+        "disturb:smoke",
+    )
     printed = run("lab_parallelism.py", tmp_path, *few)
     assert "8 robots, 8 updates, flat:smoke: success_rate" in printed and "16 robots, 4 updates" in printed
     assert printed.splitlines()[-2].startswith(("no difference", "not promoted", "better", "promoted"))
