@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,20 +15,21 @@ pytest.importorskip("mujoco.mjx")
 pytest.importorskip("rsl_rl")
 pytest.importorskip("onnxruntime")
 
-from locoenvs.benchmarks.gpu import command, result
+from locoenvs.benchmarks.gpu import command, device, result, training
 from locoenvs.benchmarks.gpu.command import gpu
 from locoenvs.benchmarks.gpu.parts import parts
 from locoenvs.benchmarks.gpu.plan import PANELS, SMALL, Job, Part, Plan
 from locoenvs.benchmarks.gpu.training import panel as judge
 from locoenvs.benchmarks.throughput import IDS
+from locoenvs.envs.registration import make_vector
+from locoenvs.envs.vector import LocoVectorEnv
+from locoenvs.evidence.panel import Panel, load_panel
 
 
 @pytest.fixture(autouse=True)
 def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Compiled programs are shared by this file's tests."""
-    folder = tmp_path_factory.getbasetemp() / "programs"
-    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(folder / "jax"))
-    monkeypatch.setenv("WARP_CACHE_PATH", str(folder / "warp"))
+    """Warp's compiled programs are shared by this file's tests, those of JAX by all."""
+    monkeypatch.setenv("WARP_CACHE_PATH", str(tmp_path_factory.getbasetemp() / "programs" / "warp"))
 
 
 def there_are(monkeypatch: pytest.MonkeyPatch, made: list[Part]) -> None:
@@ -35,8 +38,37 @@ def there_are(monkeypatch: pytest.MonkeyPatch, made: list[Part]) -> None:
         monkeypatch.setattr(module, "parts", lambda plan: iter(made))
 
 
+@pytest.fixture
+def options(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """The environments of the parts are made once for all of them, and panels are short; the options that were asked for.
+
+    On a CPU every implementation is JAX's, so they do not tell environments apart.
+    """
+    made: dict[tuple[str, int], LocoVectorEnv] = {}
+    asked: list[dict[str, Any]] = []
+
+    def make(env_id: str, robots: int, array: Any, options: dict[str, Any], **others: Any) -> LocoVectorEnv:
+        asked.append(options)
+        if (env_id, robots) not in made:
+            made[env_id, robots] = make_vector(env_id, robots, **others)
+            monkeypatch.setattr(made[env_id, robots], "close", lambda: None)
+        made[env_id, robots].array = array
+        return made[env_id, robots]
+
+    def short(name: str) -> Panel:
+        panel = load_panel(name)
+        timing = dataclasses.replace(panel.task.timing, episode_length=0.2)
+        return dataclasses.replace(panel, task=dataclasses.replace(panel.task, timing=timing))
+
+    monkeypatch.setattr(device, "make_vector", make)
+    monkeypatch.setattr(training, "load_panel", short)
+    return asked
+
+
 @pytest.mark.timeout(900)  # it compiles everything, flat and rough
-def test_all_of_it_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_all_of_it_small(
+    tmp_path: Path, options: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     assert gpu(tmp_path, device="cpu", small=True) is True
     assert "all is done" in capsys.readouterr().out
@@ -59,6 +91,7 @@ def test_all_of_it_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
     assert min(rates.values()) > 0 and made["speed/flat/4"]["impl"] == "mjx-jax"
     assert made["train/flat"]["updates"] == 2 and (tmp_path / "small/train/flat/policy/policy.onnx").exists()
     assert set(made["panel/flat"]["backends"]) == {"mjx-jax", "mujoco"}
+    assert options.count({"impl": "jax"}) == len(IDS), "speed-jax asks for it"
     assert found["versions"]["jax"] and found["versions"]["torch"] and found["task_hashes"].keys() == IDS.keys()
 
 
