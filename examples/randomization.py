@@ -13,7 +13,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 @locoenvs.randomization("drive", quantities=("strength",))
-def weak_motor(draw: Draw, mdp: Mdp, least: Share = 0.2, most: Share = 0.6) -> dict[str, object]:
+def tired_motor(draw: Draw, mdp: Mdp, least: Share = 0.2, most: Share = 0.6) -> dict[str, object]:
     """One motor gives between ``least`` and ``most`` of its torque."""
     xp, drawn = mdp.xp, draw(2)  # which motor, and how weak it is: the same numbers as long as the episode lasts
     weak = xp.arange(mdp.num_joints)[None, :] == xp.astype(drawn[:, :1] * mdp.num_joints, xp.int32)
@@ -21,7 +21,7 @@ def weak_motor(draw: Draw, mdp: Mdp, least: Share = 0.2, most: Share = 0.6) -> d
 
 
 task = locoenvs.task("Loco/AnymalC-Flat-v0", actuator="pd").with_(
-    {"randomization.terms.weak_motor": {"parameters": {"most": 0.4}}, "randomization.terms.action_delay": {}}
+    {"randomization.terms.tired_motor": {"parameters": {"most": 0.4}}, "randomization.terms.action_delay": {}}
 )
 
 if __name__ == "__main__":

@@ -68,7 +68,7 @@ def one_thread() -> Iterator[None]:
 def optimized() -> Iterator[None]:
     """What JAX compiles within the test is optimized as a user's programs are."""
     jax = pytest.importorskip("jax")
-    before = jax.config.jax_disable_most_optimizations
+    before = jax.config.read("jax_disable_most_optimizations")
     jax.config.update("jax_disable_most_optimizations", False)
     yield
     jax.config.update("jax_disable_most_optimizations", before)

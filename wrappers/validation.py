@@ -12,7 +12,7 @@ import numpy as np
 from locoenvs.envs.vector import LocoVectorEnv
 from locoenvs.evidence.audit import BAR, meets_bar
 from locoenvs.evidence.evaluate import Result, environment_of, evaluate
-from locoenvs.evidence.panel import Panel, Stratum, validation_of
+from locoenvs.evidence.panel import VALIDATION_SEEDS, Panel, Stratum, validation_of
 from locoenvs.policies.policy import Policy, fits, load_policy
 from locoenvs.tasks.documents import write_atomically
 from locoenvs.tasks.task import Task
@@ -207,7 +207,10 @@ def _panel(task: Task) -> Panel:
     terrain, rewards = task.terrain, dataclasses.replace(task.rewards, penalty_schedule=None)
     whole = 256
     if terrain.kind == "tiles":
-        terrain, whole = dataclasses.replace(terrain, seed=terrain.seed + 1000), 2 * terrain.levels * terrain.columns
+        terrain, whole = (
+            dataclasses.replace(terrain, seed=terrain.seed + VALIDATION_SEEDS),
+            2 * terrain.levels * terrain.columns,
+        )
     curriculum = dataclasses.replace(task.curriculum, enabled=False)
     robot = dataclasses.replace(task.robot, visuals=())
     return Panel(

@@ -112,7 +112,7 @@ def conclude(console: Console, run: Run) -> None:
     try:
         print_findings(console, read(run.folder).findings.get("training", []))
         write_report([run.folder], report)
-    except (ImportError, ValueError) as error:  # somebody else's learner may write other recipes
+    except (ImportError, OSError, ValueError) as error:  # somebody else's learner may write other recipes
         console.print(f"no report: {error}")
     else:
         console.print(f"report: {report}")

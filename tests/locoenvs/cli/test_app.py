@@ -350,7 +350,7 @@ def test_an_interrupted_walk_evaluates_and_films_nothing(monkeypatch: pytest.Mon
 def test_the_options_of_a_backend_are_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[object] = []
 
-    def judge(*arguments: object, options: object, device: object) -> None:
+    def judge(*arguments: object, options: object, **others: object) -> None:
         given.append(options)
         raise ValueError("enough")
 

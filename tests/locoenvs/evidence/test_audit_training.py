@@ -150,7 +150,7 @@ def test_a_planted_exploit_is_found_in_a_training(
     def short(task: Task) -> Panel:
         panel = validation_of(task)
         timing = dataclasses.replace(panel.task.timing, episode_length=4.0)
-        return dataclasses.replace(panel, num_robots=32, task=dataclasses.replace(panel.task, timing=timing))
+        return dataclasses.replace(panel, task=dataclasses.replace(panel.task, timing=timing))
 
     monkeypatch.setattr("locoenvs.wrappers.validation.validation_of", short)
     task = task_of("Loco/AnymalC-Flat-v0", "walk", "pd")
@@ -158,11 +158,12 @@ def test_a_planted_exploit_is_found_in_a_training(
     folder = train(
         "Loco/AnymalC-Flat-v0",
         task=dataclasses.replace(task, rewards=dataclasses.replace(task.rewards, terms=terms, penalty_schedule=None)),
-        ppo=dataclasses.replace(WALK_FLAT, num_envs=64, updates=36, max_learning_rate=5e-3),
+        ppo=dataclasses.replace(WALK_FLAT, num_envs=64, updates=42, max_learning_rate=5e-3),
         backend="mujoco",
         run=str(tmp_path / "run"),
         start_from=str(POLICIES / "anymal_c_flat"),
-        validate_every=6,
+        validate_every=7,
+        validate_robots=64,
     )
     finding = audit_training(Run.open(folder).records(), 64)[3]
     assert finding.name == "rewards follow success" and not finding.passed and skimming in finding.message, finding
