@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from rich.table import Table
+from rich.text import Text
 
 from locoenvs.evidence.compare import JUDGED, Comparison, OfPanel
 from locoenvs.evidence.metrics import UNITS
@@ -41,14 +42,20 @@ def table(comparison: Comparison) -> Table:
     return made
 
 
-def _cells(name: str, found: Difference) -> list[str]:
+def _cells(name: str, found: Difference) -> list[str | Text]:
     unit, said = UNITS[name], word(name, found)
     label = f"{name.replace('_', ' ')}{'' if unit == '1' else f', {unit}'}"
     interval = (
         "" if found.low is None or found.high is None else f"{_signed(found.low, unit)} to {_signed(found.high, unit)}"
     )
-    marked = f"[{_COLORS[said]}]{said}[/]" if said else ""
-    return [label, shown_in(found.a, unit), shown_in(found.b, unit), _signed(found.value, unit), interval, marked]
+    return [
+        label,
+        shown_in(found.a, unit),
+        shown_in(found.b, unit),
+        _signed(found.value, unit),
+        interval,
+        Text(said, _COLORS[said]),
+    ]
 
 
 def _signed(value: float, unit: str) -> str:
