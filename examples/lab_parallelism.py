@@ -6,6 +6,7 @@ from pathlib import Path
 from locoenvs.evidence.compare import Side, compare
 from locoenvs.evidence.failures import archive
 from locoenvs.tools.report.page import write_report
+from locoenvs.tools.report.source import read
 from locoenvs.training.judging import judge
 from locoenvs.training.learners import train
 
@@ -28,7 +29,7 @@ def lab(robots, samples, panels, validate_robots, seed):
         for file in (run / "panels").glob("*.failures.npz"):
             print(f"{file}: {archive.load(file).header.every_fall} falls, see locoenvs failures")
     print(compare(*sides).verdict)
-    write_report(runs, Path("runs/lab.html"))
+    write_report([read(run) for run in runs], Path("runs/lab.html"))
     print("runs/lab.html")
 
 

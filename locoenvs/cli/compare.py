@@ -10,7 +10,7 @@ import tyro
 from rich.console import Console
 
 from locoenvs import terminal
-from locoenvs.cli.arguments import OptionalPath, Options, options_given, policy_named, run_folder, write
+from locoenvs.cli.arguments import OptionalPath, Options, Panels, options_given, policy_named, run_folder, write
 from locoenvs.cli.steps import evaluate_with_bar
 from locoenvs.evidence import compare_tables
 from locoenvs.evidence.compare import Side
@@ -21,12 +21,11 @@ from locoenvs.policies.policy import FILES
 from locoenvs.tasks import documents
 
 Words = Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="A B [C ...]")]
-Panels = Annotated[tuple[str, ...], tyro.conf.arg(metavar="PANEL", help_behavior_hint="(optional)")]
 
 
 def compare(
     sides: Words,
-    panel: Panels = (),
+    panel: Panels = None,
     backend: str = "auto",
     options: Options = (),
     seed: int = 0,
@@ -64,7 +63,7 @@ def compare(
         console.print(f"{each.b} beside {each.a}: {each.verdict}")
 
 
-def _side(console: Console, word: str, panels: tuple[str, ...], backend: str, options: tuple[str, ...]) -> Side:
+def _side(console: Console, word: str, panels: tuple[str, ...] | None, backend: str, options: tuple[str, ...]) -> Side:
     """What a word names: results that are there, or those of a policy that is evaluated now."""
     place = Path(word)
     if place.is_file() and place.suffix == ".json" and place.name not in FILES:

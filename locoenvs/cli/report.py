@@ -10,6 +10,7 @@ import tyro
 from locoenvs import terminal
 from locoenvs.cli.arguments import OptionalPath, run_folder
 from locoenvs.tools.report.page import write_report
+from locoenvs.tools.report.source import read
 
 
 def report(
@@ -28,5 +29,5 @@ def report(
     out = out or folders[0] / "report.html"
     if out.suffix != ".html":
         raise ValueError(f"--out {out}: a report's name must end in .html")
-    write_report(folders, Path(out))
+    write_report([read(folder) for folder in folders], Path(out))
     terminal.console().print(f"report: {out}")

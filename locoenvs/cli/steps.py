@@ -110,8 +110,9 @@ def conclude(console: Console, run: Run) -> None:
     """What the audits find in a training, and its report."""
     report = run.folder / "report.html"
     try:
-        print_findings(console, read(run.folder).findings.get("training", []))
-        write_report([run.folder], report)
+        source = read(run.folder)
+        print_findings(console, source.findings.get("training", []))
+        write_report([source], report)
     except (ImportError, OSError, ValueError) as error:  # somebody else's learner may write other recipes
         console.print(f"no report: {error}")
     else:

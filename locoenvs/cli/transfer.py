@@ -7,7 +7,7 @@ from typing import Annotated
 import tyro
 
 from locoenvs import terminal
-from locoenvs.cli.arguments import OptionalPath, Word, policy_named, write
+from locoenvs.cli.arguments import OptionalPath, Panels, Word, policy_named, write
 from locoenvs.cli.steps import evaluate_with_bar
 from locoenvs.evidence.transfer import table
 from locoenvs.evidence.transfer import transfer as tried
@@ -15,14 +15,13 @@ from locoenvs.tasks.recipes import ActuatorKind
 
 Backends = Annotated[tuple[str, ...], tyro.conf.arg(metavar="BACKEND", help_behavior_hint="(optional)")]
 Drives = Annotated[tuple[ActuatorKind, ...], tyro.conf.arg(metavar="{pd,lstm}", help_behavior_hint="(optional)")]
-Panels = Annotated[tuple[str, ...], tyro.conf.arg(metavar="PANEL", help_behavior_hint="(optional)")]
 
 
 def transfer(
     policy: Word,
     to: Backends = (),
     drives: Drives = (),
-    panel: Panels = (),
+    panel: Panels = None,
     backend: str = "auto",
     smoke: bool = False,
     seed: int = 0,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from locoenvs.evidence.robots import robots_of
 from locoenvs.machine import versions
 from locoenvs.mdp.layout import layout
 from locoenvs.policies.policy import Policy
+from locoenvs.tasks.task import Task
 
 __all__ = ["UNITS", "Estimate", "Result", "environment_of", "evaluate", "strata_table", "table"]
 """What comes out is found here too."""
@@ -49,11 +51,12 @@ def evaluate(
     """
     if isinstance(policy, Policy):
         policy.check(panel.task)
+    normalization = policy.document["network"]["normalization"] if isinstance(policy, Policy) else None
     begun, given = time.perf_counter(), env
     env = given or environment_of(panel, backend, device=device, options=options)
     name, physics = str(getattr(env.simulator, "name", engines.resolve(backend))), dict(env.simulator.options)
     try:
-        record = record_of(env, policy, panel.seed, progress, watch)
+        record = record_of(env, policy, panel.seed, progress, watch, moments=normalization is not None)
     finally:
         if given is None:
             env.close()
@@ -78,7 +81,7 @@ def evaluate(
         versions={"python": platform.python_version(), **versions(*PACKAGES)},
         wall_seconds=round(time.perf_counter() - begun, 2),
         options=physics,  # type: ignore[arg-type]
-        inputs=_inputs(policy, record) if isinstance(policy, Policy) else {},
+        inputs=_inputs(panel.task, normalization, record) if normalization is not None else {},
         drive=panel.task.actuator.kind,
         policy=_known(policy) if isinstance(policy, Policy) else {},
         robots=robots_of(panel, record, env.reset_reasons),
@@ -94,14 +97,12 @@ def _known(policy: Policy) -> dict[str, int | float | str | None]:
     return {"name": name, "drive": policy.task.actuator.kind, **known}
 
 
-def _inputs(policy: Policy, record: Record) -> dict[str, tuple[float, float]]:
+def _inputs(task: Task, normalization: Mapping[str, Any], record: Record) -> dict[str, tuple[float, float]]:
     """What the network sees after its normalization, slot by slot: the mean size of its means, and its mean spread."""
-    normalization = policy.document["network"]["normalization"]
-    if normalization is None:
-        return {}
+    assert record.observation is not None
     (mean, spread), std = record.observation, np.array(normalization["std"])
     mean, spread = np.abs(mean - normalization["mean"]) / std, spread / std
-    parts = {slot.name: slice(slot.start, slot.stop) for slot in layout(policy.task)}
+    parts = {slot.name: slice(slot.start, slot.stop) for slot in layout(task)}
     return {
         name: (round(float(mean[part].mean()), 4), round(float(spread[part].mean()), 4)) for name, part in parts.items()
     }

@@ -12,16 +12,15 @@ import array_api_compat.numpy as xp
 import numpy as np
 
 from locoenvs.evidence.audit import Finding
+from locoenvs.mdp import dry
 from locoenvs.mdp.mdp import Mdp, prepare
 from locoenvs.mdp.sensing import slots
-from locoenvs.mdp.start import begin
 from locoenvs.mdp.state import Episodes
 from locoenvs.mdp.terrain import HeightMap
-from locoenvs.numerics import rng, rows
+from locoenvs.numerics import rows
 from locoenvs.tasks.task import Task
 from locoenvs.tasks.vocabulary import OBSERVATION_SLOTS
 
-ROBOTS = 4
 SIDE, CELL = 400, 0.1
 """Cells of a side of the ground on which slots are looked at, and their length, m."""
 
@@ -32,7 +31,7 @@ def audit_observations(task: Task) -> list[Finding]:
     level, uneven = np.zeros((SIDE, SIDE), np.float32), generator.uniform(0, 0.3, (SIDE, SIDE)).astype(np.float32)
     here, there = _mdp(task, uneven), _mdp(task, uneven[::-1, ::-1].copy())
     plane = _mdp(task, level)
-    robots, elsewhere = _robots(here), _robots(plane)
+    robots, elsewhere = dry.robots(here), dry.robots(plane)
     seen, flat = slots(here, robots), slots(plane, elsewhere)
     readout = elsewhere.readout
     moved = dataclasses.replace(readout, base_position=readout.base_position + np.array([1.3, -0.7, 0.0], np.float32))
@@ -69,15 +68,6 @@ def _mdp(task: Task, heights: np.ndarray) -> Mdp:
     return prepare(task, HeightMap(heights, (-half, -half), CELL, np.zeros((1, 1, 3), np.float32), ("leaks",)), xp)
 
 
-def _robots(mdp: Mdp) -> Episodes:
-    """Robots at the beginning of their second episode, without randomizations."""
-    randomization = dataclasses.replace(mdp.task.randomization, terms={})
-    plain = dataclasses.replace(mdp, task=dataclasses.replace(mdp.task, randomization=randomization))
-    robot = np.arange(ROBOTS, dtype=np.int32)
-    key = rng.robot_key(0, rng.SPLITS["test"], robot, mdp.task.seed_families)
-    return begin(plain, robot, key, robot * 0 + 1, robot * 0, robot * 0)
-
-
 def _alike(episodes: Episodes) -> Episodes:
     """The first robot, and copies of it in the place of the others."""
-    return rows.map_arrays(lambda array: array[np.zeros(ROBOTS, int)], episodes)
+    return rows.map_arrays(lambda array: array[np.zeros(dry.ROBOTS, int)], episodes)

@@ -11,6 +11,7 @@ import numpy as np
 from locoenvs.envs.vector import LocoVectorEnv
 from locoenvs.evidence.quantities import SECTOR, drawn, held
 from locoenvs.mdp import pushes
+from locoenvs.mdp.mdp import Mdp
 from locoenvs.mdp.terrain import ground_height
 from locoenvs.numerics.arrays import convert
 from locoenvs.numerics.rotation import heading, projected_gravity, wrap_to_pi
@@ -53,7 +54,7 @@ class Record:
     kind: np.ndarray  # (N,) str
     drawn: dict[str, np.ndarray]  # name -> (N,), of locoenvs.evidence.quantities.QUANTITIES
     dt: float
-    observation: tuple[np.ndarray, np.ndarray]  # mean and standard deviation of what was seen, (O,) each
+    observation: tuple[np.ndarray, np.ndarray] | None = None  # mean and standard deviation of what was seen, (O,) each
 
 
 def record_of(
@@ -62,8 +63,9 @@ def record_of(
     seed: int,
     progress: Callable[[float], None],
     watch: Watch = nobody,
+    moments: bool = False,
 ) -> Record:
-    """Run all robots until the first episode of each has ended."""
+    """Run all robots until the first episode of each has ended; with the ``moments`` of what they see if those are wanted."""
     task, count, mdp = env.task, env.num_envs, env.mdp
     observation, _ = env.reset(seed=seed)
     first = env.state.episodes
@@ -76,8 +78,9 @@ def record_of(
     seen, squares = np.zeros(observation.shape[1]), np.zeros(observation.shape[1])
     watch(env, alive, ~alive, {})
     for step in range(task.timing.max_episode_steps):
-        own = observation[alive].astype(np.float64)
-        seen, squares = seen + own.sum(axis=0), squares + np.square(own).sum(axis=0)
+        if moments:
+            own = observation[alive].astype(np.float64)
+            seen, squares = seen + own.sum(axis=0), squares + np.square(own).sum(axis=0)
         action = policy(observation)
         observation, _, terminated, truncated, info = env.step(action)
         row, position = _moment(env, action, before)
@@ -114,7 +117,7 @@ def record_of(
         kind=np.array(mdp.height_map.kinds)[column],
         drawn=of_robots,
         dt=task.timing.control_dt,
-        observation=(mean, spread),
+        observation=(mean, spread) if moments else None,
     )
 
 
@@ -154,7 +157,7 @@ def _moment(env: LocoVectorEnv, action: np.ndarray, before: np.ndarray) -> tuple
         "action_clip_rate": np.mean(np.abs(action) > task.action_clip, axis=-1),
         "torque_saturation": np.mean(np.abs(torque) >= 0.99 * _of_joints(task, "torque_limit"), axis=-1),
         "velocity_saturation": np.mean(np.abs(joint_velocity) > _of_joints(task, "velocity_limit"), axis=-1),
-        "joint_limit_rate": _at_limits(task, numbers(readout.joint_position)),
+        "joint_limit_rate": _at_limits(mdp, numbers(readout.joint_position)),
         **_pushed(env),
     }
     if task.commands.mode == "heading":
@@ -167,9 +170,9 @@ def _of_joints(task: Task, name: str) -> np.ndarray:
     return np.array([getattr(joint, name) for joint in task.robot.joints])
 
 
-def _at_limits(task: Task, position: np.ndarray) -> np.ndarray:
+def _at_limits(mdp: Mdp, position: np.ndarray) -> np.ndarray:
     """The share (N,) of the joints that are in the outer hundredth of their range, or beyond."""
-    lower, upper = _of_joints(task, "lower"), _of_joints(task, "upper")
+    lower, upper = mdp.joint_limits
     slack = 0.01 * (upper - lower)
     return np.mean((position < lower + slack) | (position > upper - slack), axis=-1)
 

@@ -34,7 +34,7 @@ def check(mdp: Mdp) -> None:
     drawn = list(of_stage(mdp.task, "physics", "drive", "sensors", "lag"))
     if not (tried or drawn):
         return
-    episodes = _robots(mdp)
+    episodes = robots(mdp)
     for kind, word, value, shape, boolean in tried:
         said = f"{kind} {word.name!r} of {word.package!r}"
         found: Any = _value(mdp, said, value, episodes)
@@ -134,7 +134,7 @@ def _check_delay(mdp: Mdp, said: str, values: Array, entry: Entry) -> None:
         raise ValueError(f"{said} gives a delay outside of its parameter delay={ends} s")
 
 
-def _robots(mdp: Mdp) -> Episodes:
+def robots(mdp: Mdp) -> Episodes:
     """Robots at the begin of their first episode, as they are without randomizations."""
     randomization = dataclasses.replace(mdp.task.randomization, terms={})
     plain = dataclasses.replace(mdp, task=dataclasses.replace(mdp.task, randomization=randomization))

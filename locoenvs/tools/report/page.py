@@ -20,22 +20,22 @@ from locoenvs.evidence.failures.page import jpeg
 from locoenvs.evidence.failures.strips import strips_of
 from locoenvs.evidence.metrics import UNITS, Estimate
 from locoenvs.evidence.panel import panel_of
-from locoenvs.evidence.result import Result
+from locoenvs.evidence.result import Result, shown_in
 from locoenvs.tasks.documents import write_atomically
 from locoenvs.tools.report.charts import Chart, charts_of, success_chart
-from locoenvs.tools.report.source import Source, read
+from locoenvs.tools.report.source import Source
 
 MOST_STRIPS = 4
 """So many groups of falls are shown by pictures; locoenvs failures shows all."""
 
 
-def write_report(folders: Sequence[Path], out: Path) -> None:
-    """Write the report of one run or several as one HTML file, which loads nothing from elsewhere.
+def write_report(sources: Sequence[Source], out: Path) -> None:
+    """Write the report of one run or several, of :func:`locoenvs.tools.report.source.read`, as one HTML file, which loads nothing
+    from elsewhere.
 
-    A run that is still training is told as far as it is. Raises FileNotFoundError for a folder that holds no run, ValueError for
-    a recipe that cannot be read, ImportError where jinja2 or matplotlib is missing. Nothing is written then.
+    A run that is still training is told as far as it is. Raises ImportError where jinja2 or matplotlib is missing. Nothing is
+    written then.
     """
-    sources = [read(folder) for folder in folders]
     page = _template().render(
         title=", ".join(source.name for source in sources),
         version=locoenvs.__version__,
@@ -209,11 +209,9 @@ def _told(estimate: Estimate | None, unit: str) -> tuple[str, str]:
     """A number and its interval, in words."""
     if estimate is None:
         return "", ""
-    scale, form = (100.0, "{:.1f}") if unit == "%" else (1.0, "{:.3g}")
     if estimate.low is None or estimate.high is None:
-        return form.format(scale * estimate.value), ""
-    low, high = (form.format(scale * end) for end in (estimate.low, estimate.high))
-    return form.format(scale * estimate.value), f"{low} to {high}"
+        return shown_in(estimate.value, unit), ""
+    return shown_in(estimate.value, unit), f"{shown_in(estimate.low, unit)} to {shown_in(estimate.high, unit)}"
 
 
 def _embedded(path: Path | None, kind: str) -> str:

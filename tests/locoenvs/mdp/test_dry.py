@@ -224,7 +224,7 @@ def test_what_is_the_suites_own_is_tried_for_what_is_varied_alone(monkeypatch: p
         nobody,
         "randomization 'link_mass' of 'locoenvs' fails: ValueError: there is no body 'tail'; there are base, left, left_foot, right, right_foot",
     )
-    monkeypatch.setattr(dry, "_robots", lambda mdp: pytest.fail("it was tried"))
+    monkeypatch.setattr(dry, "robots", lambda mdp: pytest.fail("it was tried"))
     check(PLAIN)
 
 
@@ -317,8 +317,8 @@ def test_a_slot_that_the_task_does_not_have_is_named_with_those_that_it_has() ->
 def at_hand(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """jax.numpy; the robots of a dry step are made by numpy, which need not be compiled for it."""
     xp = pytest.importorskip("jax.numpy")
-    robots, made = dry._robots, prepare(PLAIN, GROUND, numpy_xp)
-    monkeypatch.setattr(dry, "_robots", lambda mdp: rows.map_arrays(xp.asarray, robots(made)))
+    robots, made = dry.robots, prepare(PLAIN, GROUND, numpy_xp)
+    monkeypatch.setattr(dry, "robots", lambda mdp: rows.map_arrays(xp.asarray, robots(made)))
     from locoenvs.backends.mjx.trees import register
 
     register()

@@ -17,6 +17,7 @@ pytest.importorskip("jinja2")
 from locoenvs.cli.app import main
 from locoenvs.policies.policy import POLICIES
 from locoenvs.tools.report.page import write_report
+from locoenvs.tools.report.source import read
 
 OLD = Path(__file__).parents[3] / "run-0.1.0"
 ROUGH = POLICIES / "anymal_c_rough"
@@ -54,7 +55,7 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def page(*folders: Path) -> str:
     out = folders[0] / "report.html"
-    write_report(folders, out)
+    write_report([read(folder) for folder in folders], out)
     return out.read_text()
 
 
