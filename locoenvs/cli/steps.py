@@ -23,9 +23,10 @@ from locoenvs.tasks.task import Task
 from locoenvs.tools.report.page import write_report
 from locoenvs.tools.report.source import read
 from locoenvs.training import learners
-from locoenvs.training.judging import is_judged, note, panels_for, run_of
+from locoenvs.training.judging import is_judged, note, run_of
 from locoenvs.training.run import Run
 from locoenvs.training.settings import TrainSettings
+from locoenvs.training.streams import panels_for
 
 
 def train_by(learner: str, settings: TrainSettings, task: Task | None = None) -> Path:

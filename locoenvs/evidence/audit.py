@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from locoenvs.evidence.panel import Panel
 from locoenvs.evidence.result import Result
+from locoenvs.evidence.robots import Robots
 
 CLIPPED = 0.01
 """A larger share of clipped actions means that the policy asks for what it cannot get."""
@@ -29,6 +32,10 @@ SATURATED: dict[str, tuple[float, str]] = {
 
 STRANGE = 5.0
 """Normalized inputs farther from 0 than this in the mean, or that spread more, are not those that the normalization was made of."""
+
+
+WINDOW, TOGETHER = 0.5, 0.5
+"""More than this share of all robots falling within so many seconds of their episodes has a cause that is none of each robot's."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +61,28 @@ def audit_result(result: Result, panel: Panel | None = None) -> list[Finding]:
         if name in value:  # version 0.1.0 did not measure it
             shown = name.removesuffix("_rate").replace("_", " ")
             findings.append(Finding(f"{shown} is rare", value[name] <= most, f"{100 * value[name]:.2f} % {said}"))
+    if result.robots is not None:
+        findings.append(_spread(result.robots))
     if result.inputs:
         findings.append(_normalization(result.inputs))
     if panel is not None:
         findings.append(_groups(result, panel))
     return findings
+
+
+def _spread(robots: Robots) -> Finding:
+    """Whether robots that fall do so at different times: a push at the same moment for all may fell some, never most."""
+    count = len(robots.seconds)
+    ends = np.sort([end for end, fell in zip(robots.seconds, robots.fell) if fell])
+    within = np.searchsorted(ends, ends + WINDOW + 1e-6) - np.arange(len(ends))
+    if len(ends) == 0 or within.max() <= TOGETHER * count:
+        return Finding(
+            "ends spread", True, f"at most {within.max(initial=0)} of {count} robots fell within {WINDOW:g} s"
+        )
+    first = ends[within.argmax()]
+    return Finding(
+        "ends spread", False, f"{within.max()} of {count} robots fell between {first:g} and {first + WINDOW:g} s"
+    )
 
 
 def _normalization(inputs: dict[str, tuple[float, float]]) -> Finding:

@@ -18,8 +18,8 @@ from locoenvs.evidence.panel import PANELS, Panel, panel_of
 from locoenvs.evidence.result import Result
 from locoenvs.policies.policy import Policy, load_policy
 from locoenvs.tasks.documents import write_atomically
-from locoenvs.tasks.task import Task
 from locoenvs.training.run import Run
+from locoenvs.training.streams import panels_for
 
 
 def judge(
@@ -46,11 +46,6 @@ def judge(
         found[name] = evaluate(loaded, panel, backend, progress, device=device, options=options, watch=keeper)
         note(run, loaded, panel, name, found[name], keeper, options)
     return found
-
-
-def panels_for(task: Task) -> tuple[str, ...]:
-    """The panels that a policy of a task is judged on at the end of its training."""
-    return ("flat",) if task.terrain.kind == "plane" else ("rough", "crossing")
 
 
 def run_of(policy: Policy) -> Run | None:

@@ -23,10 +23,15 @@ def streams(task: Task, seed: int, judged_by: Iterable[Panel]) -> dict[str, list
     return found
 
 
+def panels_for(task: Task) -> tuple[str, ...]:
+    """The panels that a policy of a task is judged on at the end of its training, unless others are named."""
+    return ("flat",) if task.terrain.kind == "plane" else ("rough", "crossing")
+
+
 def held_out(task: Task) -> list[Panel]:
-    """The panels that ``locoenvs eval`` judges a policy of the task by if none is named; none where the suite has none for it."""
+    """Those panels; none where the suite has none for the task."""
     try:
-        return [panel_of(task)]
+        return [panel_of(task, name) for name in panels_for(task)]
     except ValueError:
         return []
 

@@ -25,6 +25,9 @@ UPRIGHT = 0.35
 FAST = 3.0
 """A base that tips faster than this was thrown, rad/s; one that slowly loses its balance is at 1."""
 
+PLANE = "plane"
+"""The kind of ground that has no tiles, and so no levels."""
+
 Direction = Literal["forward", "backward", "left", "right"]
 
 
@@ -75,7 +78,7 @@ class Fall:
         """All of it in a line."""
         told = [
             f"after {self.seconds:.2f} s",
-            f"{self.kind}, level {self.level}",
+            self.kind if self.kind == PLANE else f"{self.kind}, level {self.level}",
             f"leaning {self.tilt:.2f} rad {self.direction} at {self.tilt_rate:.1f} rad/s",
             f"on {', '.join(self.feet)}" if self.feet else "no foot on the ground",
         ]

@@ -12,7 +12,7 @@ import numpy as np
 from locoenvs.envs.saved_state import rows_of
 from locoenvs.envs.vector import LocoVectorEnv
 from locoenvs.evidence.failures import trace
-from locoenvs.evidence.failures.causes import Direction, Fall
+from locoenvs.evidence.failures.causes import PLANE, Direction, Fall
 from locoenvs.numerics.arrays import convert
 from locoenvs.numerics.rotation import projected_gravity
 
@@ -157,7 +157,9 @@ class Keeper:
             step=self._step,
             seconds=round(self._step * dt, 6),
             broken=bool(_numbers(readout.broken)[robot]),
-            kind=env.mdp.height_map.kinds[int(_numbers(episodes.column)[robot])],
+            kind=PLANE
+            if task.terrain.kind == PLANE
+            else env.mdp.height_map.kinds[int(_numbers(episodes.column)[robot])],
             level=int(_numbers(episodes.level)[robot]),
             since_push=round(pushed, 6) if 0 < pushed < math.inf else None,  # one in this step came after the fall
             since_command=since(int(self._told[robot])),

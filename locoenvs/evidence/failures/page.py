@@ -3,71 +3,67 @@
 from __future__ import annotations
 
 import base64
-import html
 import io
 from collections.abc import Mapping, Sequence
+from importlib import resources
+from typing import Any
 
 import numpy as np
 
+from locoenvs import install
 from locoenvs.evidence.failures.archive import Archive
 from locoenvs.evidence.failures.causes import Fall, Kind
 from locoenvs.evidence.failures.strips import Strip
 
-_STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; color: #1a1a1a; background: #fff; max-width: 80rem; margin: 0 auto; padding: 1rem; }
-h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2.5rem; border-top: 1px solid #ccc; padding-top: 1rem; }
-table { border-collapse: collapse; display: block; overflow-x: auto; }
-th, td { text-align: left; padding: .25rem .8rem .25rem 0; vertical-align: top; } th { border-bottom: 1px solid #888; }
-figure { margin: 1rem 0 1.5rem; } figure div { overflow-x: auto; } img { display: block; height: 144px; width: auto; max-width: none; }
-figcaption { font-size: .9rem; color: #333; } code { background: #f0f0f0; padding: 0 .25rem; overflow-wrap: anywhere; }
-"""
-
 
 def page(archive: Archive, groups: Sequence[Kind], strips: Mapping[int, Strip], result: str) -> str:
-    """The page of ``groups`` of falls, with the ``strips`` of some robots; ``result`` is the file that commands name."""
-    header, panel = archive.header, archive.panel
-    exact = sum(strip.exact for strip in strips.values())
-    intro = [
-        f"{header.every_fall} of {panel.num_robots} robots fell on panel {panel.name} ({panel.hash}), {header.backend}, "
-        f"policy {header.policy_sha256[:12]}. States of {len(header.falls)} of them were kept."
-    ]
-    if strips:
-        intro.append(
-            f"Pictures are of replays; {exact} of {len(strips)} were the same as the evaluation, bit by bit. Time runs to the right."
-        )
-    rows = [
-        f'<tr><td>{len(group.falls)}</td><td>{_text(group.kind)}</td><td><a href="#group-{index}">{_text(group.cause)}</a></td>'
-        f"<td>{_text(group.words)}</td></tr>"
-        for index, group in enumerate(groups)
-    ]
-    parts = [
-        "<!doctype html>",
-        '<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>Falls on {_text(panel.name)}</title><style>{_STYLE}</style></head><body>",
-        f"<h1>Falls on {_text(panel.name)}</h1>",
-        *(f"<p>{_text(line)}</p>" for line in intro),
-        "<table><tr><th>falls</th><th>ground</th><th>what happened</th><th></th></tr>",
-        *rows,
-        "</table>",
-    ]
-    for index, group in enumerate(groups):
-        parts.append(f'<h2 id="group-{index}">{_text(group.kind)}: {_text(group.cause)}</h2>')
-        parts += [_figure(fall, strips[fall.robot], result) for fall in group.falls if fall.robot in strips]
-        rest = [str(fall.robot) for fall in group.falls if fall.robot not in strips]
-        if rest:
-            parts.append(f"<p>Not shown: robot{'s' if len(rest) > 1 else ''} {', '.join(rest)}.</p>")
-    return "\n".join([*parts, "</body></html>"]) + "\n"
+    """The page of ``groups`` of falls, with the ``strips`` of some robots; ``result`` is the file that commands name.
 
-
-def _figure(fall: Fall, strip: Strip, result: str) -> str:
-    picture = base64.b64encode(jpeg(strip.picture)).decode()
-    words = f"Robot {fall.robot}: {fall.words}." + ("" if strip.exact else " The replay was not the same bit by bit.")
-    height, width = strip.picture.shape[:2]
-    return (
-        f'<figure><div><img src="data:image/jpeg;base64,{picture}" width="{width}" height="{height}" '
-        f'alt="The fall of robot {fall.robot}, picture by picture"></div>'
-        f"<figcaption>{_text(words)} <code>locoenvs replay {_text(result)} --robot {fall.robot}</code></figcaption></figure>"
+    Raises ImportError where jinja2 is missing.
+    """
+    shown = [
+        {
+            "kind": group.kind,
+            "cause": group.cause,
+            "words": group.words,
+            "falls": len(group.falls),
+            "strips": [_strip(fall, strips[fall.robot]) for fall in group.falls if fall.robot in strips],
+            "rest": [fall.robot for fall in group.falls if fall.robot not in strips],
+        }
+        for group in groups
+    ]
+    return template("locoenvs.evidence.failures", "page.html").render(
+        header=archive.header,
+        panel=archive.panel,
+        kept=len(archive.header.falls),
+        strips=len(strips),
+        exact=sum(strip.exact for strip in strips.values()),
+        groups=shown,
+        result=result,
     )
+
+
+def template(package: str, file: str) -> Any:
+    """A page's jinja2 template. Raises ImportError where jinja2 is missing."""
+    try:
+        import jinja2
+    except ImportError as error:
+        raise ImportError(f"a page needs jinja2: {install.line('viz')}") from error
+    environment = jinja2.Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
+    return environment.from_string(resources.files(package).joinpath(file).read_text("utf-8"))
+
+
+def embedded(picture: np.ndarray) -> str:
+    """A picture (height, width, 3) uint8 as the address that a page shows it by."""
+    return f"data:image/jpeg;base64,{base64.b64encode(jpeg(picture)).decode()}"
+
+
+def _strip(fall: Fall, strip: Strip) -> dict[str, Any]:
+    height, width = strip.picture.shape[:2]
+    said = {"robot": fall.robot, "words": fall.words, "exact": strip.exact}
+    return {**said, "picture": embedded(strip.picture), "width": width, "height": height}
 
 
 def jpeg(picture: np.ndarray) -> bytes:
@@ -77,7 +73,3 @@ def jpeg(picture: np.ndarray) -> bytes:
     packed = io.BytesIO()
     Image.fromarray(picture).save(packed, "JPEG", quality=82)
     return packed.getvalue()
-
-
-def _text(value: str) -> str:
-    return html.escape(value)

@@ -6,17 +6,13 @@ import base64
 import datetime
 import json
 from collections.abc import Iterator, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 import locoenvs
-from locoenvs import install
 from locoenvs.evidence.compare import Side, compare
 from locoenvs.evidence.failures.causes import alike
-from locoenvs.evidence.failures.page import jpeg
+from locoenvs.evidence.failures.page import embedded, template
 from locoenvs.evidence.failures.strips import strips_of
 from locoenvs.evidence.metrics import UNITS, Estimate
 from locoenvs.evidence.panel import panel_of
@@ -36,7 +32,7 @@ def write_report(sources: Sequence[Source], out: Path) -> None:
     A run that is still training is told as far as it is. Raises ImportError where jinja2 or matplotlib is missing. Nothing is
     written then.
     """
-    page = _template().render(
+    page = template("locoenvs.tools.report", "report.html").render(
         title=", ".join(source.name for source in sources),
         version=locoenvs.__version__,
         date=datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M"),
@@ -49,18 +45,6 @@ def write_report(sources: Sequence[Source], out: Path) -> None:
     )
     out.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(out, lambda file: file.write(page.encode()))
-
-
-def _template() -> Any:
-    try:
-        import jinja2
-    except ImportError as error:
-        raise ImportError(f"a report needs jinja2: {install.line('viz')}") from error
-    text = resources.files("locoenvs.tools.report").joinpath("report.html").read_text("utf-8")
-    environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-    )
-    return environment.from_string(text)
 
 
 def _run(source: Source) -> dict[str, Any]:
@@ -151,13 +135,9 @@ def _falls(source: Source, name: str) -> dict[str, Any]:
         "run": source.name,
         "every": archive.header.every_fall,
         "groups": [(group.kind.replace("_", " "), group.cause, group.words) for group in groups],
-        "strips": [(fall.words, _jpeg(strips[fall.robot].picture)) for fall in chosen if fall.robot in strips],
+        "strips": [(fall.words, embedded(strips[fall.robot].picture)) for fall in chosen if fall.robot in strips],
         "said": said,
     }
-
-
-def _jpeg(picture: np.ndarray) -> str:
-    return f"data:image/jpeg;base64,{base64.b64encode(jpeg(picture)).decode()}"
 
 
 def _panel(name: str, judged: Sequence[tuple[Source, Result]]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from locoenvs.evidence.evaluate import evaluate
 from locoenvs.evidence.metrics import Estimate
 from locoenvs.evidence.panel import load_panel, panel_of
 from locoenvs.evidence.result import Result
+from locoenvs.evidence.robots import Robots
 from locoenvs.policies.policy import POLICIES, Policy, load_policy, save_policy
 
 SOUND = {"commanded_speed": 0.8, "speed": 0.7, "action_clip_rate": 0.0}
@@ -52,6 +53,29 @@ def failed(findings: Any) -> list[str]:
 )
 def test_evaluations(found: Result, names: list[str]) -> None:
     assert failed(audit_result(found)) == names
+
+
+@pytest.mark.parametrize(("together", "names"), [(50, []), (51, ["ends spread"])])
+def test_robots_that_fall_together_are_found(together: int, names: list[str]) -> None:
+    """Fifty of a hundred within half a second is what a push may do; one more is not."""
+    seconds = [10.0 + 0.01 * index for index in range(together)] + [0.2 * index for index in range(100 - together)]
+    fell = [True] * together + [index % 2 == 0 for index in range(100 - together)]
+    robots = Robots(
+        kind=["plane"] * 100,
+        level=[0] * 100,
+        drawn={},
+        groups={},
+        succeeded=[not each for each in fell],
+        fell=fell,
+        seconds=seconds,
+        reset_reason=["base_contact" if each else "time_limit" for each in fell],
+        numerators={},
+        denominators={},
+    )
+    found = audit_result(dataclasses.replace(result(), robots=robots))
+    assert failed(found) == names
+    if names:
+        assert "51 of 100 robots fell between 10 and 10.5 s" in [finding.message for finding in found]
 
 
 def test_the_message_says_what_was_found() -> None:

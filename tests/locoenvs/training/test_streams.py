@@ -25,3 +25,7 @@ def test_a_plane_has_no_map() -> None:
     found = streams(flat, 0, held_out(flat))
     assert found["train"][0]["terrain_seed"] is None and found["validation"] == []
     assert [each["panel"] for each in found["held_out"]] == [load_panel("flat").name]
+
+
+def test_held_out_are_all_panels_that_a_run_is_judged_on_at_its_end() -> None:
+    assert [panel.name for panel in held_out(ROUGH)] == ["AnymalC-rough-1", "AnymalC-crossing-1"]

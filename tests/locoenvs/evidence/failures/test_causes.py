@@ -79,3 +79,4 @@ def test_a_fall_in_words() -> None:
         "0.50 m/s"
     )
     assert "no foot on the ground" in fall().words
+    assert "stairs_up, level 3;" in fall().words and "; plane;" in fall(kind="plane", level=6).words

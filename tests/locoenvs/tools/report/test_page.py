@@ -15,6 +15,7 @@ pytest.importorskip("matplotlib")
 pytest.importorskip("jinja2")
 
 from locoenvs.cli.app import main
+from locoenvs.evidence.result import Result
 from locoenvs.policies.policy import POLICIES
 from locoenvs.tools.report.page import write_report
 from locoenvs.tools.report.source import read
@@ -70,6 +71,19 @@ def test_it_holds_recipe_curves_audits_and_panels(run: Path) -> None:
 def test_it_loads_nothing_from_elsewhere_and_is_the_same_again(run: Path) -> None:
     first, again = (re.findall(r'(?:src|href)="([^"]+)"', page(run)) for _ in range(2))
     assert first == again and all(address.startswith("data:") for address in first)
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_its_numbers_are_those_of_the_result(run: Path) -> None:
+    (run / "panels/crossing.json").unlink()
+    result = Result.from_json((run / "panels/rough.json").read_bytes())
+    text = page(run)
+    for name in ("success_rate", "fall_rate"):
+        metric = result.metrics[name]
+        row = re.search(rf"<tr>\s*<t[hd]>{name.replace('_', ' ')}.*?</tr>", text, re.DOTALL)
+        assert row is not None and metric.low is not None and metric.high is not None
+        told = [float(number) for number in re.findall(r"-?\d+\.\d+", row[0])]
+        assert told == [round(100 * value, 1) for value in (metric.value, metric.low, metric.high)]
 
 
 @pytest.mark.usefixtures("undrawn")
