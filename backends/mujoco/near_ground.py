@@ -7,6 +7,8 @@ import copy
 import mujoco
 import numpy as np
 
+from locoenvs.backends.mujoco import ground_looks
+
 REACH = 20.0
 """Ground is drawn this far to each side, m."""
 
@@ -34,10 +36,12 @@ class NearGround:
         if (self._count == self._shape).all():
             return
         self._heights = model.hfield_data[: self._shape.prod()].reshape(self._shape[1], self._shape[0])
+        self._rise = float(model.hfield_size[field, 2])
         self._corner = model.geom_pos[self._geom, :2] - half
         self.model = copy.copy(model)
         self.model.hfield_ncol[field], self.model.hfield_nrow[field] = self._count
         self.model.hfield_size[field, :2] = self._cell * (self._count - 1) / 2
+        self.model.geom_size[self._geom, :2] = self.model.hfield_size[field, :2]  # a texture is as wide as this
         self.model.geom_sameframe[self._geom] = mujoco.mjtSameFrame.mjSAMEFRAME_NONE  # or its position would not count
         self._first = np.full(2, -1)
 
@@ -51,6 +55,8 @@ class NearGround:
         if (first == self._first).all():
             return False
         self._first, (x, y), (columns, rows) = first, first, self._count
-        self.model.hfield_data[: columns * rows] = self._heights[y : y + rows, x : x + columns].reshape(-1)
+        heights = self._heights[y : y + rows, x : x + columns]
+        self.model.hfield_data[: columns * rows] = heights.reshape(-1)
+        ground_looks.redress(self.model, heights * self._rise, self._cell, (int(y), int(x)))
         self.model.geom_pos[self._geom, :2] = self._corner + self._cell * (first + (self._count - 1) / 2)
         return True

@@ -9,6 +9,7 @@ import mujoco
 import numpy as np
 
 from locoenvs.backends import mujoco_engine
+from locoenvs.backends.mujoco.ground_looks import texture_of
 from locoenvs.backends.mujoco.model import CONTACT_GROUP
 from locoenvs.backends.mujoco.near_ground import NearGround
 
@@ -75,6 +76,8 @@ class Renderer:
         self._data.qpos = qpos
         if self._ground.show(self._data.qpos[:2]):
             mujoco.mjr_uploadHField(self._model, self._context, 0)
+            if (texture := texture_of(self._model)) >= 0:
+                mujoco.mjr_uploadTexture(self._model, self._context, texture)
         mujoco.mj_kinematics(self._model, self._data)
         mujoco.mj_comPos(self._model, self._data)
         mujoco.mj_camlight(self._model, self._data)
