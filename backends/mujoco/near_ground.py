@@ -22,7 +22,8 @@ class NearGround:
     ``model`` then is a copy whose ground is that part, or the same where all of the ground is no larger or is a plane.
     """
 
-    def __init__(self, model: mujoco.MjModel) -> None:
+    def __init__(self, model: mujoco.MjModel, reach: float | None = None) -> None:
+        reach = REACH if reach is None else reach
         self.model = model
         self._geom = model.geom("ground").id
         field = int(model.geom_dataid[self._geom])
@@ -32,7 +33,7 @@ class NearGround:
         self._shape = np.array([model.hfield_ncol[field], model.hfield_nrow[field]])  # along x and y
         half = model.hfield_size[field, :2]
         self._cell = 2 * float(half[0]) / (int(self._shape[0]) - 1)
-        self._count = np.minimum(self._shape, 2 * round(REACH / self._cell) + 1)
+        self._count = np.minimum(self._shape, 2 * np.floor(reach / self._cell + 0.5) + 1).astype(int)
         if (self._count == self._shape).all():
             return
         self._heights = model.hfield_data[: self._shape.prod()].reshape(self._shape[1], self._shape[0])
