@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from array_api_compat import torch as xp
 from locoenvs.backends.isaaclab import conventions, requirements, scene
 from locoenvs.backends.isaaclab.mesh import ground_mesh
 from locoenvs.mdp.actuators import Actuator, actuator_of
-from locoenvs.mdp.state import FASTEST, Readout
+from locoenvs.mdp.state import FASTEST, Camera, Readout
 from locoenvs.mdp.terrain import HeightMap
 from locoenvs.numerics.arrays import Array
 from locoenvs.numerics.rotation import rotate, rotate_inverse
@@ -219,17 +220,21 @@ class IsaacLabSimulator:
         self._memory = given["actuator"]
         return None
 
-    def render(self, physics: object, robot: int, size: tuple[int, int] = (640, 480)) -> np.ndarray:
+    def render(
+        self, physics: object, robot: int | Sequence[int], size: tuple[int, int] = (640, 480), camera: Camera = "corner"
+    ) -> np.ndarray:
         """See :class:`locoenvs.mdp.state.Simulator`. Drawn by native MuJoCo, from this engine's state."""
         if self._renderer is None:
             from locoenvs.backends.mujoco.model import drawn_model
             from locoenvs.backends.mujoco.render import Renderer
 
-            self._renderer = Renderer(drawn_model(self.task, self._height_map), *size)
+            self._renderer = Renderer(
+                drawn_model(self.task, self._height_map), *size, camera=camera, near=isinstance(robot, int)
+            )
         now = self._readout()
         state = (now.base_position, now.base_quaternion, now.joint_position)
-        qpos = np.concatenate([part[robot].cpu().numpy() for part in state]).astype(np.float64)
-        return self._renderer.frame(qpos, robot)
+        qpos = np.concatenate([part.cpu().numpy() for part in state], axis=1).astype(np.float64)
+        return self._renderer.picture(qpos, robot)
 
     def close(self) -> None:
         """See :class:`locoenvs.mdp.state.Simulator`. Afterwards this process may make another."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -22,7 +22,7 @@ from locoenvs.backends.mjx.model import Payload
 from locoenvs.mdp.actuators import PD, Actuator, actuator_of
 from locoenvs.mdp.draws import quantities
 from locoenvs.mdp.mdp import Mdp
-from locoenvs.mdp.state import FASTEST, Readout
+from locoenvs.mdp.state import FASTEST, Camera, Readout
 from locoenvs.mdp.terrain import HeightMap
 from locoenvs.numerics.arrays import Array
 from locoenvs.numerics.rotation import rotate, rotate_inverse
@@ -245,15 +245,21 @@ class MjxSimulator:
         return jax.device_put(tree.unflatten([jnp.asarray(saved[name]) for name in names]), self.device)
 
     def render(  # type: ignore[override]
-        self, physics: Physics, robot: int, size: tuple[int, int] = (640, 480)
+        self,
+        physics: Physics,
+        robot: int | Sequence[int],
+        size: tuple[int, int] = (640, 480),
+        camera: Camera = "corner",
     ) -> np.ndarray:
         """See :class:`locoenvs.mdp.state.Simulator`. Drawn by native MuJoCo."""
         if self._renderer is None:
             from locoenvs.backends.mujoco.model import drawn_model
             from locoenvs.backends.mujoco.render import Renderer
 
-            self._renderer = Renderer(drawn_model(self.task, self._height_map), *size)
-        return self._renderer.frame(np.asarray(physics.qpos[robot], np.float64), robot)
+            self._renderer = Renderer(
+                drawn_model(self.task, self._height_map), *size, camera=camera, near=isinstance(robot, int)
+            )
+        return self._renderer.picture(np.asarray(physics.qpos, np.float64), robot)
 
     def close(self) -> None:
         """See :class:`locoenvs.mdp.state.Simulator`."""

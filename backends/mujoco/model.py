@@ -8,6 +8,7 @@ import mujoco
 import numpy as np
 
 from locoenvs.backends.mujoco.contact import Contact, install, mark
+from locoenvs.backends.mujoco.ground_looks import dress
 from locoenvs.mdp.terrain import HeightMap
 from locoenvs.tasks.robot import Joint, Robot
 from locoenvs.tasks.task import Task
@@ -79,8 +80,12 @@ def compile_model(
 
 
 def drawn_model(task: Task, height_map: HeightMap) -> mujoco.MjModel:
-    """The model for pictures: with its visuals, and for no contacts, so that it needs no numba."""
-    return compile_model(task, height_map, visuals=True, contact="mujoco")
+    """The model for pictures: with its visuals, uneven ground as :mod:`locoenvs.backends.mujoco.ground_looks` draws it, and for no
+    contacts, so that it needs no numba."""
+    spec = build_spec(task, height_map, visuals=True)
+    if task.terrain.kind != "plane":
+        dress(spec, height_map)
+    return spec.compile()
 
 
 def build_spec(
@@ -161,7 +166,8 @@ def _add_robot(spec: mujoco.MjSpec, robot: Robot) -> dict[str | None, mujoco.Mjs
 
 
 def _add_visuals(bodies: dict[str | None, mujoco.MjsBody], robot: Robot) -> None:
-    """What is drawn, and a sun that moves with the robot so that its shadow stays sharp."""
+    """What is drawn, and a sun that moves with the robot so that its shadow stays sharp. It stands so high that it shines on the faces
+    of steps: along one that it only grazes, shadows are noise."""
     for visual in robot.visuals:
         bodies[visual.body].add_geom(
             type=_SHAPES[visual.shape], size=visual.size, pos=visual.position, quat=visual.rotation, rgba=visual.color,
@@ -169,7 +175,7 @@ def _add_visuals(bodies: dict[str | None, mujoco.MjsBody], robot: Robot) -> None
         )  # fmt: skip
     bodies[robot.bodies[0].name].add_light(
         name="sun", type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL, mode=mujoco.mjtCamLight.mjCAMLIGHT_TRACK,
-        pos=[1.5, -2.0, 4.0], dir=[-1.5, 2.0, -4.0], diffuse=[0.6, 0.6, 0.57], specular=[0.1, 0.1, 0.1], castshadow=True,
+        pos=[0.5, -0.7, 4.0], dir=[-0.5, 0.7, -4.0], diffuse=[0.6, 0.6, 0.57], specular=[0.1, 0.1, 0.1], castshadow=True,
     )  # fmt: skip
 
 

@@ -7,6 +7,8 @@ import copy
 import mujoco
 import numpy as np
 
+from locoenvs.backends.mujoco import ground_looks
+
 REACH = 20.0
 """Ground is drawn this far to each side, m."""
 
@@ -20,7 +22,8 @@ class NearGround:
     ``model`` then is a copy whose ground is that part, or the same where all of the ground is no larger or is a plane.
     """
 
-    def __init__(self, model: mujoco.MjModel) -> None:
+    def __init__(self, model: mujoco.MjModel, reach: float | None = None) -> None:
+        reach = REACH if reach is None else reach
         self.model = model
         self._geom = model.geom("ground").id
         field = int(model.geom_dataid[self._geom])
@@ -30,14 +33,16 @@ class NearGround:
         self._shape = np.array([model.hfield_ncol[field], model.hfield_nrow[field]])  # along x and y
         half = model.hfield_size[field, :2]
         self._cell = 2 * float(half[0]) / (int(self._shape[0]) - 1)
-        self._count = np.minimum(self._shape, 2 * round(REACH / self._cell) + 1)
+        self._count = np.minimum(self._shape, 2 * np.floor(reach / self._cell + 0.5) + 1).astype(int)
         if (self._count == self._shape).all():
             return
         self._heights = model.hfield_data[: self._shape.prod()].reshape(self._shape[1], self._shape[0])
+        self._rise = float(model.hfield_size[field, 2])
         self._corner = model.geom_pos[self._geom, :2] - half
         self.model = copy.copy(model)
         self.model.hfield_ncol[field], self.model.hfield_nrow[field] = self._count
         self.model.hfield_size[field, :2] = self._cell * (self._count - 1) / 2
+        self.model.geom_size[self._geom, :2] = self.model.hfield_size[field, :2]  # a texture is as wide as this
         self.model.geom_sameframe[self._geom] = mujoco.mjtSameFrame.mjSAMEFRAME_NONE  # or its position would not count
         self._first = np.full(2, -1)
 
@@ -51,6 +56,8 @@ class NearGround:
         if (first == self._first).all():
             return False
         self._first, (x, y), (columns, rows) = first, first, self._count
-        self.model.hfield_data[: columns * rows] = self._heights[y : y + rows, x : x + columns].reshape(-1)
+        heights = self._heights[y : y + rows, x : x + columns]
+        self.model.hfield_data[: columns * rows] = heights.reshape(-1)
+        ground_looks.redress(self.model, heights * self._rise, self._cell, (int(y), int(x)))
         self.model.geom_pos[self._geom, :2] = self._corner + self._cell * (first + (self._count - 1) / 2)
         return True

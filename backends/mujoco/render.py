@@ -3,21 +3,41 @@
 from __future__ import annotations
 
 import importlib
+import math
+from collections.abc import Sequence
 from typing import Protocol
 
 import mujoco
 import numpy as np
 
 from locoenvs.backends import mujoco_engine
+from locoenvs.backends.mujoco.ground_looks import texture_of
 from locoenvs.backends.mujoco.model import CONTACT_GROUP
 from locoenvs.backends.mujoco.near_ground import NearGround
+from locoenvs.mdp.state import Camera
 
 _FOLLOW = 0.2
 """Share of the way to the robot that the camera goes each frame."""
 _JUMP = 1.0
 """A robot farther from where the camera looks than this, m, was put somewhere else: the camera goes there at once."""
+OVERVIEW, DOWN = 0.85, -40.0
+"""The camera is farther from several robots by this share of how far they are spread, and looks down by so many degrees."""
 _BELOW = 0.12
 """The camera looks at a point so far below the base, m: the middle of the robot."""
+
+
+CAMERAS: dict[Camera, tuple[float, float, float]] = {
+    "corner": (140.0, -18.0, 2.2),
+    "side": (90.0, -10.0, 2.4),
+    "front": (180.0, -12.0, 2.4),
+    "behind": (0.0, -24.0, 2.6),
+    "above": (90.0, -89.0, 3.0),
+}
+"""Where a camera looks, degrees counterclockwise from world x, how far up, degrees, and its distance from the robot's base, m. It
+looks from higher up where the ground would hide the robot."""
+
+MOST_TOGETHER = 400
+"""No more robots than this are drawn in one picture."""
 
 
 class Renderer:
@@ -29,10 +49,10 @@ class Renderer:
     Args:
         model: a model of :func:`locoenvs.backends.mujoco.model.compile_model`, with its visuals.
         width, height: of the picture, pixels, at most 1920 x 1080.
-        azimuth: where the camera looks, degrees counterclockwise from world x.
-        elevation: how far it looks up, degrees; it looks from higher up where the ground would hide the robot.
-        distance: from the robot's base, m.
+        camera: where one robot is seen from, see :data:`CAMERAS`.
+        azimuth, elevation, distance: instead of the camera's.
         contacts: also draw the spheres that touch the ground.
+        near: draw only the ground around one robot, which is much faster.
     """
 
     def __init__(
@@ -41,17 +61,19 @@ class Renderer:
         width: int = 640,
         height: int = 480,
         *,
-        azimuth: float = 140.0,
-        elevation: float = -18.0,
-        distance: float = 2.2,
+        camera: Camera = "corner",
+        azimuth: float | None = None,
+        elevation: float | None = None,
+        distance: float | None = None,
         contacts: bool = False,
+        near: bool = True,
     ) -> None:
         largest = model.vis.global_
         if not (0 < width <= largest.offwidth and 0 < height <= largest.offheight):
             raise ValueError(
                 f"a picture of {width} x {height} pixels: at most {largest.offwidth} x {largest.offheight}"
             )
-        self._ground = NearGround(model)
+        self._ground = NearGround(model, None if near else math.inf)
         self._ground.show(model.qpos0[:2])
         self._model = model = self._ground.model
         self._data = mujoco.MjData(model)
@@ -59,8 +81,14 @@ class Renderer:
         self._option = mujoco.MjvOption()
         self._option.geomgroup[CONTACT_GROUP] = contacts
         self._camera = mujoco.MjvCamera()
-        self._camera.azimuth, self._camera.elevation, self._camera.distance = azimuth, elevation, distance
-        self._elevation = elevation
+        if camera not in CAMERAS:
+            raise ValueError(f"camera={camera!r}: there are {', '.join(CAMERAS)}")
+        asked = [
+            mine if mine is not None else usual for mine, usual in zip((azimuth, elevation, distance), CAMERAS[camera])
+        ]
+        self._camera.azimuth, self._camera.elevation, self._camera.distance = asked
+        self._elevation = self._camera.elevation
+        self._overview: tuple[np.ndarray, float] | None = None  # where the camera looks at several robots, from how far
         self._looks: dict[int, tuple[np.ndarray, float]] = {}  # robot -> where the camera looks, and how far up
         self._rectangle = mujoco.MjrRect(0, 0, width, height)
         self._gl = _gl_context(width, height)
@@ -72,12 +100,8 @@ class Renderer:
     def frame(self, qpos: np.ndarray, robot: int = 0) -> np.ndarray:
         """The robot of that number at ``qpos`` (nq,), as (height, width, 3) uint8, the top row first."""
         self._gl.make_current()
-        self._data.qpos = qpos
-        if self._ground.show(self._data.qpos[:2]):
-            mujoco.mjr_uploadHField(self._model, self._context, 0)
-        mujoco.mj_kinematics(self._model, self._data)
-        mujoco.mj_comPos(self._model, self._data)
-        mujoco.mj_camlight(self._model, self._data)
+        self._show_ground(qpos[:2])
+        self._pose(qpos)
         far = np.full(3, 1e9)  # the first frame of a robot goes there at once
         self._camera.lookat, self._camera.elevation = self._looks.get(robot, (far, self._elevation))
         self._follow(self._data.qpos[:3] - (0.0, 0.0, _BELOW))
@@ -85,10 +109,58 @@ class Renderer:
         mujoco.mjv_updateScene(
             self._model, self._data, self._option, None, self._camera, mujoco.mjtCatBit.mjCAT_ALL, self._scene
         )
+        return self._drawn(self._scene)
+
+    def _show_ground(self, place: np.ndarray) -> None:
+        """Have the ground around ``place`` (x, y) m."""
+        if self._ground.show(place):
+            mujoco.mjr_uploadHField(self._model, self._context, 0)
+            if (texture := texture_of(self._model)) >= 0:
+                mujoco.mjr_uploadTexture(self._model, self._context, texture)
+
+    def _pose(self, qpos: np.ndarray) -> None:
+        self._data.qpos = qpos
+        mujoco.mj_kinematics(self._model, self._data)
+        mujoco.mj_comPos(self._model, self._data)
+        mujoco.mj_camlight(self._model, self._data)
+
+    def _drawn(self, scene: mujoco.MjvScene) -> np.ndarray:
         picture = np.empty((self._rectangle.height, self._rectangle.width, 3), np.uint8)
-        mujoco.mjr_render(self._rectangle, self._scene, self._context)
+        mujoco.mjr_render(self._rectangle, scene, self._context)
         mujoco.mjr_readPixels(picture, None, self._rectangle, self._context)
         return picture[::-1].copy()
+
+    def picture(self, qpos: np.ndarray, robot: int | Sequence[int]) -> np.ndarray:
+        """The robot of that number, or the robots of those together, at their rows of ``qpos`` (N, nq), as :meth:`frame`."""
+        if isinstance(robot, int | np.integer):
+            return self.frame(np.array(qpos[robot], np.float64), int(robot))
+        return self.crowd(np.array(qpos[list(robot)], np.float64))
+
+    def crowd(self, qpos: np.ndarray) -> np.ndarray:
+        """Robots at ``qpos`` (N, nq) in one picture, seen from so far that all are in it. Raises ValueError for too many.
+
+        The first picture says where the camera stands.
+        """
+        if not 1 <= len(qpos) <= MOST_TOGETHER:
+            raise ValueError(f"{len(qpos)} robots in one picture: from 1 to {MOST_TOGETHER}")
+        if self._overview is None:
+            low, high = qpos[:, :3].min(axis=0), qpos[:, :3].max(axis=0)
+            self._overview = ((low + high) / 2, self._camera.distance + OVERVIEW * float(np.linalg.norm(high - low)))
+        self._camera.lookat, self._camera.distance = self._overview
+        self._camera.elevation = min(self._elevation, DOWN)
+        scene = mujoco.MjvScene(self._model, maxgeom=self._model.ngeom * len(qpos) + 100)
+        self._gl.make_current()
+        self._show_ground(self._overview[0][:2])
+        for index, each in enumerate(qpos):
+            self._pose(each)
+            if index == 0:
+                mujoco.mjv_updateScene(
+                    self._model, self._data, self._option, None, self._camera, mujoco.mjtCatBit.mjCAT_ALL, scene
+                )
+            else:
+                robot = int(mujoco.mjtCatBit.mjCAT_DYNAMIC)
+                mujoco.mjv_addGeoms(self._model, self._data, self._option, mujoco.MjvPerturb(), robot, scene)
+        return self._drawn(scene)
 
     def close(self) -> None:
         """Free the graphics memory. The renderer cannot be used after it; closing twice is harmless."""

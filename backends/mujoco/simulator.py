@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+from collections.abc import Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from locoenvs.backends.mujoco.render import Renderer
 from locoenvs.machine import cores
 from locoenvs.mdp.actuators import PD, Actuator, actuator_of
 from locoenvs.mdp.draws import quantities
-from locoenvs.mdp.state import FASTEST, Readout
+from locoenvs.mdp.state import FASTEST, Camera, Readout
 from locoenvs.mdp.terrain import HeightMap
 from locoenvs.numerics import compiled
 from locoenvs.numerics.arrays import Array
@@ -228,11 +229,15 @@ class MujocoSimulator:
         self.configure(**{name: saved[name] for name in self._given})
         return None
 
-    def render(self, physics: object, robot: int, size: tuple[int, int] = (640, 480)) -> np.ndarray:
+    def render(
+        self, physics: object, robot: int | Sequence[int], size: tuple[int, int] = (640, 480), camera: Camera = "corner"
+    ) -> np.ndarray:
         """See :class:`locoenvs.mdp.state.Simulator`."""
         if self._renderer is None:
-            self._renderer = Renderer(drawn_model(self.task, self._height_map), *size)
-        return self._renderer.frame(np.array(self._qpos[robot]), robot)
+            self._renderer = Renderer(
+                drawn_model(self.task, self._height_map), *size, camera=camera, near=isinstance(robot, int)
+            )
+        return self._renderer.picture(self._qpos, robot)
 
     def show(self, physics: object, robot: int) -> None:
         """Draw one robot in a window, which the first call opens."""

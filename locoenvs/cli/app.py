@@ -9,7 +9,6 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated
 
 import tyro
 from rich.table import Table
@@ -21,7 +20,6 @@ from locoenvs.cli import robot as cli_robot
 from locoenvs.cli.arguments import (
     Changes,
     OptionalActuator,
-    OptionalFloat,
     OptionalPath,
     OptionalText,
     Options,
@@ -34,6 +32,7 @@ from locoenvs.cli.arguments import (
 )
 from locoenvs.cli.compare import compare
 from locoenvs.cli.failures import failures
+from locoenvs.cli.play import play
 from locoenvs.cli.plugin import plugged
 from locoenvs.cli.replay import replay
 from locoenvs.cli.report import report
@@ -52,8 +51,6 @@ from locoenvs.evidence.pictures import terrain_picture
 from locoenvs.evidence.plots import groups_picture, success_picture
 from locoenvs.evidence.record import nobody
 from locoenvs.evidence.result import Result
-from locoenvs.evidence.stage import hardest_kind, one_column
-from locoenvs.evidence.video import record
 from locoenvs.policies.policy import FILES, POLICIES
 from locoenvs.training import learners
 
@@ -138,44 +135,6 @@ def eval_(
 
 
 @app.command
-def play(
-    policy: Word,
-    out: Path = Path("video.mp4"),
-    seconds: OptionalFloat = None,
-    terrain: Annotated[str | None, tyro.conf.arg(metavar="KIND", help_behavior_hint="(optional)")] = None,
-    level: int = 0,
-    backend: str = "auto",
-    task: OptionalPath = None,
-    set_: Changes = (),
-) -> None:
-    """Make a video of a policy that follows a schedule of commands.
-
-    Args:
-        policy: Folder of a policy, a run, an environment whose policy is shipped, or a shipped policy's name.
-        out: Video to write (.mp4).
-        seconds: Its length; once through the schedule by default.
-        terrain: Kind of tile to walk on; by default the plane, or upward stairs for a policy of rough ground.
-        level: Difficulty of the tile, 0 is the easiest.
-        backend: Physics, as shown by list.
-        task: File of the task to play, in place of the policy's own.
-        set_: Another value for a field of the task: randomization.friction=[0.2,0.4].
-    """
-    if out.suffix != ".mp4":
-        raise ValueError(f"--out {out}: a video's name must end in .mp4")
-    loaded = policy_named(policy)
-    played, robot = (task_given(task) or loaded.task).with_(changes_given(set_)), 0
-    if terrain is None and played.terrain.kind == "tiles":
-        terrain = hardest_kind(played)
-    if terrain is not None:
-        levels = played.terrain.levels
-        if not 0 <= level < levels:
-            raise ValueError(f"--level {level}: the levels are 0 to {levels - 1}")
-        played, robot = one_column(played, terrain), level
-    record(loaded, played, out, seconds, robot=robot, backend=backend)
-    terminal.console().print(f"video: {out}")
-
-
-@app.command
 def export(policy: Word, out: Path, force: bool = False) -> None:
     """Copy a policy, policy.onnx and policy.json, after checking that they belong together and are nothing else.
 
@@ -243,6 +202,7 @@ def task(
     terminal.console().print(f"task: {out} ({made.recipe}, {made.hash})")
 
 
+app.command(play)
 app.command(failures)
 app.command(replay)
 app.command(walk)

@@ -15,6 +15,15 @@ def hardest_kind(task: Task) -> str:
     return "stairs_up" if "stairs_up" in kinds else kinds[-1]
 
 
+def one_of_each(task: Task) -> tuple[Task, list[int]]:
+    """The task on a map with one column of each of its kinds of tile, and the robots that stand on its tiles, one on each."""
+    columns = len(task.terrain.shares)
+    shares = tuple(dataclasses.replace(share, share=1 / columns) for share in task.terrain.shares)
+    ground = dataclasses.replace(task.terrain, columns=columns, shares=shares, border=4.0)
+    alone = dataclasses.replace(task, terrain=ground, curriculum=Curriculum(enabled=False))
+    return alone, list(range(ground.levels * columns))
+
+
 def one_column(task: Task, kind: str) -> Task:
     """The task on a narrow map of one column of that kind of tile, as hard as its own, where robot i stands on level i."""
     own = [share.parameters for share in task.terrain.shares if share.kind == kind]

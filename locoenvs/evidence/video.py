@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -14,9 +15,26 @@ import numpy as np
 
 from locoenvs import install
 from locoenvs.envs.vector import LocoVectorEnv
+from locoenvs.mdp.state import Camera
 from locoenvs.tasks.task import Commands, Curriculum, Start, Task
 
 FRAMES_PER_SECOND = 25
+
+FORMATS = {
+    ".mp4": ("libx264", ["-crf", "23"]),
+    ".webm": ("libvpx-vp9", ["-crf", "34", "-b:v", "0", "-row-mt", "1", "-deadline", "realtime", "-cpu-used", "6"]),
+    ".gif": (
+        "gif",
+        [
+            "-filter_complex",
+            "fps=12.5,scale='min(640,iw)':-2,split[a][b];[a]palettegen=max_colors=96[p];[b][p]paletteuse",
+        ],
+    ),
+}
+"""Kinds of video by the end of their names: codec, and what ffmpeg is told."""
+
+Policy = Callable[[np.ndarray], np.ndarray]
+"""Observations (N, D) to actions (N, J)."""
 
 
 @dataclass(frozen=True)
@@ -48,36 +66,59 @@ SCHEDULE = (
 """A bit of everything."""
 
 
+@dataclass(frozen=True)
+class Look:
+    """How a video looks: ``size`` (width, height) in pixels, and where the robots are seen from."""
+
+    size: tuple[int, int] = (640, 480)
+    camera: Camera = "corner"
+
+
 def record(
-    policy: Callable[[np.ndarray], np.ndarray],
+    policy: Policy | Mapping[str, Policy],
     task: Task,
     path: Path,
     seconds: float | None = None,
     schedule: Sequence[Leg] = SCHEDULE,
-    robot: int = 0,
+    robot: int | Sequence[int] = 0,
     backend: str = "auto",
     overlay: bool = True,
+    look: Look = Look(),
+    progress: Callable[[float], None] = lambda share: None,
 ) -> None:
-    """Write a video (.mp4) of a robot that follows ``schedule``, in real time.
+    """Write a video (.mp4, .webm or .gif) of a robot that follows ``schedule``, in real time; of several, all in one picture.
 
     ``seconds`` is the video's length, the schedule's without; a schedule that is shorter starts over. On a map of tiles
-    the robot starts on the tile of level ``robot // columns`` in column ``robot % columns``. ``overlay`` writes the
-    command into the picture.
+    a robot starts on the tile of level ``robot // columns`` in column ``robot % columns``. ``overlay`` writes the
+    command into the picture. Several policies, name -> policy, do the same side by side, under their names. ``progress`` hears the share that is done. Raises ValueError for a video without length or of another kind.
     """
     length = once = sum(leg.seconds for leg in schedule)
     if seconds is not None:
         length = seconds
     if length <= 0 or once <= 0:
         raise ValueError(f"a video and its schedule must last longer than 0 s, got {length} s and {once} s")
-    with Film(path) as film:
-        for frame, leg in _frames(policy, task, length, schedule, robot, backend):
-            film.add(frame, leg.text if overlay else "")
+    shown_by = policy if isinstance(policy, Mapping) else {"": policy}
+    takes = [_frames(each, task, length, schedule, robot, backend, look) for each in shown_by.values()]
+    with Film(path) as film, ExitStack() as stack:
+        for take in takes:
+            stack.callback(take.close)
+        for index, shown in enumerate(zip(*takes)):
+            leg = shown[0][1].text if overlay else ""
+            texts = [": ".join(filter(None, (name, leg))) for name in shown_by]
+            frames = [labelled(frame, text) if text else frame for (frame, _), text in zip(shown, texts)]
+            film.add(np.concatenate(frames, axis=1))
+            progress(min((index + 1) / (length * FRAMES_PER_SECOND), 1.0))
 
 
 class Film:
-    """A video (.mp4) that is written picture by picture, :data:`FRAMES_PER_SECOND` of them; the file begins with the first."""
+    """A video that is written picture by picture, :data:`FRAMES_PER_SECOND` of them; the file begins with the first.
+
+    Raises ValueError for a name that does not end in one of :data:`FORMATS`.
+    """
 
     def __init__(self, path: Path) -> None:
+        if path.suffix not in FORMATS:
+            raise ValueError(f"{path}: a video's name must end in {', '.join(FORMATS)}")
         self._path = path
         self._writer: Generator[None, Any, None] | None = None
 
@@ -112,14 +153,15 @@ def contact_sheet(video: Path, path: Path, count: int = 12, columns: int = 4) ->
 
 
 def _frames(
-    policy: Callable[[np.ndarray], np.ndarray],
+    policy: Policy,
     task: Task,
     length: float,
     schedule: Sequence[Leg],
-    robot: int,
+    robot: int | Sequence[int],
     backend: str,
-) -> Iterator[tuple[np.ndarray, Leg]]:
-    """The frames of the robot, and the command that it follows in each."""
+    look: Look,
+) -> Generator[tuple[np.ndarray, Leg]]:
+    """The frames of the robot or robots, and the command that they follow in each."""
     dt = task.timing.control_dt
     steps = round(length / dt)
     ready = dataclasses.replace(
@@ -133,7 +175,11 @@ def _frames(
             start=Start(position=0.0, joint_scale=(1.0, 1.0), velocity=0.0, random_heading=False),
         ),
     )
-    env = LocoVectorEnv(ready, robot + 1, backend=backend, stagger=False, render_mode="rgb_array", render_robot=robot)
+    camera: dict[str, Camera] = (
+        {} if look.camera == "corner" else {"camera": look.camera}
+    )  # what a backend may not have
+    count = 1 + (robot if isinstance(robot, int) else max(robot))
+    env = LocoVectorEnv(ready, count, backend=backend, stagger=False)
     try:
         observation, _ = env.reset(seed=0)
         shown = 0
@@ -142,10 +188,8 @@ def _frames(
             _command(env, leg)
             observation, *_ = env.step(policy(observation))
             if (step + 1) * dt * FRAMES_PER_SECOND >= shown + 1 - 1e-6:
-                pictures = env.render()
-                assert pictures is not None
                 shown += 1
-                yield pictures[0], leg
+                yield env.simulator.render(env.state.physics, robot, look.size, **camera), leg
     finally:
         env.close()
 
@@ -192,9 +236,11 @@ def labelled(frame: np.ndarray, text: str, size: int = 20) -> np.ndarray:
 
 
 def _writer(path: Path, width: int, height: int) -> Generator[None, Any, None]:
+    codec, parameters = FORMATS[path.suffix]
     writer = _ffmpeg().write_frames(
-        str(path), (width, height), fps=FRAMES_PER_SECOND, macro_block_size=2, output_params=["-crf", "23"]
-    )
+        str(path), (width, height), fps=FRAMES_PER_SECOND, macro_block_size=2, codec=codec,
+        pix_fmt_out="pal8" if codec == "gif" else "yuv420p", output_params=parameters, ffmpeg_log_level="error",
+    )  # fmt: skip
     writer.send(None)
     return writer
 

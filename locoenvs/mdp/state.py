@@ -6,14 +6,17 @@ Quaternions are wxyz and turn vectors of the base frame into the world frame. J 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 
 from locoenvs.numerics.arrays import Array
+
+Camera = Literal["corner", "side", "front", "behind", "above"]
+"""Where a robot that walks along world x is seen from; several robots are seen from far enough that all are in the picture."""
 
 FASTEST = 1e3
 """A robot with a generalized velocity above this (m/s, rad/s) is broken: nothing real is near it."""
@@ -138,8 +141,13 @@ class Simulator(Protocol):
     def restore(self, saved: dict[str, np.ndarray]) -> object:
         """The physics state that goes on from what :meth:`save` returned, bit by bit."""
 
-    def render(self, physics: object, robot: int, size: tuple[int, int] = (640, 480)) -> np.ndarray:
-        """A picture of one robot, (height, width, 3) uint8, with ``size`` (width, height), the same at every call."""
+    def render(
+        self, physics: object, robot: int | Sequence[int], size: tuple[int, int] = (640, 480), camera: Camera = "corner"
+    ) -> np.ndarray:
+        """A picture of one robot, or of several at once, (height, width, 3) uint8.
+
+        ``size`` (width, height) and ``camera``, where it is seen from, are the same at every call.
+        """
 
     def close(self) -> None:
         """Free what the engine holds."""

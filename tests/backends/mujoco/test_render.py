@@ -8,6 +8,7 @@ import pytest
 
 from locoenvs.backends.mujoco.model import compile_model
 from locoenvs.backends.mujoco.render import Renderer
+from locoenvs.mdp.state import Camera
 from locoenvs.mdp.terrain import build
 from locoenvs.tasks.entries import TileShare
 from locoenvs.tasks.robots.anymal_c import ANYMAL_C
@@ -106,3 +107,33 @@ def test_it_closes_twice_and_several_live_side_by_side(model: mujoco.MjModel) ->
 def test_a_picture_beyond_the_buffer_is_refused(model: mujoco.MjModel) -> None:
     with pytest.raises(ValueError, match="4000 x 100 pixels: at most 1920 x 1080"):
         Renderer(model, 4000, 100)
+
+
+def test_several_robots_are_in_one_picture(model: mujoco.MjModel) -> None:
+    """Three red shells, apart from each other; the camera stays where it was for the first picture."""
+    renderer = Renderer(model, 320, 240, near=False)
+    rows = np.stack([pose(model, x=3.0 * index) for index in range(3)])
+    shown = red(renderer.picture(rows, [0, 1, 2])).any(axis=0)
+    fewer = red(renderer.picture(rows, [0, 2])).any(axis=0)
+    renderer.close()
+    groups = lambda columns: 1 + int((np.diff(np.flatnonzero(columns)) > 15).sum())  # noqa: E731
+    assert (groups(shown), groups(fewer)) == (3, 2)
+    assert not (fewer & ~shown).any()
+
+
+def test_no_robot_or_too_many_are_refused(renderer: Renderer, model: mujoco.MjModel) -> None:
+    with pytest.raises(ValueError, match="401 robots in one picture: from 1 to 400"):
+        renderer.crowd(np.repeat(pose(model)[None], 401, axis=0))
+
+
+@pytest.mark.parametrize(("camera", "wide"), [("side", True), ("front", False)])
+def test_a_camera_stands_where_its_name_says(camera: Camera, wide: bool, model: mujoco.MjModel) -> None:
+    renderer = Renderer(model, 320, 240, camera=camera)
+    rows, columns = np.nonzero(red(renderer.frame(pose(model))))
+    renderer.close()
+    assert (np.ptp(columns) > 60) == wide and 140 < columns.mean() < 180
+
+
+def test_a_camera_that_there_is_not_is_refused(model: mujoco.MjModel) -> None:
+    with pytest.raises(ValueError, match="camera='below': there are corner, side, front, behind, above"):
+        Renderer(model, 64, 48, camera="below")  # type: ignore[arg-type]

@@ -83,7 +83,10 @@ def learner(monkeypatch: pytest.MonkeyPatch) -> list[TrainSettings]:
         (["train", "--resume", "nowhere"], "runs/nowhere is no run folder"),
         (["eval", "nowhere"], "no policy in nowhere: give a folder"),
         (["eval", "Loco/AnymalC-Flt-v0"], f"did you mean {FLAT!r}?"),
-        (["play", "nowhere", "--out", "a.gif"], "must end in .mp4"),
+        (["play", "nowhere", "--out", "a.avi"], "must end in .mp4, .webm, .gif"),
+        (["play", "nowhere", "--size", "641", "480"], "--size 641 480: even numbers of pixels"),
+        (["play", "anymal_c_flat", "--together"], "--together shows the tiles of a map"),
+        (["play", "anymal_c_flat", "--beside", "a1_flat"], "does not fit the task"),
         (["export", "nowhere", "--out", "x"], "no policy in nowhere: give a folder"),
         (["terrain", FLAT], "is on a plane, there is nothing to draw"),
         (["eval", FLAT, "--options", "cone"], "--options cone: must be name=value"),
@@ -404,6 +407,6 @@ def test_an_error_is_one_line_that_anybody_reads(
 
     monkeypatch.setattr(cli, "policy_named", fails)
     with pytest.raises(SystemExit):
-        cli.main(["play", "x"])
+        cli.main(["eval", "x"])
     error = capsys.readouterr().err
     assert error.startswith("locoenvs: many words words") and error.count("\n") == 1 and len(error) < 700

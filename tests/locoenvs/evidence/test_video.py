@@ -10,7 +10,7 @@ import pytest
 
 from fake import BIPED, FakeSimulator
 from locoenvs.envs import engines
-from locoenvs.evidence.video import Leg, _read, contact_sheet, record
+from locoenvs.evidence.video import Leg, Look, _read, contact_sheet, record
 from locoenvs.tasks.task import Observations, Task, Terrain
 
 pytest.importorskip("imageio_ffmpeg")
@@ -23,11 +23,14 @@ class Painted(FakeSimulator):
     """Its pictures get brighter with every one."""
 
     shown = 0
-    robot = -1
+    robot: object = -1
+    look: object = None
 
-    def render(self, physics: object, robot: int, size: tuple[int, int] = (640, 480)) -> np.ndarray:
+    def render(
+        self, physics: object, robot: object, size: tuple[int, int] = (640, 480), camera: str = "corner"
+    ) -> np.ndarray:
         Painted.shown += 1
-        Painted.robot = robot
+        Painted.robot, Painted.look = robot, (size, camera)
         return np.full((96, 128, 3), 4 * Painted.shown, np.uint8)
 
     def close(self) -> None:
@@ -85,3 +88,34 @@ def test_a_video_of_no_length_is_refused(tmp_path: Path) -> None:
         record(lambda o: o, TASK, tmp_path / "v.mp4", seconds=0)
     with pytest.raises(ValueError, match="longer than 0 s, got 1 s and 0 s"):
         record(lambda o: o, TASK, tmp_path / "v.mp4", seconds=1, schedule=[Leg(0)])
+
+
+IDLE = lambda observations: np.zeros((len(observations), 2), np.float32)  # noqa: E731
+
+
+def test_policies_stand_side_by_side_under_their_names(painted: None, tmp_path: Path) -> None:
+    heard: list[float] = []
+    record({"a": IDLE, "b": IDLE}, TASK, tmp_path / "v.mp4", seconds=0.4, progress=heard.append)
+    frames = _read(tmp_path / "v.mp4")
+    assert len(frames) == 10 and frames[0].shape == (96, 256, 3)
+    assert heard[-1] == 1.0 and heard == sorted(heard)
+    left, right = frames[-1][10, 10].mean(), frames[-1][10, 140].mean()
+    assert right == pytest.approx(left + 4, abs=3), "each policy's picture of one moment"
+
+
+def test_several_robots_and_another_camera_are_asked_of_the_backend(painted: None, tmp_path: Path) -> None:
+    look = Look((320, 240), "side")
+    record(IDLE, TASK, tmp_path / "v.mp4", seconds=0.1, robot=[0, 2], look=look, overlay=False)
+    assert (Painted.robot, Painted.look) == ([0, 2], ((320, 240), "side"))
+
+
+@pytest.mark.parametrize("suffix", [".webm", ".gif"])
+def test_other_kinds_of_video(suffix: str, painted: None, tmp_path: Path) -> None:
+    record(IDLE, TASK, tmp_path / f"v{suffix}", seconds=0.5, overlay=False)
+    assert len(_read(tmp_path / f"v{suffix}")) == (6 if suffix == ".gif" else 12)
+
+
+def test_a_kind_of_video_that_there_is_not_is_refused(painted: None, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="must end in .mp4, .webm, .gif"):
+        record(IDLE, TASK, tmp_path / "v.avi", seconds=0.5)
+    assert not list(tmp_path.iterdir())
