@@ -25,7 +25,7 @@ from locoenvs import install
 from locoenvs.machine import cores
 from locoenvs.mdp.layout import layout
 from locoenvs.policies import mlp
-from locoenvs.policies.interface import PROSE, describe, describe_version_1
+from locoenvs.policies.interface import PROSE, describe, describe_version_1, describe_version_2
 from locoenvs.policies.mlp import Layer, Mlp
 from locoenvs.tasks import documents, formats
 from locoenvs.tasks.documents import write_atomically
@@ -44,13 +44,25 @@ __all__ = [
     "save_policy",
 ]
 
-FORMAT, FORMAT_VERSION = "locoenvs.policy", 2
-"""Version 1 had no frames, axes, heights, commands and drives in its description; it is read as if it did."""
+FORMAT, FORMAT_VERSION = "locoenvs.policy", 3
+"""Version 1 had no frames, axes, heights, commands and drives in its description, version 2 no delays, limits and memory; they are
+read as if they did."""
+
+_DESCRIBED = {1: describe_version_1, 2: describe_version_2, 3: describe}
 
 FILES = ("policy.onnx", "policy.json")
 
 POLICIES = Path(__file__).parent / "shipped"
 """The policies that come with the package, in folders <robot>_<ground>; one more of the same adds what is its own."""
+
+
+@dataclass(frozen=True, config=CONFIG)
+class _State:
+    """What the network remembers: a port that is 0 (N, *size) as an episode begins, and then what came out of the other."""
+
+    input: str
+    output: str
+    size: list[int]
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -61,6 +73,7 @@ class _Onnx:
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     input: Literal["obs"]
     output: Literal["actions"]
+    states: list[_State] = Field(default_factory=list)
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -198,7 +211,7 @@ def save_policy(
         "format_version": FORMAT_VERSION,
         "environment": origin.get("environment"),
         "task_hash": task.hash,
-        "onnx": {"file": "policy.onnx", "sha256": _sha256(content), "input": "obs", "output": "actions"},
+        "onnx": {"file": "policy.onnx", "sha256": _sha256(content), "input": "obs", "output": "actions", "states": []},
         **describe(task),
         "network": network.description(),
         "provenance": origin,
@@ -231,7 +244,7 @@ def _checked(folder: Path, text: str | bytes, content: bytes) -> Policy:
     """The policy of both files' contents, after every check."""
     onnx_file, file = folder / "policy.onnx", str(folder / "policy.json")
     document = documents.parsed(text, file)
-    documents.check_format(document, "a policy's", FORMAT, (1, FORMAT_VERSION), file)
+    documents.check_format(document, "a policy's", FORMAT, tuple(_DESCRIBED), file)
     fields = {field.name for field in dataclasses.fields(_Header)}
     of_today = formats.with_task(document, file)
     header = documents.valid(_HEADER, {name: value for name, value in of_today.items() if name in fields}, file)
@@ -243,7 +256,7 @@ def _checked(folder: Path, text: str | bytes, content: bytes) -> Policy:
         raise ValueError(
             f"{file}: its task has {inputs} observations and {outputs} joints, too many for a policy's network"
         )
-    described = describe_version_1(task) if header.format_version == 1 else describe(task)
+    described = _DESCRIBED[header.format_version](task)
     own = {name: value for name, value in document.items() if name not in fields}
     for field, value, expected in documents.differences(own, described, prose=PROSE):
         raise ValueError(f"{file}: {field} is {value}, but by its task it is {expected}")
@@ -259,7 +272,8 @@ def _checked(folder: Path, text: str | bytes, content: bytes) -> Policy:
     for field, value, expected in documents.differences(document["network"], network.description(), "network"):
         raise ValueError(f"{file}: {field} is {value}, but by policy.onnx it is {expected}")
     rest = {name: document[name] for name in ("network", "provenance", "task")}
-    first = {name: document[name] for name in ("environment", "task_hash", "onnx")}
+    first = {name: document[name] for name in ("environment", "task_hash")}
+    first["onnx"] = {**document["onnx"], "states": []}
     today = {"format": FORMAT, "format_version": FORMAT_VERSION, **first, **describe(task), **rest}
     return Policy(folder, today, task, network, content)
 
