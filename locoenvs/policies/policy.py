@@ -146,6 +146,9 @@ class Policy:
             raise ValueError(f"observations must have shape (N, {size}), got {observations.shape}")
         return self._session.run(["actions"], {"obs": np.ascontiguousarray(observations, dtype=np.float32)})[0]
 
+    def reset(self, mask: np.ndarray | None = None) -> None:
+        """Forget what the network remembers, of the robots of ``mask`` (N,) bool or of all: their episodes begin."""
+
     def layers(self) -> list[Layer]:
         """The network's layers, with the normalization, if there is one, as part of the first."""
         return self._network.merged()

@@ -102,7 +102,7 @@ class Runtime:
         (J,) the joints' angles, joint_velocity (J,), command (3,) forward, left, yaw rate, which is clipped to what training
         asked for, and on uneven ground heights (K,): the base's height minus the ground's at observation.heights.
         """
-        self._raw[:] = self.action[:] = math.nan
+        self._raw[:], self.action = math.nan, np.full(len(self.joints), math.nan)
         if not self.fault:
             self._fail(*self._problem(time, readings, time if now is None else now))
         if not self.fault:
