@@ -53,9 +53,11 @@ def compiled(folder: Path, source: str, *more: str, include: Path = HERE) -> Pat
 
 @pytest.fixture(scope="module")
 def drive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    include = HEADERS[0].parent if HEADERS else HERE
-    link = [str(LIBRARY), f"-Wl,-rpath,{LIBRARY.parent}"] if LIBRARY is not None else []
-    return compiled(tmp_path_factory.mktemp("cpp"), str(HERE / "drive.cpp"), *link, include=include)
+    assert LIBRARY is not None
+    folder, include = tmp_path_factory.mktemp("cpp"), HEADERS[0].parent if HEADERS else HERE
+    library = folder / re.sub(r"(\.so\.\d+).*", r"\1", LIBRARY.name)  # as the loader looks for it
+    library.symlink_to(LIBRARY)
+    return compiled(folder, str(HERE / "drive.cpp"), str(library), f"-Wl,-rpath,{folder}", include=include)
 
 
 def driven(
@@ -91,12 +93,7 @@ def test_it_gives_the_environments_own_actions(drive: Path, tmp_path: Path, name
     assert theirs.fault == mine.fault and theirs.sha256 == mine.sha256
 
 
-def plain(readings: dict[str, Any]) -> bool:
-    """Whether the program's rows can hold readings: numbers, of the sizes that they should have."""
-    return all(np.shape(value) == np.shape(good()[name]) for name, value in readings.items())
-
-
-FAULTY = [changes for changes, _ in BAD if None not in changes.values() and plain({**good(), **changes})]
+FAULTY = [changes for changes, why in BAD if why.startswith(("not finite", "out of range"))]
 TIMES = [(-0.1, -0.1), (0.0, 0.0), (0.009, 0.009), (np.nan, 0.0), (0.061, 0.061), (DT, DT + 0.061), (DT, DT - 0.061)]
 
 
