@@ -35,6 +35,7 @@ from locoenvs.cli.arguments import (
 from locoenvs.cli.compare import compare
 from locoenvs.cli.export import export
 from locoenvs.cli.failures import failures
+from locoenvs.cli.hub import pull, push
 from locoenvs.cli.plugin import plugged
 from locoenvs.cli.replay import replay
 from locoenvs.cli.report import report
@@ -177,6 +178,8 @@ def play(
 
 
 app.command(export)
+app.command(push)
+app.command(pull)
 
 
 @app.command
