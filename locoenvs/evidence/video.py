@@ -14,6 +14,7 @@ import numpy as np
 
 from locoenvs import install
 from locoenvs.envs.vector import LocoVectorEnv
+from locoenvs.policies.policy import episodes_begin
 from locoenvs.tasks.task import Commands, Curriculum, Start, Task
 
 FRAMES_PER_SECOND = 25
@@ -136,6 +137,7 @@ def _frames(
     env = LocoVectorEnv(ready, robot + 1, backend=backend, stagger=False, render_mode="rgb_array", render_robot=robot)
     try:
         observation, _ = env.reset(seed=0)
+        episodes_begin(policy)
         shown = 0
         for step in range(steps):
             leg = _leg(schedule, step * dt)

@@ -17,10 +17,12 @@ import numpy as np
 import pytest
 
 from deployed import walk
+from locoenvs.mdp.layout import layout
 from locoenvs.policies.deploy.export import write_export
 from locoenvs.policies.deploy.log import read_log
 from locoenvs.policies.deploy.runtime import Runtime
-from locoenvs.policies.policy import POLICIES, load_policy
+from locoenvs.policies.memory import Kind, Memory
+from locoenvs.policies.policy import POLICIES, load_policy, save_policy
 
 from .test_runtime import BAD, DT, TASK, exported, good
 
@@ -132,6 +134,22 @@ def test_targets_come_as_late_as_in_training_less_what_the_robot_takes(drive: Pa
     expected = [run.step(time, good()).position for time in times]
     np.testing.assert_allclose(made[:, 2:4], expected, atol=1e-5)
     assert not np.allclose(expected[1], expected[2])
+
+
+@pytest.mark.parametrize(("kind", "gates"), [("gru", 3), ("lstm", 4)])
+def test_it_remembers_what_a_recurrent_policy_does(drive: Path, tmp_path: Path, kind: Kind, gates: int) -> None:
+    rng, size = np.random.default_rng(0), layout(TASK)[-1].stop
+    shapes = [[(gates * 5, inputs), (gates * 5, 5), (gates * 5,), (gates * 5,)] for inputs in (size, 5)]
+    units = [tuple(rng.normal(size=shape) / 3 for shape in unit) for unit in shapes]
+    save_policy(tmp_path, TASK, [(rng.normal(size=(2, 5)), np.zeros(2))], memory=Memory(kind, units))  # type: ignore[arg-type]
+    run = Runtime(tmp_path)
+    times = [(DT * (step % 5), step % 5 == 0, good(joint_velocity=rng.normal(size=2))) for step in range(10)]
+    made, _ = driven(drive, tmp_path, [(time, time, begun, seen) for time, begun, seen in times])
+    for row, (time, begun, seen) in zip(made, times):
+        if begun:
+            run.reset()
+        run.step(time, seen)
+        np.testing.assert_allclose(row[:2], run.action, rtol=0, atol=1e-5)
 
 
 def test_a_broken_folder_is_refused(drive: Path, tmp_path: Path) -> None:
