@@ -125,7 +125,11 @@ def hub() -> Iterator[Double]:
             sha = double.commit(repo, -1 + len(double.commits[repo]))
             self.answer({"commitUrl": f"{double.address}/{repo}/commit/{sha}", "commitOid": sha, "success": True})
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, request: Any, client_address: Any) -> None:
+            pass  # who asked went away
+
+    server = Server(("127.0.0.1", 0), Handler)
     double.address = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()

@@ -11,6 +11,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 from locoenvs import install
@@ -77,16 +78,15 @@ def pull(repo: str, revision: str | None = None, others: Collection[str] = ()) -
 
 def _content(hub: Any, api: Any, repo: str, commit: str, file: Any) -> bytes:
     """The content of a file, read no further than a policy's may be long, and held to its hash."""
-    from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
-
+    utils: Any = import_module("huggingface_hub.utils")
     name, made = f"{repo}/{file.rfilename}", bytearray()
     largest = mlp.LARGEST if file.rfilename == "policy.onnx" else documents.LARGEST
     too_large = f"{name} is larger than {largest} bytes: it is not what it is taken for"
     if (file.size or 0) > largest:
         raise ValueError(too_large)
     url = hub.hf_hub_url(repo, file.rfilename, revision=commit, endpoint=api.endpoint)
-    with get_session().stream("GET", url, headers=build_hf_headers(), follow_redirects=True) as response:
-        hf_raise_for_status(response)
+    with utils.get_session().stream("GET", url, headers=utils.build_hf_headers(), follow_redirects=True) as response:
+        utils.hf_raise_for_status(response)
         for part in response.iter_bytes():
             made += part
             if len(made) > largest:
@@ -109,20 +109,19 @@ def _check_name(repo: str) -> None:
 @contextmanager
 def _told(repo: str) -> Iterator[None]:
     """Within it what the Hub refuses is told in one line."""
-    from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
-
+    errors: Any = import_module("huggingface_hub.errors")
     try:
         yield
-    except RepositoryNotFoundError:
+    except errors.RepositoryNotFoundError:
         raise FileNotFoundError(f"no repository {repo} on the Hub for you: if it is private, hf auth login") from None
-    except RevisionNotFoundError:
+    except errors.RevisionNotFoundError:
         raise FileNotFoundError(f"{repo} has no such revision") from None
-    except HfHubHTTPError as error:
+    except errors.HfHubHTTPError as error:
         code = error.response.status_code if error.response is not None else 0
         kind = PermissionError if code in (401, 403) else ConnectionError
         hint = ": hf auth login, with a token that may write" if code in (401, 403) else ""
         raise kind(f"the Hub answers {code} for {repo}{hint}") from None
-    except HfHubHTTPError.__mro__[1] as error:  # of the HTTP client that huggingface_hub uses
+    except errors.HTTPError as error:  # of the HTTP client
         raise ConnectionError(f"the Hub cannot be reached for {repo}: {error}") from None
 
 

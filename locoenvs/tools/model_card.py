@@ -64,7 +64,7 @@ def _front_matter(policy: Policy, repo: str, results: Sequence[Result], license:
             dataset_name=result.panel,
             dataset_revision=result.panel_hash,
             metric_type=name,
-            metric_name=f"{name.replace('_', ' ')}, {UNITS[name]}",
+            metric_name=f"{name.replace('_', ' ')}, {'share' if UNITS[name] == '%' else UNITS[name]}",
             metric_value=round(result.metrics[name].value, 6),
         )
         for result in results

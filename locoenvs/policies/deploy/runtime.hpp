@@ -5,8 +5,7 @@
 //     const locoenvs::Targets& targets = runtime.step(time, {{"joint_position", angles}, ...}, clock());
 //   }
 //
-// It does what runtime.py does, to rounding: see there for readings, targets, faults and the log. Whatever is wrong with a reading,
-// or with its time, it damps, stiffness 0, and targets.fault says why, until reset(). Only the constructor throws.
+// It does what runtime.py does, to rounding: see there for readings, targets, faults and the log. Only the constructor throws.
 // Unlike runtime.py it does not compare policy.onnx with the sha256 in policy.json: export both together.
 
 #pragma once
@@ -20,6 +19,7 @@
 #include <cstdlib>
 #include <deque>
 #include <fstream>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <sstream>
@@ -33,11 +33,9 @@ namespace locoenvs {
 using Numbers = std::vector<double>;
 using Readings = std::map<std::string, Numbers>;
 
-struct Targets {        // in the order of Runtime::joints()
-  Numbers position;     // rad
-  Numbers stiffness;    // N m/rad
-  Numbers damping;      // N m s/rad
-  std::string fault;    // empty while the policy runs
+struct Targets {                           // in the order of Runtime::joints()
+  Numbers position, stiffness, damping;    // rad, N m/rad, N m s/rad
+  std::string fault;                       // empty while the policy runs
 };
 
 // What of JSON a policy.json needs: no \u escapes.
@@ -46,8 +44,6 @@ struct Json {
   std::vector<Json> items;
   std::string text;
   double number = 0;
-  bool null = false;
-
   const Json& operator[](const std::string& name) const {
     const auto found = fields.find(name);
     if (found == fields.end()) throw std::runtime_error("policy.json lacks '" + name + "': export it anew");
@@ -63,8 +59,7 @@ struct Json {
 
   static Json parse(const std::string& content) {
     const char* at = content.c_str();
-    Json made = value(at, 0);
-    return made;
+    return value(at, 0);
   }
 
  private:
@@ -73,15 +68,11 @@ struct Json {
   }
   static void expect(const char*& at, char sign) {
     space(at);
-    if (*at != sign) throw std::runtime_error("policy.json is not JSON");
-    ++at;
+    if (*at++ != sign) throw std::runtime_error("policy.json is not JSON");
   }
   static std::string string(const char*& at) {
     std::string made;
-    for (expect(at, '"'); *at && *at != '"'; ++at) {
-      if (*at == '\\' && at[1]) ++at;
-      made += *at;
-    }
+    for (expect(at, '"'); *at && *at != '"'; ++at) made += *at == '\\' && at[1] ? *++at : *at;
     expect(at, '"');
     return made;
   }
@@ -98,18 +89,14 @@ struct Json {
           const std::string name = string(at);
           expect(at, ':');
           made.fields[name] = value(at, depth + 1);
-        } else {
-          made.items.push_back(value(at, depth + 1));
-        }
+        } else made.items.push_back(value(at, depth + 1));
         space(at);
         if (*at != end) expect(at, ',');
       }
       ++at;
     } else if (*at == '"') {
-      space(at);
       made.text = string(at);
     } else if (*at == 't' || *at == 'f' || *at == 'n') {
-      made.null = *at == 'n';
       made.number = *at == 't';
       while (*at >= 'a' && *at <= 'z') ++at;
     } else {
@@ -139,17 +126,16 @@ class Network {
     check(api_->CreateCpuMemoryInfo(OrtArenaAllocator, OrtMemTypeDefault, &memory_));
     add("obs", "actions", {1, static_cast<int64_t>(observations)}, {1, static_cast<int64_t>(joints)});
     for (const Json& state : states.items) {
-      std::vector<int64_t> shape{1};
+      Shape shape{1};
       for (const Json& size : state["size"].items) shape.push_back(static_cast<int64_t>(size.number));
       add(state["input"].text, state["output"].text, shape, shape);
     }
     bind();
   }
   Network(const Network&) = delete;
-  Network& operator=(const Network&) = delete;
   ~Network() {
-    for (OrtValue* value : inputs_) api_->ReleaseValue(value);
-    for (OrtValue* value : outputs_) api_->ReleaseValue(value);
+    for (const auto* values : {&inputs_, &outputs_})
+      for (OrtValue* value : *values) api_->ReleaseValue(value);
     if (memory_) api_->ReleaseMemoryInfo(memory_);
     if (session_) api_->ReleaseSession(session_);
     if (env_) api_->ReleaseEnv(env_);
@@ -174,16 +160,17 @@ class Network {
     api_->ReleaseStatus(status);
     throw std::runtime_error("onnxruntime: " + why);
   }
-  void add(const std::string& input, const std::string& output, std::vector<int64_t> in, std::vector<int64_t> out) {
-    names_.push_back(input);
-    names_.push_back(output);
-    for (auto* side : {&in, &out}) {
-      size_t count = 1;
-      for (int64_t each : *side) count *= static_cast<size_t>(each);
-      (side == &in ? given_ : made_).emplace_back(count, 0.0f);
-    }
-    shapes_.push_back(std::move(in));
-    shapes_.push_back(std::move(out));
+  using Shape = std::vector<int64_t>;
+  static size_t count(const Shape& shape) {
+    size_t made = 1;
+    for (int64_t each : shape) made *= static_cast<size_t>(each);
+    return made;
+  }
+  void add(const std::string& input, const std::string& output, const Shape& in, const Shape& out) {
+    names_.insert(names_.end(), {input, output});
+    shapes_.insert(shapes_.end(), {in, out});
+    given_.emplace_back(count(in), 0.0f);
+    made_.emplace_back(count(out), 0.0f);
   }
   void bind() {  // once nothing moves any more
     for (size_t i = 0; i < given_.size(); ++i) {
@@ -193,7 +180,7 @@ class Network {
       outputs_.push_back(tensor(made_[i], shapes_[2 * i + 1]));
     }
   }
-  OrtValue* tensor(std::vector<float>& data, const std::vector<int64_t>& shape) {
+  OrtValue* tensor(std::vector<float>& data, const Shape& shape) {
     OrtValue* made = nullptr;
     check(api_->CreateTensorWithDataAsOrtValue(memory_, data.data(), data.size() * sizeof(float), shape.data(),
                                                shape.size(), ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT, &made));
@@ -206,7 +193,7 @@ class Network {
   OrtMemoryInfo* memory_ = nullptr;
   std::vector<std::string> names_;
   std::vector<std::vector<float>> given_, made_;
-  std::vector<std::vector<int64_t>> shapes_;
+  std::vector<Shape> shapes_;
   std::vector<const char*> input_names_, output_names_;
   std::vector<OrtValue*> inputs_, outputs_;
 };
@@ -218,9 +205,7 @@ class Runtime {
   explicit Runtime(const std::string& folder, double robot_delay = 0.0, const std::string& log = "") {
     std::ifstream file(folder + "/policy.json");
     if (!file) throw std::runtime_error(folder + "/policy.json is missing");
-    std::stringstream content;
-    content << file.rdbuf();
-    const Json document = Json::parse(content.str());
+    const Json document = Json::parse({std::istreambuf_iterator<char>(file), {}});
     if (document["format"].text != "locoenvs.policy" || document["format_version"].number != 3)
       throw std::runtime_error(folder + "/policy.json is not of format locoenvs.policy 3: export it anew");
     if (!(robot_delay >= 0 && std::isfinite(robot_delay))) throw std::runtime_error("robot_delay must be seconds, at least 0");
@@ -256,15 +241,11 @@ class Runtime {
           edge_[at] = std::min(edge_[at], factor_[at] * seen["heights"]["clip"].number);
         }
       }
-      if (name == "last_action") {
-        own_ = part;
-        continue;
-      }
-      if (name == "command_linear_velocity" || name == "command_yaw_rate") {
+      if (name == "command_linear_velocity" || name == "command_yaw_rate")
         part.reading = "command", part.first = count == 2 ? 0 : 2, part.size = 3;
-      }
       if (name == "projected_gravity") gravity_ = part;
-      parts_.push_back(part);
+      if (name == "last_action") own_ = part;
+      else parts_.push_back(part);
     }
     for (const Json& pair : limits["command"].items) asked_.push_back({pair.items.at(0).number, pair.items.at(1).number});
     norms_ = {limits["gravity_norm"].items.at(0).number, limits["gravity_norm"].items.at(1).number};
@@ -274,17 +255,16 @@ class Runtime {
       if (!log_) throw std::runtime_error(log + " cannot be written");
       log_ << "{\"format\": \"locoenvs.deployment_log\", \"format_version\": 1, \"sha256\": \"" << document["onnx"]["sha256"].text
            << "\", \"observations\": " << size << ", \"joints\": " << joints_.size() << ", \"faults\": [";
-      for (size_t i = 0; i < kinds().size(); ++i) log_ << (i ? ", \"" : "\"") << kinds()[i] << "\"";
+      for (size_t i = 0; i < kinds_.size(); ++i) log_ << (i ? ", \"" : "\"") << kinds_[i] << "\"";
       log_ << "]}\n";
     }
     reset();
   }
 
   const std::vector<std::string>& joints() const { return joints_; }
+  const Numbers& default_position() const { return default_; }
   double control_dt() const { return control_dt_; }
-  double delay() const { return delay_; }
   const Numbers& action() const { return action_; }
-  const std::string& fault() const { return fault_; }
 
   // Begin anew, at about the default pose: no fault, no last action, nothing remembered.
   void reset() {
@@ -309,11 +289,10 @@ class Runtime {
     }
     return targets_;
   }
-  const Targets& step(double time, const Readings& readings) { return step(time, readings, time); }
 
   // What the drives are told now: for drives that are told more often than the policy runs, and its watchdog.
   const Targets& targets(double now) {
-    if (fault_.empty() && std::abs(now - time_) > longest_) fail(6, "no step for " + shown(now - time_) + " s, at most " + shown(longest_));
+    if (fault_.empty() && std::abs(now - time_) > longest_) late(now - time_);
     targets_.damping = damping_;
     if (!fault_.empty() || std::isnan(time_)) {
       targets_.stiffness.assign(joints_.size(), 0.0);
@@ -333,10 +312,7 @@ class Runtime {
     size_t first = 0, size = 0, start = 0, stop = 0;
   };
 
-  static const std::vector<std::string>& kinds() {
-    static const std::vector<std::string> all{"", "missing", "shape", "not finite", "out of range", "time", "stale", "network"};
-    return all;
-  }
+  inline static const std::vector<std::string> kinds_{"", "missing", "shape", "not finite", "out of range", "time", "stale", "network"};
   static std::string shown(double value) {
     std::ostringstream text;
     text << value;
@@ -344,8 +320,10 @@ class Runtime {
   }
   void fail(int code, const std::string& why) {
     code_ = code;
-    fault_ = kinds()[static_cast<size_t>(code)] + ": " + why;
+    fault_ = kinds_[static_cast<size_t>(code)] + ": " + why;
   }
+
+  void late(double passed) { fail(6, "no step for " + shown(passed) + " s, at most " + shown(longest_)); }
 
   void look(double time, const Readings& readings, double now) {
     if (!std::isfinite(time) || !std::isfinite(now)) return fail(5, shown(time) + " s is no time, at " + shown(now) + " s");
@@ -354,7 +332,7 @@ class Runtime {
     const double passed = time - time_;  // NaN in the first step: no comparison holds
     if (passed < control_dt_ / 2)
       return fail(5, "a step " + shown(passed) + " s after the last, the policy runs every " + shown(control_dt_) + " s");
-    if (passed > longest_) return fail(6, "no step for " + shown(passed) + " s, at most " + shown(longest_));
+    if (passed > longest_) return late(passed);
     for (const Part& part : parts_) {
       const auto found = readings.find(part.reading);
       if (found == readings.end()) return fail(1, "no reading '" + part.reading + "'");
@@ -364,8 +342,7 @@ class Runtime {
       for (size_t i = part.start; i < part.stop; ++i) {
         const size_t from = part.first + i - part.start;
         raw_[i] = value[from];
-        if (part.reading == "command" && !std::isnan(raw_[i]))
-          raw_[i] = std::min(std::max(raw_[i], asked_.at(from)[0]), asked_.at(from)[1]);
+        if (part.reading == "command") raw_[i] = std::clamp(raw_[i], asked_.at(from)[0], asked_.at(from)[1]);  // a NaN stays one
       }
     }
     for (size_t i = own_.start; i < own_.stop; ++i) raw_[i] = last_[i - own_.start];
@@ -378,28 +355,23 @@ class Runtime {
       }
     double square = 0;
     for (size_t i = gravity_.start; i < gravity_.stop; ++i) square += raw_[i] * raw_[i];
-    const double norm = std::sqrt(square);
-    if (gravity_.stop && !(norms_[0] <= norm && norm <= norms_[1]))
+    if (const double norm = std::sqrt(square); gravity_.stop && !(norms_[0] <= norm && norm <= norms_[1]))
       fail(4, "projected_gravity has length " + shown(norm) + ", it must be a unit vector");
   }
 
   void act(double time) {
-    for (size_t i = 0; i < raw_.size(); ++i) {
-      const double scaled = (raw_[i] - center_[i]) * factor_[i];
-      network_->observation()[i] = static_cast<float>(std::min(std::max(scaled, -edge_[i]), edge_[i]));
-    }
+    for (size_t i = 0; i < raw_.size(); ++i)
+      network_->observation()[i] = static_cast<float>(std::clamp((raw_[i] - center_[i]) * factor_[i], -edge_[i], edge_[i]));
     try {
       network_->run();
-    } catch (const std::exception& error) {
-      return fail(7, error.what());
-    }
-    std::copy(network_->actions().begin(), network_->actions().end(), action_.begin());
-    for (double each : action_)
-      if (!std::isfinite(each)) return fail(7, "its actions are not finite");
+    } catch (const std::exception& error) { return fail(7, error.what()); }
+    action_.assign(network_->actions().begin(), network_->actions().end());
+    if (!std::all_of(action_.begin(), action_.end(), [](double each) { return std::isfinite(each); }))
+      return fail(7, "its actions are not finite");
     network_->remember();
     Numbers target(default_);
     for (size_t i = 0; i < target.size(); ++i) {
-      last_[i] = std::min(std::max(action_[i], -clip_), clip_);
+      last_[i] = std::clamp(action_[i], -clip_, clip_);
       target[i] += scale_ * last_[i];
     }
     due_.emplace_back(time + delay_, std::move(target));
