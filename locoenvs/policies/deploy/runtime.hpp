@@ -285,7 +285,7 @@ class Runtime {
       row_ = {time, static_cast<double>(code_), begun_ ? 1.0 : 0.0};
       for (const Numbers* each : {&raw_, &action_, &targets_.position}) row_.insert(row_.end(), each->begin(), each->end());
       log_.write(reinterpret_cast<const char*>(row_.data()), static_cast<std::streamsize>(row_.size() * sizeof(double)));
-      begun_ = false;
+      log_.flush(), begun_ = false;  // each row is there at once, whatever happens next
     }
     return targets_;
   }

@@ -15,8 +15,9 @@ import json
 import logging
 import math
 from collections import deque
+from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -80,7 +81,7 @@ class Runtime:
         self._states = {state["input"]: np.zeros([1, *state["size"]], "f4") for state in document["onnx"]["states"]}
         self._outputs = ["actions", *(state["output"] for state in document["onnx"]["states"])]
         self._raw = np.zeros(seen["size"])
-        self._file: BinaryIO | None = None if log is None else Path(log).open("wb")
+        self._file = None if log is None else FileIO(log, "w")  # each row is there at once, whatever happens next
         if self._file is not None:
             header = {"format": LOG[0], "format_version": LOG[1], "sha256": document["onnx"]["sha256"]}
             header |= {"observations": seen["size"], "joints": len(joints), "faults": FAULTS}
@@ -92,8 +93,7 @@ class Runtime:
         self.fault, self._code, self._time = "", 0, math.nan
         self.action, self._last = np.full(len(self.joints), math.nan), self._zero
         self._due: deque[tuple[float, np.ndarray]] = deque()
-        self._held = self.default
-        self._memory, self._begun = dict(self._states), True
+        self._held, self._memory, self._begun = self.default, dict(self._states), True
 
     def step(self, time: float, readings: dict[str, Any], now: float | None = None) -> Targets:
         """Run the policy once; what the drives are told at the time ``now``, s, which is ``time``, when the sensors were read, by default.
@@ -125,7 +125,7 @@ class Runtime:
         return Targets(self._held.copy(), self._stiffness, self._damping, "")
 
     def close(self) -> None:
-        """Write the rest of the log."""
+        """Close the log."""
         if self._file is not None:
             self._file.close()
 

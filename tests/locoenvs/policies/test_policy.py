@@ -353,7 +353,12 @@ VERSION_1 = {"joints": 5, "slots": 6}
 
 def as_version_2(document: dict[str, Any]) -> dict[str, Any]:
     old = {name: value for name, value in copy.deepcopy(document).items() if name != "limits"}
-    del old["control"]["action_delay"], old["control"]["observation_delay"], old["onnx"]["states"], old["network"]["memory"]
+    del (
+        old["control"]["action_delay"],
+        old["control"]["observation_delay"],
+        old["onnx"]["states"],
+        old["network"]["memory"],
+    )
     return {**old, "format_version": 2}
 
 
