@@ -108,7 +108,7 @@ def hub() -> Iterator[Double]:
                 repo = f"{asked['organization']}/{asked['name']}"
                 if repo in double.commits:
                     return self.answer({"error": "exists", "url": f"{double.address}/{repo}"}, 409)
-                double.commits[repo] = []
+                double.commits[repo] = [{".gitattributes": b"*.onnx filter=lfs"}]
                 if asked.get("visibility") == "private" or asked.get("private"):
                     double.private.add(repo)
                 return self.answer({"url": f"{double.address}/{repo}"})
@@ -117,10 +117,12 @@ def hub() -> Iterator[Double]:
                 names = [each["path"] for each in json.loads(content)["files"]]
                 modes = [{"path": name, "uploadMode": "regular", "shouldIgnore": False} for name in names]
                 return self.answer({"files": modes})
-            files = dict(double.commits[repo][-1]) if double.commits[repo] else {}
+            files = dict(double.commits[repo][-1])
             for line in map(json.loads, content.splitlines()):
                 if line["key"] == "file":
                     files[line["value"]["path"]] = base64.b64decode(line["value"]["content"])
+                if line["key"] == "deletedFile":
+                    del files[line["value"]["path"]]
             double.commits[repo].append(files)
             sha = double.commit(repo, -1 + len(double.commits[repo]))
             self.answer({"commitUrl": f"{double.address}/{repo}/commit/{sha}", "commitOid": sha, "success": True})

@@ -33,7 +33,7 @@ def push(policy: Word, repo: Word, private: bool = False, license: OptionalText 
     home = loaded.folder.parent if loaded.folder.name == "policy" else loaded.folder
     card = model_card(loaded, repo, list(results.values()), Run(home), license)
     files = {name: result.to_json(robots=False).encode() for name, result in results.items()}
-    address = hub.push(loaded, repo, {**files, hub.CARD: card.encode()}, private)
+    address = hub.push(loaded, repo, {**files, hub.CARD: card.encode()}, private, RESULTS)
     terminal.console().print(f"pushed: {address} ({', '.join([*FILES, *files, hub.CARD])})", markup=False)
 
 

@@ -35,8 +35,12 @@ class Pulled:
     left: tuple[str, ...]
 
 
-def push(policy: Policy, repo: str, others: Mapping[str, bytes], private: bool = False) -> str:
+def push(
+    policy: Policy, repo: str, others: Mapping[str, bytes], private: bool = False, replaces: Collection[str] = ()
+) -> str:
     """Put the policy's files and ``others`` into a repository, in one commit, and make it if there is none; the commit's address.
+
+    Files of the names ``replaces`` that an older policy left there, and this one does not have, are deleted in that commit.
 
     Raises ValueError for a name that is none, PermissionError or ConnectionError, in one line, for what the Hub refuses.
     """
@@ -46,7 +50,9 @@ def push(policy: Policy, repo: str, others: Mapping[str, bytes], private: bool =
     with _told(repo):
         api = hub.HfApi()
         api.create_repo(repo, exist_ok=True, private=private or None)
+        there = {each.rfilename for each in api.model_info(repo).siblings or ()}
         operations = [hub.CommitOperationAdd(name, content) for name, content in contents.items()]
+        operations += [hub.CommitOperationDelete(name) for name in sorted((there & {*replaces}) - {*contents})]
         made = api.create_commit(repo, operations, commit_message=f"policy {policy.sha256[:12]}")
     return str(made.commit_url)
 

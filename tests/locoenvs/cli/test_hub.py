@@ -50,15 +50,23 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 
 def test_a_policy_goes_there_and_comes_back_the_same(double: Double, capsys: pytest.CaptureFixture[str]) -> None:
     main(["push", "anymal_c_rough", REPO, "--license", "apache-2.0"])
-    (files,) = double.commits[REPO]
-    assert set(files) == {"policy.onnx", "policy.json", "evaluation.json", "crossing.json", "README.md"}
+    files = double.commits[REPO][-1]
+    assert len(double.commits[REPO]) == 2, "one to make it, one for all files"
+    assert set(files) == {
+        ".gitattributes",
+        "policy.onnx",
+        "policy.json",
+        "evaluation.json",
+        "crossing.json",
+        "README.md",
+    }
     assert double.private == set()
     main(["pull", REPO, "--out", "here"])
     said = " ".join(capsys.readouterr().out.split())
     assert f"pushed: {double.address}/{REPO}/commit/" in said and f"policy: here ({REPO} at" in said
     own, back = load_policy(POLICIES / "anymal_c_rough"), load_policy(Path("here"))
     assert back.document == own.document and back.sha256 == own.sha256
-    assert {path.name for path in Path("here").iterdir()} == set(files) - {"README.md"}
+    assert {path.name for path in Path("here").iterdir()} == set(files) - {"README.md", ".gitattributes"}
     for name in ("evaluation.json", "crossing.json"):
         mine = Result.from_json((POLICIES / "anymal_c_rough" / name).read_text())
         assert Result.from_json(Path("here", name).read_text()).metrics == mine.metrics
@@ -72,7 +80,7 @@ def test_the_card_is_made_of_what_is_known(double: Double) -> None:
     yaml = pytest.importorskip("yaml")
     main(["push", "anymal_c_flat", REPO, "--license", "cc-by-4.0", "--private"])
     assert double.private == {REPO}
-    card = double.commits[REPO][0]["README.md"].decode()
+    card = double.commits[REPO][-1]["README.md"].decode()
     _, front, text = card.split("---\n", 2)
     data = yaml.safe_load(front)
     assert data["license"] == "cc-by-4.0" and data["library_name"] == "locoenvs" and "anymal_c" in data["tags"]
@@ -91,8 +99,8 @@ def test_a_policy_of_its_own_has_a_card_of_what_little_is_known(double: Double) 
     evil = {"environment": None, "learner": "<img src=x>|\n# [a](b)"}
     save_policy(Path("mine"), task, [(np.zeros((12, layout(task)[-1].stop)), np.zeros(12))], provenance=evil)
     main(["push", "mine", REPO])
-    card = double.commits[REPO][0]["README.md"].decode()
-    assert set(double.commits[REPO][0]) == {"policy.onnx", "policy.json", "README.md"}
+    card = double.commits[REPO][-1]["README.md"].decode()
+    assert set(double.commits[REPO][-1]) == {".gitattributes", "policy.onnx", "policy.json", "README.md"}
     assert "It was not evaluated" in card and "\\<img src=x\\>\\| # \\[a\\](b) |" in card
 
 
@@ -105,17 +113,26 @@ def test_the_results_of_a_run_go_with_its_policy_if_they_are_of_it(double: Doubl
     Path("run/panels/disturb.json").write_text(text.replace(own.sha256, "0" * 64))
     Path("run/recipe.json").write_bytes((POLICIES / "a1_flat" / "recipe.json").read_bytes())
     main(["push", "run", REPO])
-    assert "flat.json" in double.commits[REPO][0] and "disturb.json" not in double.commits[REPO][0]
-    assert b"num\\_envs 512" in double.commits[REPO][0]["README.md"]
+    assert "flat.json" in double.commits[REPO][-1] and "disturb.json" not in double.commits[REPO][-1]
+    assert b"num\\_envs 512" in double.commits[REPO][-1]["README.md"]
 
 
 def test_an_older_commit_can_be_had(double: Double) -> None:
     main(["push", "a1_flat", REPO])
     main(["push", "anymal_c_flat", REPO])
-    main(["pull", REPO, "--revision", double.commit(REPO, 0), "--out", "old"])
+    main(["pull", REPO, "--revision", double.commit(REPO, 1), "--out", "old"])
     main(["pull", REPO, "--out", "new"])
     names = {folder: load_policy(Path(folder)).task.robot.name for folder in ("old", "new")}
     assert names == {"old": "a1", "new": "anymal_c"}
+
+
+def test_results_of_an_older_policy_do_not_stay(double: Double) -> None:
+    main(["push", "anymal_c_rough", REPO])
+    double.commits[REPO][-1]["notes.txt"] = b"mine"
+    main(["push", "a1_flat", REPO])
+    kept = {".gitattributes", "notes.txt", "policy.onnx", "policy.json", "evaluation.json", "README.md"}
+    assert set(double.commits[REPO][-1]) == kept
+    main(["pull", REPO])
 
 
 def test_only_files_of_known_names_are_asked_for(double: Double, capsys: pytest.CaptureFixture[str]) -> None:
@@ -127,7 +144,7 @@ def test_only_files_of_known_names_are_asked_for(double: Double, capsys: pytest.
         "policy.pkl": b"boom",
         "a/policy.json": b"{}",
     }
-    double.commits[REPO][0].update(evil)
+    double.commits[REPO][-1].update(evil)
     double.asked.clear()
     main(["pull", REPO, "--out", "deep/here"])
     files = {path.rpartition("/")[2] for path in double.asked if "/resolve/" in path}
@@ -139,7 +156,7 @@ def test_only_files_of_known_names_are_asked_for(double: Double, capsys: pytest.
 
 def test_what_is_not_what_it_says_is_refused(double: Double, capsys: pytest.CaptureFixture[str]) -> None:
     main(["push", "a1_flat", REPO])
-    files = double.commits[REPO][0]
+    files = double.commits[REPO][-1]
     good = dict(files)
 
     def error() -> str:
