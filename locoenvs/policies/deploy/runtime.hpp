@@ -112,7 +112,7 @@ struct Json {
 // policy.onnx in onnxruntime: "obs" and states in, "actions" and states out, one robot.
 class Network {
  public:
-  Network(const std::string& file, size_t observations, size_t joints, const Json& states) {
+  Network(const std::string& file, size_t observations, size_t joints, const Json& states) : Network() {
     api_ = OrtGetApiBase()->GetApi(ORT_API_VERSION);
     if (!api_) throw std::runtime_error("this onnxruntime is older than its header, onnxruntime_c_api.h");
     check(api_->CreateEnv(ORT_LOGGING_LEVEL_ERROR, "locoenvs", &env_));
@@ -154,6 +154,7 @@ class Network {
   }
 
  private:
+  Network() = default;  // delegated to, so that what throws after it is destroyed
   void check(OrtStatus* status) {
     if (!status) return;
     const std::string why = api_->GetErrorMessage(status);
