@@ -35,27 +35,22 @@ class Targets(NamedTuple):
 
 
 class Runtime:
-    """The policy in ``folder``. One thread calls it.
-
-    Args:
-        robot_delay: seconds that targets take to the robot's drives; what is missing to the shortest delay of training is waited for.
-        log: file to write, a row a step; ``locoenvs replay`` reads it.
-    """
+    """The policy in ``folder``, for one thread. ``robot_delay``: seconds that targets take to the drives; what is missing to the shortest
+    delay of training is waited for. ``log``: file to write, a row a step; ``locoenvs replay`` reads it."""
 
     def __init__(self, folder: Path | str, robot_delay: float = 0.0, log: Path | str | None = None) -> None:
         document, self._session = _loaded(Path(folder))
         joints, seen, limits, action = (document[name] for name in ("joints", "observation", "limits", "action"))
-        number = lambda name: np.array([joint[name] for joint in joints])  # noqa: E731
         if not 0 <= robot_delay < math.inf:
             raise ValueError(f"robot_delay={robot_delay}: must be seconds, at least 0")
         self.joints: list[str] = [joint["name"] for joint in joints]
         self.control_dt, self.longest = document["control_dt"], limits["age"]
         self.delay = max(0.0, document["control"]["action_delay"][0] - robot_delay)
-        self.default, self._stiffness, self._damping = map(number, ("default_position", "stiffness", "damping"))
+        names = ("default_position", "stiffness", "damping")
+        self.default, self._stiffness, self._damping = (np.array([joint[name] for joint in joints]) for name in names)
         self._zero, self._scale, self._clip = np.zeros(len(joints)), action["scale"], action["clip"]
-        self._low, self._high = np.full(seen["size"], -1e300), np.full(seen["size"], 1e300)
-        self._center, self._factor = np.zeros(seen["size"]), np.zeros(seen["size"])
-        self._edge = np.full(seen["size"], float(seen["clip"]))
+        self._low, self._high, self._edge = np.repeat([[-1e300], [1e300], [seen["clip"]]], seen["size"], axis=1)
+        self._center, self._factor, self._raw = np.zeros((3, seen["size"]))
         self._parts: list[tuple[str, slice, int, slice]] = []  # reading, its part, its size, place in the observation
         self._own = self._gravity = slice(0, 0)
         for slot in seen["slots"]:
@@ -80,7 +75,6 @@ class Runtime:
         self._asked, self._norms = np.array(limits["command"]).T, limits["gravity_norm"]
         self._states = {state["input"]: np.zeros([1, *state["size"]], "f4") for state in document["onnx"]["states"]}
         self._outputs = ["actions", *(state["output"] for state in document["onnx"]["states"])]
-        self._raw = np.zeros(seen["size"])
         self._file = None if log is None else FileIO(log, "w")  # each row is there at once, whatever happens next
         if self._file is not None:
             header = {"format": LOG[0], "format_version": LOG[1], "sha256": document["onnx"]["sha256"]}
@@ -98,9 +92,8 @@ class Runtime:
     def step(self, time: float, readings: dict[str, Any], now: float | None = None) -> Targets:
         """Run the policy once; what the drives are told at the time ``now``, s, which is ``time``, when the sensors were read, by default.
 
-        Readings, in the units of policy.json: base_linear_velocity (3,), base_angular_velocity (3,), projected_gravity (3,), joint_position
-        (J,) the joints' angles, joint_velocity (J,), command (3,) forward, left, yaw rate, which is clipped to what training
-        asked for, and on uneven ground heights (K,): the base's height minus the ground's at observation.heights.
+        Readings: base_linear_velocity, base_angular_velocity, projected_gravity (3,), joint_position, the angles, joint_velocity (J,), command
+        (3,) forward, left, yaw rate, clipped to what training asked for, and if it sees the ground heights (K,), the base's minus the ground's.
         """
         self._raw[:], self.action = math.nan, np.full(len(self.joints), math.nan)
         if not self.fault:
@@ -109,8 +102,12 @@ class Runtime:
             self._act(time)
         targets = self.targets(time if now is None else now)
         if self._file is not None:
-            numbers = [time, self._code, self._begun]
-            self._file.write(np.concatenate([numbers, self._raw, self.action, targets.position]).tobytes())
+            row = [[time, self._code, self._begun], self._raw, self.action, targets.position]
+            try:
+                self._file.write(np.concatenate(row).tobytes())
+            except (OSError, ValueError) as error:  # a full disk stops no robot, nor does a log that was closed
+                self._file = None
+                logging.getLogger("runtime").error("no log any more: %s", error)
             self._begun = False
         return targets
 
@@ -131,7 +128,10 @@ class Runtime:
 
     def _act(self, time: float) -> None:
         scaled = np.minimum(np.maximum((self._raw - self._center) * self._factor, -self._edge), self._edge)
-        action, *states = self._session.run(self._outputs, {"obs": scaled.astype("f4")[None], **self._memory})
+        try:
+            action, *states = self._session.run(self._outputs, {"obs": scaled.astype("f4")[None], **self._memory})
+        except Exception as error:  # whatever onnxruntime raises
+            return self._fail(7, str(error))
         self.action = action[0].astype(float)
         if not np.isfinite(self.action).all():
             return self._fail(7, "its actions are not finite")

@@ -206,6 +206,15 @@ def test_actions_that_are_not_finite_are_damped(tmp_path: Path) -> None:
     assert targets.fault == "network: its actions are not finite" and not targets.stiffness.any()
 
 
+def test_what_breaks_beside_it_raises_nothing(tmp_path: Path) -> None:
+    run = Runtime(exported(tmp_path), log=tmp_path / "log")
+    run.close()  # as a full disk does, it takes no rows any more
+    assert run.step(0.0, good()).fault == "" and run.step(DT, good()).fault == ""
+    run._outputs = ["nowhere"]
+    targets = run.step(2 * DT, good())
+    assert targets.fault.startswith("network: ") and not targets.stiffness.any()
+
+
 def test_a_broken_folder_is_refused(tmp_path: Path) -> None:
     exported(tmp_path)
     network = (tmp_path / "policy.onnx").read_bytes()
