@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from locoenvs.mdp.symmetry import Image, Mirror, images
+from locoenvs.policies.memory import Memory
 from locoenvs.policies.policy import Layer
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"elu": nn.ELU, "relu": nn.ReLU, "tanh": nn.Tanh}
@@ -84,6 +85,17 @@ def layers(modules: Iterable[nn.Module]) -> list[Layer]:
     linear = [module for module in modules if isinstance(module, nn.Linear)]
     pairs = [layer.projected() if isinstance(layer, MirrorLinear) else (layer.weight, layer.bias) for layer in linear]
     return [(weight.detach().cpu().numpy(), bias.detach().cpu().numpy()) for weight, bias in pairs]
+
+
+def memory(module: nn.GRU | nn.LSTM) -> Memory:
+    """The gated units of a recurrent module as numbers. Raises ValueError for what a policy's memory cannot be."""
+    plain = {"bias": True, "bidirectional": False, "proj_size": 0}
+    if other := [f"{name}={value}" for name in plain if (value := getattr(module, name)) != plain[name]]:
+        raise ValueError(f"a policy's memory cannot be of a {type(module).__name__} with {', '.join(other)}")
+    names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+    numbers = {name: value.detach().cpu().numpy() for name, value in module.named_parameters()}
+    units = [tuple(numbers[f"{name}_l{index}"] for name in names) for index in range(module.num_layers)]
+    return Memory("gru" if isinstance(module, nn.GRU) else "lstm", units)  # type: ignore[arg-type]
 
 
 def set_layers(modules: Iterable[nn.Module], given: Sequence[Layer]) -> None:

@@ -31,7 +31,9 @@ from locoenvs.cli.arguments import (
     write,
 )
 from locoenvs.cli.compare import compare
+from locoenvs.cli.export import export
 from locoenvs.cli.failures import failures
+from locoenvs.cli.hub import pull, push
 from locoenvs.cli.play import play
 from locoenvs.cli.plugin import plugged
 from locoenvs.cli.replay import replay
@@ -51,7 +53,7 @@ from locoenvs.evidence.pictures import terrain_picture
 from locoenvs.evidence.plots import groups_picture, success_picture
 from locoenvs.evidence.record import nobody
 from locoenvs.evidence.result import Result
-from locoenvs.policies.policy import FILES, POLICIES
+from locoenvs.policies.policy import POLICIES
 from locoenvs.training import learners
 
 DESCRIPTION = "Legged robots that learn to walk. --plugin FILE.py, any number of times: import a script first that registers terms or ids."
@@ -134,22 +136,9 @@ def eval_(
         console.print(noted)
 
 
-@app.command
-def export(policy: Word, out: Path, force: bool = False) -> None:
-    """Copy a policy, policy.onnx and policy.json, after checking that they belong together and are nothing else.
-
-    Args:
-        policy: Folder of a policy, a run, an environment whose policy is shipped, or a shipped policy's name.
-        out: Folder to write to.
-        force: Replace the policy that is there.
-    """
-    loaded = policy_named(policy)
-    if not force and (there := [name for name in FILES if (out / name).exists()]):
-        raise FileExistsError(
-            f"{out} holds {' and '.join(there)} already: choose another folder, or replace by --force"
-        )
-    loaded.save(out)
-    terminal.console().print(f"policy: {out}")
+app.command(export)
+app.command(push)
+app.command(pull)
 
 
 @app.command

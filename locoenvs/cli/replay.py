@@ -14,6 +14,7 @@ from rich.console import Console
 from locoenvs import terminal
 from locoenvs.cli.arguments import (
     Changes,
+    OptionalInt,
     OptionalPath,
     OptionalText,
     Options,
@@ -21,6 +22,7 @@ from locoenvs.cli.arguments import (
     options_given,
     policy_named,
 )
+from locoenvs.cli.deployment_log import tell
 from locoenvs.envs.vector import LocoVectorEnv
 from locoenvs.evidence.evaluate import PACKAGES
 from locoenvs.evidence.failures.archive import Archive, load
@@ -28,11 +30,12 @@ from locoenvs.evidence.failures.replay import Rerun, again, begin_of, otherwise,
 from locoenvs.evidence.metrics import wilson
 from locoenvs.evidence.video import FRAMES_PER_SECOND, Film
 from locoenvs.machine import hardware, versions
+from locoenvs.policies.deploy.log import is_log
 
 
 def replay(
     result: Annotated[Path, tyro.conf.Positional],
-    robot: int,
+    robot: OptionalInt = None,
     out: OptionalPath = None,
     policy: OptionalText = None,
     backend: OptionalText = None,
@@ -43,9 +46,11 @@ def replay(
 ) -> None:
     """Do again what a robot did in an evaluation, from two seconds before its fall: bit by bit, then otherwise if anything else is asked for.
 
+    Of the log of a runtime on a robot it tells steps, faults, and with --policy whether the actions are that policy's.
+
     Args:
-        result: What eval --out wrote.
-        robot: Its number; one that did not fall is done again from its start.
+        result: What eval --out wrote, or a runtime's log.
+        robot: Its number; one that did not fall is done again from its start. A log is of one robot.
         out: Video to write (.mp4), of the robot as it was, or as it is otherwise.
         policy: Another policy to go on with: a folder, a run, an environment whose policy is shipped, or a shipped policy's name.
         backend: Other physics to go on with, as shown by list.
@@ -56,8 +61,12 @@ def replay(
     """
     if out is not None and out.suffix != ".mp4":
         raise ValueError(f"--out {out}: a video's name must end in .mp4")
-    archive, console = load(result), terminal.console()
     other = None if policy is None else policy_named(policy)
+    if is_log(result):
+        return tell(result, other)
+    if robot is None:
+        raise ValueError(f"--robot is missing: say which robot of {result}")
+    archive, console = load(result), terminal.console()
     changes, given = changes_given(set_), options_given(options)
     differs = [f"policy {policy}"] * (policy is not None) + [f"backend {backend}"] * (backend is not None)
     differs += [*options, *(f"{name}={value}" for name, value in changes.items())]

@@ -15,6 +15,7 @@ from locoenvs.mdp.mdp import Mdp
 from locoenvs.mdp.terrain import ground_height
 from locoenvs.numerics.arrays import convert
 from locoenvs.numerics.rotation import heading, projected_gravity, wrap_to_pi
+from locoenvs.policies.policy import episodes_begin
 from locoenvs.tasks.task import Task
 
 GRAVITY = 9.81
@@ -68,6 +69,7 @@ def record_of(
     """Run all robots until the first episode of each has ended; with the ``moments`` of what they see if those are wanted."""
     task, count, mdp = env.task, env.num_envs, env.mdp
     observation, _ = env.reset(seed=seed)
+    episodes_begin(policy)
     first = env.state.episodes
     level, column = convert(first.level, "numpy"), convert(first.column, "numpy")
     of_robots = drawn(mdp, first.key)  # before a step, which may take these arrays over
@@ -97,6 +99,7 @@ def record_of(
             break
         if done.any():
             observation, _ = env.reset(options={"reset_mask": done})
+            episodes_begin(policy, done)
     series = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
     fell_at, was_alive = series.pop("fell_at"), series.pop("alive")
     mean = seen / was_alive.sum()

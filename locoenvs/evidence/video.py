@@ -16,6 +16,7 @@ import numpy as np
 from locoenvs import install
 from locoenvs.envs.vector import LocoVectorEnv
 from locoenvs.mdp.state import Camera
+from locoenvs.policies.policy import episodes_begin
 from locoenvs.tasks.task import Commands, Curriculum, Start, Task
 
 FRAMES_PER_SECOND = 25
@@ -182,6 +183,7 @@ def _frames(
     env = LocoVectorEnv(ready, count, backend=backend, stagger=False)
     try:
         observation, _ = env.reset(seed=0)
+        episodes_begin(policy)
         shown = 0
         for step in range(steps):
             leg = _leg(schedule, step * dt)

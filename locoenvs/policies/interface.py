@@ -7,8 +7,9 @@ an action does, so that a robot can be driven without this package.
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, Literal
 
+from locoenvs.mdp.draws import of_stage
 from locoenvs.mdp.layout import layout, scan_lines
 from locoenvs.tasks.task import Commands, Task
 
@@ -33,6 +34,19 @@ _LAWS = {
 }
 
 
+_FASTEST = {"base_linear_velocity": 20.0, "base_angular_velocity": 30.0}
+"""m/s and rad/s along each axis: no robot of this kind moves so, whatever happens to it."""
+
+_HIGHEST = 10.0
+"""m, of a base above or below the ground that it sees."""
+
+_BEYOND = 0.5
+"""rad: joints of simulated robots, and of real ones that are not well calibrated, reach a little beyond their range."""
+
+_OVERSPEED = 3.0
+"""How much faster than its velocity limit a joint may be said to turn; in training nothing limits its velocity but its drive."""
+
+
 def describe(task: Task) -> dict[str, Any]:
     """All that a controller must know, with the lists of JSON."""
     slots, timing = layout(task), task.timing
@@ -42,11 +56,15 @@ def describe(task: Task) -> dict[str, Any]:
         "control": {
             "meaning": "every control_dt: read the sensors, make the observation, run the network, and hold the joint targets "
             "until the next time. The drives' law runs every physics_dt, decimation times in between. Episodes start at "
-            "about start_height of the base above the ground, joints near default_position, last_action 0",
+            "about start_height of the base above the ground, joints near default_position, last_action 0. action_delay and "
+            "observation_delay: how late, in s, joint targets came to the drives and readings to the policy in training, at least and at most; "
+            "until the first target has come the drives hold default_position",
             "physics_dt": timing.physics_dt,
             "decimation": timing.decimation,
             "base": task.robot.bodies[0].name,
             "start_height": task.robot.start_height,
+            "action_delay": _delay(task, "drive"),
+            "observation_delay": _delay(task, "lag"),
         },
         "joints": [
             {
@@ -80,7 +98,16 @@ def describe(task: Task) -> dict[str, Any]:
             "slots": [dataclasses.asdict(slot) for slot in slots],
             "heights": _heights(task),
         },
+        "limits": _limits(task),
     }
+
+
+def describe_version_2(task: Task) -> dict[str, Any]:
+    """What policies of format version 2 say: no delays, no limits."""
+    whole = describe(task)
+    del whole["limits"]
+    whole["control"] = {name: value for name, value in whole["control"].items() if not name.endswith("_delay")}
+    return whole
 
 
 def describe_version_1(task: Task) -> dict[str, Any]:
@@ -127,4 +154,39 @@ def _heights(task: Task) -> dict[str, Any] | None:
         "left": left.tolist(),
         "offset": scan.offset,
         "clip": scan.clip,
+    }
+
+
+def _delay(task: Task, stage: Literal["drive", "lag"]) -> list[float]:
+    """The shortest and the longest delay, s, that training drew."""
+    drawn = [entry.parameters["delay"] for _, _, entry in of_stage(task, stage) if "delay" in entry.parameters]
+    return [float(sum(each[end] for each in drawn)) for end in (0, 1)]
+
+
+def _limits(task: Task) -> dict[str, Any]:
+    """What no reading of a robot in order is beyond."""
+    joints, commands, dt = task.robot.joints, task.commands, task.timing.control_dt
+    turn = commands.yaw_rate if commands.mode != "heading" else (-commands.max_yaw_rate, commands.max_yaw_rate)
+    readings = {name: {"low": -most, "high": most} for name, most in _FASTEST.items()} | {
+        "projected_gravity": {"low": -1.2, "high": 1.2},
+        "joint_position": {
+            "low": [joint.lower - _BEYOND for joint in joints],
+            "high": [joint.upper + _BEYOND for joint in joints],
+        },
+        "joint_velocity": {
+            "low": [-_OVERSPEED * joint.velocity_limit for joint in joints],
+            "high": [_OVERSPEED * joint.velocity_limit for joint in joints],
+        },
+        "heights": {"low": -_HIGHEST, "high": _HIGHEST},
+    }
+    seen = [slot.name for slot in task.observations.slots]
+    return {
+        "meaning": "a controller damps the joints, stiffness 0, when a reading lies beyond readings, for each number or for all of them: joints' "
+        "angles, and the base's height minus the ground's, without default_position and offset; when the length of projected_gravity lies "
+        "beyond gravity_norm; or when a reading is older than age, s, or comes so long after the one before. It clips commands, forward, left "
+        "and yaw rate, to command, which is what training asked for",
+        "readings": {name: readings[name] for name in seen if name in readings},
+        "gravity_norm": [0.8, 1.2],
+        "command": [list(commands.forward), list(commands.sideways), list(turn)],
+        "age": round(3 * dt, 9),
     }

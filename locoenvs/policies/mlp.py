@@ -1,7 +1,7 @@
 """A policy's network, and the one ONNX file that it is written to and read from.
 
-The file is data of a known form: a chain of Sub, Div, Gemm and one activation, of opset 17, its weights inside. Reading
-takes the weights out, writes the file that belongs to them anew and compares the two, so nothing else can be in use.
+The file is data of a known form: a chain of Sub, Div, Gemm and one activation, of opset 17, its weights inside, with gated units
+(:mod:`locoenvs.policies.memory`) before the first layer if the policy is recurrent. Reading takes the weights out, writes the file that belongs to them anew and compares the two, so nothing else can be in use.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from locoenvs import install
+from locoenvs.policies.memory import OPERATORS, Kind, Memory
 from locoenvs.tasks.documents import differences
 from locoenvs.tasks.names import nearest
 
@@ -37,12 +38,14 @@ Layer = tuple[np.ndarray, np.ndarray]
 
 @dataclass(frozen=True)
 class Mlp:
-    """Actions of observations: ``(obs - mean) / std``, if given, (O,) each, then ``layers`` with ``activation`` between."""
+    """Actions of observations: ``(obs - mean) / std``, if given, (O,) each, then ``memory``, if given, then ``layers`` with
+    ``activation`` between."""
 
     layers: Sequence[Layer]
     activation: str = "elu"
     mean: np.ndarray | None = None
     std: np.ndarray | None = None
+    memory: Memory | None = None
 
     def check(self, inputs: int, outputs: int) -> None:
         """Raise ValueError unless the layers lead from ``inputs`` to ``outputs`` in finite numbers of float32."""
@@ -57,7 +60,7 @@ class Mlp:
                 raise ValueError(f"{name} has numbers that are NaN or infinite")
         if self.std is not None and not np.all(_float32(self.std) > 0):
             raise ValueError(f"std must be positive, its smallest is {np.min(self.std):g}")
-        size = inputs
+        size = inputs if self.memory is None else self.memory.check(inputs)
         for index, (weight, bias) in enumerate(self.layers):
             if weight.shape[1:] != (size,) or bias.shape != weight.shape[:1] or not bias.size:
                 raise ValueError(
@@ -71,7 +74,9 @@ class Mlp:
             raise ValueError(f"the last layer must give {outputs} actions, one a joint, got {size}")
 
     def merged(self) -> list[Layer]:
-        """The layers, with the normalization, if there is one, as part of the first."""
+        """The layers, with the normalization, if there is one, as part of the first. Raises ValueError for a recurrent network."""
+        if self.memory is not None:
+            raise ValueError(f"the policy is recurrent ({self.memory.kind}): layers alone are not what it does")
         layers = list(self.layers)
         if self.mean is not None and self.std is not None:
             weight, bias = layers[0]
@@ -88,10 +93,15 @@ class Mlp:
             "activation": self.activation,
             "hidden": [int(weight.shape[0]) for weight, _ in self.layers[:-1]],
             "normalization": normalization,
+            "memory": None if self.memory is None else self.memory.description(),
         }
 
+    def states(self) -> list[dict[str, Any]]:
+        """What a policy.json says of the ports through which the network remembers."""
+        return [] if self.memory is None else self.memory.states()
+
     def to_onnx(self) -> bytes:
-        """The file: "obs" (batch, O) to "actions" (batch, J), float32. Raises ValueError for more than :data:`LARGEST`."""
+        """The file: "obs" (batch, O), and :meth:`states`, to "actions" (batch, J), and the next states, float32. Raises ValueError for more than :data:`LARGEST`."""
         content = self._model().SerializeToString(deterministic=True)
         if len(content) > LARGEST:
             raise ValueError(f"the network takes {len(content)} bytes, a policy's at most {LARGEST}: make it smaller")
@@ -110,6 +120,9 @@ class Mlp:
             nodes.append(onnx.helper.make_node("Sub", [value, constant("mean", self.mean)], ["centered"]))
             nodes.append(onnx.helper.make_node("Div", ["centered", constant("std", self.std)], ["normalized"]))
             value = "normalized"
+        if self.memory is not None:
+            gated, value = self.memory.nodes(value, constant)
+            nodes += gated
         for index, (weight, bias) in enumerate(self.layers):
             last = index == len(self.layers) - 1
             names = [value, constant(f"weight_{index}", weight), constant(f"bias_{index}", bias)]
@@ -119,9 +132,12 @@ class Mlp:
                 operator, output = ACTIVATIONS[self.activation], f"hidden_{index}"
                 nodes.append(onnx.helper.make_node(operator, [value], [output]))
                 value = output
-        inputs, outputs = self.layers[0][0].shape[1], self.layers[-1][0].shape[0]
+        first = self.layers[0][0] if self.memory is None else self.memory.units[0][0]
+        inputs, outputs, states = first.shape[1], self.layers[-1][0].shape[0], self.states()
         port = lambda name, size: onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["batch", size])  # noqa: E731
-        graph = onnx.helper.make_graph(nodes, "policy", [port("obs", inputs)], [port("actions", outputs)], weights)
+        into = [port("obs", inputs), *(port(state["input"], *state["size"]) for state in states)]
+        out = [port("actions", outputs), *(port(state["output"], *state["size"]) for state in states)]
+        graph = onnx.helper.make_graph(nodes, "policy", into, out, weights)
         opset = [onnx.helper.make_opsetid("", _OPSET)]
         model = onnx.helper.make_model(graph, producer_name="locoenvs", opset_imports=opset)
         model.ir_version = _IR_VERSION
@@ -129,8 +145,13 @@ class Mlp:
         return model
 
     @staticmethod
-    def from_onnx(content: bytes, activation: str, inputs: int, outputs: int) -> Mlp:
-        """The network in a file of :meth:`to_onnx`. Raises ValueError for any other ONNX file, and runs none of it."""
+    def from_onnx(
+        content: bytes, activation: str, inputs: int, outputs: int, memory: tuple[Kind, int] | None = None
+    ) -> Mlp:
+        """The network in a file of :meth:`to_onnx`; ``memory`` is its kind and its number of layers, if it has one.
+
+        Raises ValueError for any other ONNX file, and runs none of it.
+        """
         onnx = _onnx()
         from google.protobuf.message import DecodeError  # onnx is made of it
 
@@ -139,7 +160,7 @@ class Mlp:
             model.ParseFromString(content)
         except DecodeError:
             raise ValueError("it is not an ONNX model") from None
-        known = {"Sub", "Div", "Gemm", *ACTIVATIONS.values()}
+        known = {"Sub", "Div", "Gemm", *ACTIVATIONS.values(), *(OPERATORS if memory is not None else ())}
         foreign = next((node.op_type for node in model.graph.node if node.op_type not in known), None)
         if foreign is not None:
             raise ValueError(f"operator {foreign[:80]!r} is none of a policy's: {', '.join(sorted(known))}")
@@ -157,7 +178,8 @@ class Mlp:
         layers: list[Layer] = []
         while f"weight_{len(layers)}" in values and f"bias_{len(layers)}" in values:
             layers.append((values[f"weight_{len(layers)}"], values[f"bias_{len(layers)}"]))
-        made = Mlp(layers, activation, values.get("mean"), values.get("std"))
+        gated = None if memory is None else Memory.of(*memory, values)
+        made = Mlp(layers, activation, values.get("mean"), values.get("std"), gated)
         made.check(inputs, outputs)
         for field, found, expected in differences(_structure(model), _structure(made._model())):
             raise ValueError(f"its {field} is {found}, in a policy's with these weights it is {expected}")

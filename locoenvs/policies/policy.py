@@ -2,7 +2,7 @@
 
 The network maps observations "obs" (N, O) float32 to "actions" (N, J) float32, normalization included. The JSON holds
 all that a controller needs beside it: how the observation is made, what an action does, the whole task and where the
-policy comes from. Loading believes neither: what the JSON says must be what its task and its network say, the network must
+policy comes from. A recurrent network has further ports, for what it remembers from step to step. Loading believes neither: what the JSON says must be what its task and its network say, the network must
 be of the one form that is written here (:mod:`locoenvs.policies.mlp`), and neither file can run code.
 """
 
@@ -25,7 +25,8 @@ from locoenvs import install
 from locoenvs.machine import cores
 from locoenvs.mdp.layout import layout
 from locoenvs.policies import mlp
-from locoenvs.policies.interface import PROSE, describe, describe_version_1
+from locoenvs.policies.interface import PROSE, describe, describe_version_1, describe_version_2
+from locoenvs.policies.memory import Kind, Memory
 from locoenvs.policies.mlp import Layer, Mlp
 from locoenvs.tasks import documents, formats
 from locoenvs.tasks.documents import write_atomically
@@ -39,18 +40,31 @@ __all__ = [
     "POLICIES",
     "Layer",
     "Policy",
+    "episodes_begin",
     "load_policy",
     "policy_in",
     "save_policy",
 ]
 
-FORMAT, FORMAT_VERSION = "locoenvs.policy", 2
-"""Version 1 had no frames, axes, heights, commands and drives in its description; it is read as if it did."""
+FORMAT, FORMAT_VERSION = "locoenvs.policy", 3
+"""Version 1 had no frames, axes, heights, commands and drives in its description, version 2 no delays, limits and memory; they are
+read as if they did."""
+
+_DESCRIBED = {1: describe_version_1, 2: describe_version_2, 3: describe}
 
 FILES = ("policy.onnx", "policy.json")
 
 POLICIES = Path(__file__).parent / "shipped"
 """The policies that come with the package, in folders <robot>_<ground>; one more of the same adds what is its own."""
+
+
+@dataclass(frozen=True, config=CONFIG)
+class _State:
+    """What the network remembers: a port that is 0 (N, *size) as an episode begins, and then what came out of the other."""
+
+    input: str
+    output: str
+    size: list[int]
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -61,6 +75,7 @@ class _Onnx:
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     input: Literal["obs"]
     output: Literal["actions"]
+    states: list[_State] = Field(default_factory=list)
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -70,10 +85,18 @@ class _Normalization:
 
 
 @dataclass(frozen=True, config=CONFIG)
+class _Memory:
+    kind: Kind
+    size: Annotated[int, Field(ge=1, le=100_000)]
+    layers: Annotated[int, Field(ge=1, le=100)]
+
+
+@dataclass(frozen=True, config=CONFIG)
 class _Network:
     activation: Literal["elu", "relu", "tanh"]
     hidden: list[int]
     normalization: _Normalization | None
+    memory: _Memory | None = None
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -96,7 +119,7 @@ _HEADER: TypeAdapter[_Header] = TypeAdapter(_Header)
 class Policy:
     """A policy that was loaded by :func:`load_policy`; call it with observations (N, O), get actions (N, J).
 
-    ``document`` is its policy.json, in today's format. ``folder`` is where it was loaded from.
+    A recurrent one remembers, robot by robot: tell it by :meth:`reset` where episodes begin. ``document`` is its policy.json, in today's format. ``folder`` is where it was loaded from.
     """
 
     def __init__(self, folder: Path, document: dict[str, Any], task: Task, network: Mlp, onnx: bytes) -> None:
@@ -105,6 +128,7 @@ class Policy:
         self.task = task
         self._network = network
         self._onnx = onnx
+        self._remembered: dict[str, np.ndarray] | None = None
 
     @cached_property
     def _session(self) -> Any:
@@ -131,10 +155,35 @@ class Policy:
         size = self.document["observation"]["size"]
         if observations.ndim != 2 or observations.shape[1] != size:
             raise ValueError(f"observations must have shape (N, {size}), got {observations.shape}")
-        return self._session.run(["actions"], {"obs": np.ascontiguousarray(observations, dtype=np.float32)})[0]
+        given = {"obs": np.ascontiguousarray(observations, dtype=np.float32)}
+        if not self.recurrent:
+            return self._session.run(["actions"], given)[0]
+        states, count = self.document["onnx"]["states"], len(observations)
+        memory = self._remembered or {state["input"]: np.zeros((count, *state["size"]), "f4") for state in states}
+        if (before := len(next(iter(memory.values())))) != count:
+            raise ValueError(
+                f"{count} observations after {before}: what it remembers is of each robot, call reset() first"
+            )
+        actions, *after = self._session.run(["actions", *(state["output"] for state in states)], given | memory)
+        self._remembered = dict(zip(memory, after))
+        return actions
+
+    @property
+    def recurrent(self) -> bool:
+        """Whether it remembers from step to step."""
+        return self._network.memory is not None
+
+    def reset(self, mask: np.ndarray | None = None) -> None:
+        """Forget what the network remembers, of the robots of ``mask`` (N,) bool or of all: their episodes begin."""
+        if mask is None:
+            self._remembered = None
+        elif self._remembered is not None:
+            self._remembered = {
+                name: np.where(mask[:, None], np.float32(0), value) for name, value in self._remembered.items()
+            }
 
     def layers(self) -> list[Layer]:
-        """The network's layers, with the normalization, if there is one, as part of the first."""
+        """The network's layers, with the normalization, if there is one, as part of the first. Raises ValueError for a recurrent one."""
         return self._network.merged()
 
     def files(self) -> dict[str, bytes]:
@@ -167,6 +216,12 @@ class Policy:
             raise ValueError(f"the policy of {self.folder} does not fit the task. " + "; ".join(different))
 
 
+def episodes_begin(policy: object, mask: np.ndarray | None = None) -> None:
+    """Tell a :class:`Policy` that episodes begin, of the robots of ``mask`` (N,) bool or of all; any other function is not told."""
+    if isinstance(policy, Policy):
+        policy.reset(mask)
+
+
 def _only(mine: object, theirs: object) -> object:
     """What of ``mine`` to show that differs from ``theirs``: of two lists of parts, those that the other has not."""
     if not (isinstance(mine, tuple) and isinstance(theirs, tuple) and any(isinstance(part, tuple) for part in mine)):
@@ -182,23 +237,26 @@ def save_policy(
     mean: np.ndarray | None = None,
     std: np.ndarray | None = None,
     provenance: Mapping[str, object] | None = None,
+    memory: Memory | None = None,
 ) -> None:
     """Write ``policy.onnx`` and ``policy.json`` to ``folder``.
 
-    The network is ``(obs - mean) / std``, if given, (O,) each, then the ``layers`` with ``activation`` between them.
+    The network is ``(obs - mean) / std``, if given, (O,) each, then the ``memory`` of a recurrent policy, if given, then the ``layers``
+    with ``activation`` between them.
     ``provenance`` is stored as it is; its "environment" is the id of the environment.
 
     Raises ValueError, before anything is written, for what :func:`load_policy` would refuse.
     """
-    network = Mlp(layers, activation, mean, std)
+    network = Mlp(layers, activation, mean, std, memory)
     network.check(layout(task)[-1].stop, len(task.robot.joints))
     content, origin = network.to_onnx(), dict(provenance or {})
+    ports = {"input": "obs", "output": "actions", "states": network.states()}
     document = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "environment": origin.get("environment"),
         "task_hash": task.hash,
-        "onnx": {"file": "policy.onnx", "sha256": _sha256(content), "input": "obs", "output": "actions"},
+        "onnx": {"file": "policy.onnx", "sha256": _sha256(content), **ports},
         **describe(task),
         "network": network.description(),
         "provenance": origin,
@@ -231,7 +289,7 @@ def _checked(folder: Path, text: str | bytes, content: bytes) -> Policy:
     """The policy of both files' contents, after every check."""
     onnx_file, file = folder / "policy.onnx", str(folder / "policy.json")
     document = documents.parsed(text, file)
-    documents.check_format(document, "a policy's", FORMAT, (1, FORMAT_VERSION), file)
+    documents.check_format(document, "a policy's", FORMAT, tuple(_DESCRIBED), file)
     fields = {field.name for field in dataclasses.fields(_Header)}
     of_today = formats.with_task(document, file)
     header = documents.valid(_HEADER, {name: value for name, value in of_today.items() if name in fields}, file)
@@ -243,7 +301,7 @@ def _checked(folder: Path, text: str | bytes, content: bytes) -> Policy:
         raise ValueError(
             f"{file}: its task has {inputs} observations and {outputs} joints, too many for a policy's network"
         )
-    described = describe_version_1(task) if header.format_version == 1 else describe(task)
+    described = _DESCRIBED[header.format_version](task)
     own = {name: value for name, value in document.items() if name not in fields}
     for field, value, expected in documents.differences(own, described, prose=PROSE):
         raise ValueError(f"{file}: {field} is {value}, but by its task it is {expected}")
@@ -252,12 +310,19 @@ def _checked(folder: Path, text: str | bytes, content: bytes) -> Policy:
             f"{onnx_file} is not the network that policy.json describes: its sha256 is {_sha256(content)}, "
             f"not {header.onnx.sha256}"
         )
+    memory = header.network.memory
     try:
-        network = Mlp.from_onnx(content, header.network.activation, inputs, outputs)
+        shape = None if memory is None else (memory.kind, memory.layers)
+        network = Mlp.from_onnx(content, header.network.activation, inputs, outputs, shape)
     except ValueError as error:
         raise ValueError(f"{onnx_file}: {error}") from None
-    for field, value, expected in documents.differences(document["network"], network.description(), "network"):
-        raise ValueError(f"{file}: {field} is {value}, but by policy.onnx it is {expected}")
+    of_network = {"network": network.description(), "onnx": {**document["onnx"], "states": network.states()}}
+    if header.format_version < 3:  # they said nothing of memories
+        document = {**document, "network": {**document["network"], "memory": None}}
+        document["onnx"] = {**document["onnx"], "states": []}
+    for name, described in of_network.items():
+        for field, value, expected in documents.differences(document[name], described, name):
+            raise ValueError(f"{file}: {field} is {value}, but by policy.onnx it is {expected}")
     rest = {name: document[name] for name in ("network", "provenance", "task")}
     first = {name: document[name] for name in ("environment", "task_hash", "onnx")}
     today = {"format": FORMAT, "format_version": FORMAT_VERSION, **first, **describe(task), **rest}

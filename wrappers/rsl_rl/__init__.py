@@ -10,8 +10,9 @@ with needs("rsl-rl"):
     from locoenvs.wrappers.rsl_rl.env import RslRlVecEnv
     from locoenvs.wrappers.rsl_rl.learner import train
     from locoenvs.wrappers.rsl_rl.ppo import TimeoutPPO, rsl_rl_config
+    from locoenvs.wrappers.rsl_rl.recurrent import save_recurrent_policy
 
 LEARNER = train
 """What ``locoenvs train --learner rsl_rl`` calls."""
 
-__all__ = ["LEARNER", "RslRlVecEnv", "TimeoutPPO", "rsl_rl_config", "train"]
+__all__ = ["LEARNER", "RslRlVecEnv", "TimeoutPPO", "rsl_rl_config", "save_recurrent_policy", "train"]

@@ -14,7 +14,7 @@ from locoenvs.envs.vector import LocoVectorEnv
 from locoenvs.evidence.failures import trace
 from locoenvs.evidence.failures.archive import Archive
 from locoenvs.evidence.failures.transplant import fits, jostled, put
-from locoenvs.policies.policy import Policy
+from locoenvs.policies.policy import Policy, episodes_begin
 from locoenvs.tasks.task import Task
 
 MOST_SPREAD = 10.0
@@ -45,11 +45,14 @@ class Rerun:
 
 
 def begin_of(archive: Archive, robot: int) -> Begin:
-    """The state that was kept before a robot's fall, or its start where none was. Raises ValueError for a robot that is not there."""
+    """The state that was kept before a robot's fall, or its start where none was. Raises ValueError for a robot that is not there.
+
+    A recurrent policy's robots begin at their start: what the policy remembers is not kept.
+    """
     count = len(archive.steps)
     if not 0 <= robot < count:
         raise ValueError(f"robot {robot} is not in {archive.name}: its panel has robots 0 to {count - 1}")
-    if archive.fall(robot) is not None:
+    if archive.fall(robot) is not None and not archive.policy.recurrent:
         index = archive.index(robot)
         return Begin(archive.kept(robot), archive.begun[[index]], archive.begun_checksums[[index]])
     panel = archive.panel
@@ -113,6 +116,7 @@ def run(
     alive, fell = np.ones(count, bool), np.zeros(count, bool)
     steps, sums = begin.steps.copy(), begin.checksums
     positions = [trace.positions(env.state.episodes.readout)]
+    episodes_begin(policy)
     look(env, 0, alive)
     while alive.any():
         observation, _, terminated, truncated, _ = env.step(policy(observation))
@@ -126,6 +130,7 @@ def run(
         alive = alive & ~done
         if done.any() and alive.any():
             observation, _ = env.reset(options={"reset_mask": done})
+            episodes_begin(policy, done)
     return Rerun(begin.steps, fell, steps, sums, np.stack(positions))
 
 

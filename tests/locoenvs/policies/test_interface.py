@@ -110,7 +110,7 @@ def test_the_json_alone_is_enough_to_make_the_observation(name: str) -> None:
 def test_a_shipped_json_says_all_of_it(name: str) -> None:
     pytest.importorskip("onnxruntime")
     policy, document = load_policy(POLICIES / name), json.loads((POLICIES / name / "policy.json").read_text())
-    assert document == policy.document and document["format_version"] == 2
+    assert document == policy.document and document["format_version"] == 3
     assert {field: document[field] for field in describe(policy.task)} == describe(policy.task)
 
 

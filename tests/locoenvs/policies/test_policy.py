@@ -260,7 +260,7 @@ def test_every_field_must_be_there_and_of_its_type(tmp_path: Path) -> None:
         write(tmp_path, {name: value for name, value in document.items() if name != field})
         with pytest.raises(ValueError, match=field.replace("_", ".")):
             load_policy(tmp_path)
-        for wrong in (3, "text", [], True, {"a": 1}):
+        for wrong in (7, "text", [], True, {"a": 1}):
             if (field, type(wrong)) in (("conventions", dict), ("provenance", dict), ("environment", str)):
                 continue  # words, and what is stored as it is
             write(tmp_path, {**document, field: wrong})
@@ -351,8 +351,20 @@ VERSION_1 = {"joints": 5, "slots": 6}
 """Fields of a joint and of a slot in files of version 1."""
 
 
+def as_version_2(document: dict[str, Any]) -> dict[str, Any]:
+    old = {name: value for name, value in copy.deepcopy(document).items() if name != "limits"}
+    del (
+        old["control"]["action_delay"],
+        old["control"]["observation_delay"],
+        old["onnx"]["states"],
+        old["network"]["memory"],
+    )
+    return {**old, "format_version": 2}
+
+
 def as_version_1(document: dict[str, Any]) -> dict[str, Any]:
-    old = {name: document[name] for name in document if name not in ("conventions", "control", "actuator", "command")}
+    today = as_version_2(document)
+    old = {name: today[name] for name in today if name not in ("conventions", "control", "actuator", "command")}
     first = lambda each, count: dict(list(each.items())[:count])  # noqa: E731
     seen = {name: value for name, value in old["observation"].items() if name != "heights"}
     return {
@@ -363,9 +375,12 @@ def as_version_1(document: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def test_files_of_version_1_are_read_and_say_as_much_as_todays(tmp_path: Path) -> None:
+@pytest.mark.parametrize("as_old", [as_version_1, as_version_2])
+def test_files_of_older_versions_are_read_and_say_as_much_as_todays(
+    tmp_path: Path, as_old: Callable[[dict[str, Any]], dict[str, Any]]
+) -> None:
     today = read(saved(tmp_path, mean=np.linspace(-1, 1, SIZE), std=np.linspace(0.1, 2, SIZE)))
-    old = as_version_1(today)
+    old = as_old(today)
     write(tmp_path, old)
     policy = load_policy(tmp_path)
     assert policy.document == today

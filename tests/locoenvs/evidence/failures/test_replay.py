@@ -17,6 +17,7 @@ from locoenvs.evidence.failures.archive import Archive
 from locoenvs.evidence.failures.keeper import Keeper
 from locoenvs.evidence.failures.replay import Begin, Rerun, again, begin_of, both, otherwise, parted, run
 from locoenvs.evidence.panel import load_panel
+from locoenvs.policies.memory import Memory
 from locoenvs.policies.policy import POLICIES, load_policy, save_policy
 
 EVERY = slice(None)
@@ -185,6 +186,26 @@ def test_what_fell_on_mjx_is_seen_again_there_bit_by_bit_among_as_many(tmp_path:
     rerun = again(read, both([begin_of(read, robot) for robot in robots[-2:]]))
     assert rerun.fell.all() and list(rerun.checksums) == [read.checksums[robot] for robot in robots[-2:]]
     assert otherwise(read, begin_of(read, robots[0]), backend="mujoco").fell.all()
+
+
+def test_a_fall_of_a_recurrent_policy_is_seen_again_from_its_start(tmp_path: Path) -> None:
+    """What it remembered is not kept, so it must live through it again."""
+    flat, rng, keeper = load_panel("flat"), np.random.default_rng(0), Keeper()
+    held_out = dataclasses.replace(flat, num_robots=2, task=flat.task.with_({"timing.episode_length": 3.5}))
+    unit = tuple(rng.normal(size=shape) / 4 for shape in ((12, 48), (12, 4), (12,), (12,)))
+    last = 6 * rng.normal(size=(12, 4)), np.tile([0.0, 6.0, -6.0], 4)
+    save_policy(tmp_path / "throw", held_out.task, [last], memory=Memory("gru", [unit]))  # type: ignore[list-item]
+    policy, path = load_policy(tmp_path / "throw"), tmp_path / "result.json"
+    result = evaluate(policy, held_out, "mujoco", watch=keeper)
+    path.write_text(result.to_json())
+    archive.write(archive.beside(path), keeper, result, held_out, policy, {})
+    read = archive.load(path)
+    robot = read.header.falls[0].robot
+    begin = begin_of(read, robot)
+    assert begin.steps == 0 and read.steps[robot] > 10
+    for _ in range(2):
+        rerun = again(read, begin)
+        assert rerun.fell.all() and rerun.checksums == read.checksums[robot]
 
 
 def test_a_policy_gives_a_robot_the_same_whatever_the_others_are() -> None:

@@ -1,0 +1,199 @@
+"""Runs a policy on a robot: sensor readings in, joint targets out. Needs numpy and onnxruntime, and policy.json and policy.onnx.
+
+    runtime = Runtime("policy", log="walk.log")
+    while True:  # every runtime.control_dt seconds
+        targets = runtime.step(time, readings, now=clock())  # to the drives: position, stiffness, damping of each joint
+
+A joint's drive makes the torque stiffness (position - angle) - damping velocity. Whatever is wrong with a reading, or with its
+time, the runtime damps: stiffness 0, and ``targets.fault`` says why, until :meth:`Runtime.reset`. It raises nothing once it is made.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import math
+from collections import deque
+from io import FileIO
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+POLICY, LOG = ("locoenvs.policy", 3), ("locoenvs.deployment_log", 1)  # formats and their versions
+FAULTS = ("", "missing", "shape", "not finite", "out of range", "time", "stale", "network")  # a log holds their numbers
+
+
+class Targets(NamedTuple):
+    """What the drives are told, in the order of ``Runtime.joints``; ``fault`` is empty while the policy runs."""
+
+    position: np.ndarray  # (J,) rad
+    stiffness: np.ndarray  # (J,) N m/rad
+    damping: np.ndarray  # (J,) N m s/rad
+    fault: str
+
+
+class Runtime:
+    """The policy in ``folder``, for one thread. ``robot_delay``: seconds that targets take to the drives; what is missing to the shortest
+    delay of training is waited for. ``log``: file to write, a row a step; ``locoenvs replay`` reads it."""
+
+    def __init__(self, folder: Path | str, robot_delay: float = 0.0, log: Path | str | None = None) -> None:
+        document, self._session = _loaded(Path(folder))
+        joints, seen, limits, action = (document[name] for name in ("joints", "observation", "limits", "action"))
+        if not 0 <= robot_delay < math.inf:
+            raise ValueError(f"robot_delay={robot_delay}: must be seconds, at least 0")
+        self.joints: list[str] = [joint["name"] for joint in joints]
+        self.control_dt, self.longest = document["control_dt"], limits["age"]
+        self.delay = max(0.0, document["control"]["action_delay"][0] - robot_delay)
+        names = ("default_position", "stiffness", "damping")
+        self.default, self._stiffness, self._damping = (np.array([joint[name] for joint in joints]) for name in names)
+        self._zero, self._scale, self._clip = np.zeros(len(joints)), action["scale"], action["clip"]
+        self._low, self._high, self._edge = np.repeat([[-1e300], [1e300], [seen["clip"]]], seen["size"], axis=1)
+        self._center, self._factor, self._raw = np.zeros((3, seen["size"]))
+        self._parts: list[tuple[str, slice, int, slice]] = []  # reading, its part, its size, place in the observation
+        self._own = self._gravity = slice(0, 0)
+        for slot in seen["slots"]:
+            name, size, place = slot["name"], slot["stop"] - slot["start"], slice(slot["start"], slot["stop"])
+            whole, part, self._factor[place] = name, slice(0, size), slot["scale"]
+            if limit := limits["readings"].get(name):
+                self._low[place], self._high[place] = limit["low"], limit["high"]
+            if name == "last_action":
+                self._own = place
+                continue
+            if name in ("command_linear_velocity", "command_yaw_rate"):
+                whole, part, size = "command", slice(0, 2) if size == 2 else slice(2, 3), 3
+            elif name == "joint_position":
+                self._center[place] = self.default
+            elif name == "projected_gravity":
+                self._gravity = place
+            elif name == "heights":
+                self._center[place] = seen["heights"]["offset"]
+                self._edge[place] = np.minimum(self._edge[place], slot["scale"] * seen["heights"]["clip"])
+            self._parts.append((whole, part, size, place))
+        self.readings = {name: size for name, _, size, _ in self._parts}
+        self._asked, self._norms = np.array(limits["command"]).T, limits["gravity_norm"]
+        self._states = {state["input"]: np.zeros([1, *state["size"]], "f4") for state in document["onnx"]["states"]}
+        self._outputs = ["actions", *(state["output"] for state in document["onnx"]["states"])]
+        self._file = None if log is None else FileIO(log, "w")  # each row is there at once, whatever happens next
+        if self._file is not None:
+            header = {"format": LOG[0], "format_version": LOG[1], "sha256": document["onnx"]["sha256"]}
+            header |= {"observations": seen["size"], "joints": len(joints), "faults": FAULTS}
+            self._file.write(json.dumps(header).encode() + b"\n")
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin anew, at about the default pose: no fault, no last action, nothing remembered."""
+        self.fault, self._code, self._time = "", 0, math.nan
+        self.action, self._last = np.full(len(self.joints), math.nan), self._zero
+        self._due: deque[tuple[float, np.ndarray]] = deque()
+        self._held, self._memory, self._begun = self.default, dict(self._states), True
+
+    def step(self, time: float, readings: dict[str, Any], now: float | None = None) -> Targets:
+        """Run the policy once; what the drives are told at the time ``now``, s, which is ``time``, when the sensors were read, by default.
+
+        Readings: base_linear_velocity, base_angular_velocity, projected_gravity (3,), joint_position, the angles, joint_velocity (J,), command
+        (3,) forward, left, yaw rate, clipped to what training asked for, and if it sees the ground heights (K,), the base's minus the ground's.
+        """
+        self._raw[:], self.action = math.nan, np.full(len(self.joints), math.nan)
+        if not self.fault:
+            self._fail(*self._problem(time, readings, time if now is None else now))
+        if not self.fault:
+            self._act(time)
+        targets = self.targets(time if now is None else now)
+        if self._file is not None:
+            row = [[time, self._code, self._begun], self._raw, self.action, targets.position]
+            try:
+                self._file.write(np.concatenate(row).tobytes())
+            except (OSError, ValueError) as error:  # a full disk stops no robot, nor does a log that was closed
+                self._file = None
+                logging.getLogger("runtime").error("no log any more: %s", error)
+            self._begun = False
+        return targets
+
+    def targets(self, now: float) -> Targets:
+        """What the drives are told at the time ``now``: for drives that are told more often than the policy runs, and its watchdog."""
+        if not self.fault and abs(now - self._time) > self.longest:
+            self._fail(6, f"no step for {now - self._time:.3f} s, at most {self.longest:g}")
+        if self.fault or math.isnan(self._time):
+            return Targets(self._held.copy(), self._zero, self._damping, self.fault or "waiting: no step yet")
+        while self._due and self._due[0][0] <= now + 1e-9:
+            self._held = self._due.popleft()[1]
+        return Targets(self._held.copy(), self._stiffness, self._damping, "")
+
+    def close(self) -> None:
+        """Close the log."""
+        if self._file is not None:
+            self._file.close()
+
+    def _act(self, time: float) -> None:
+        scaled = np.minimum(np.maximum((self._raw - self._center) * self._factor, -self._edge), self._edge)
+        try:
+            action, *states = self._session.run(self._outputs, {"obs": scaled.astype("f4")[None], **self._memory})
+        except Exception as error:  # whatever onnxruntime raises
+            return self._fail(7, str(error))
+        self.action = action[0].astype(float)
+        if not np.isfinite(self.action).all():
+            return self._fail(7, "its actions are not finite")
+        self._memory = dict(zip(self._memory, states))
+        self._last = np.minimum(np.maximum(self.action, -self._clip), self._clip)
+        self._due.append((time + self.delay, self.default + self._scale * self._last))
+        self._time = time
+
+    def _fail(self, code: int, why: str) -> None:
+        if code:
+            self._code, self.fault = code, f"{FAULTS[code]}: {why}"
+            logging.getLogger("runtime").error("damping, %s", self.fault)
+
+    def _problem(self, time: float, readings: dict[str, Any], now: float) -> tuple[int, str]:
+        """Take the readings; the kind of fault and what it is, or 0."""
+        if not (math.isfinite(time) and math.isfinite(now)):
+            return 5, f"{time} s is no time, at {now} s"
+        if abs(now - time) > self.longest:
+            return 6, f"readings are {now - time:.3f} s old, at most {self.longest:g}"
+        passed = time - self._time  # NaN in the first step: no comparison holds
+        if passed < self.control_dt / 2:
+            return 5, f"a step {passed:.4f} s after the last, the policy runs every {self.control_dt:g} s"
+        if passed > self.longest:
+            return 6, f"no step for {passed:.3f} s, at most {self.longest:g}"
+        for name, part, size, place in self._parts:
+            value = readings.get(name) if readings else None
+            if value is None:
+                return 1, f"no reading {name!r}"
+            try:
+                array = np.asarray(value, float)
+            except (TypeError, ValueError):
+                return 2, f"{name} must be {size} numbers"
+            if array.shape != (size,):
+                return 2, f"{name} must be ({size},), got {array.shape}"
+            if name == "command":  # a NaN stays one
+                array = np.minimum(np.maximum(array, self._asked[0]), self._asked[1])
+            self._raw[place] = array[part]
+        self._raw[self._own] = self._last
+        good = (self._raw >= self._low) & (self._raw <= self._high)
+        if not good.all():
+            return self._told(int(np.argmin(good)))
+        norm = math.sqrt(float(self._raw[self._gravity] @ self._raw[self._gravity]))
+        if self._gravity.stop and not self._norms[0] <= norm <= self._norms[1]:
+            return 4, f"projected_gravity has length {norm:.3f}, it must be a unit vector"
+        return 0, ""
+
+    def _told(self, bad: int) -> tuple[int, str]:
+        name, part, _, place = next(each for each in self._parts if each[3].start <= bad < each[3].stop)
+        which = f"{name}[{bad - place.start + part.start}] is {self._raw[bad]:g}"
+        expected = f", from {self._low[bad]:g} to {self._high[bad]:g} was expected: look at its unit"
+        return (4, which + expected) if math.isfinite(self._raw[bad]) else (3, which)
+
+
+def _loaded(folder: Path) -> tuple[dict[str, Any], Any]:
+    """policy.json, and what runs policy.onnx. Raises ValueError if they are not a policy's, or not of each other."""
+    import onnxruntime
+
+    document, content = json.loads((folder / "policy.json").read_text()), (folder / "policy.onnx").read_bytes()
+    if (found := (document.get("format"), document.get("format_version"))) != POLICY:
+        raise ValueError(f"{folder}/policy.json is {found}, this runtime reads {POLICY}: export it anew")
+    if hashlib.sha256(content).hexdigest() != document["onnx"]["sha256"]:
+        raise ValueError(f"{folder}/policy.onnx is not the network that policy.json describes: export it anew")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    return document, onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
