@@ -20,8 +20,8 @@ _FOLLOW = 0.2
 """Share of the way to the robot that the camera goes each frame."""
 _JUMP = 1.0
 """A robot farther from where the camera looks than this, m, was put somewhere else: the camera goes there at once."""
-OVERVIEW, DOWN = 0.85, -40.0
-"""The camera is farther from several robots by this share of how far they are spread, and looks down by so many degrees."""
+FILLED, DOWN = 0.85, -40.0
+"""Several robots fill such a part of a picture, and the camera looks down on them by so many degrees."""
 _BELOW = 0.12
 """The camera looks at a point so far below the base, m: the middle of the robot."""
 
@@ -111,6 +111,24 @@ class Renderer:
         )
         return self._drawn(self._scene)
 
+    def _where_all_are_seen(self, places: np.ndarray) -> tuple[np.ndarray, float]:
+        """Where to look, and from how far, m, so that ``places`` (N, 3) fill most of the picture."""
+        up, around = np.radians(self._camera.elevation), np.radians(self._camera.azimuth)
+        ahead = np.array([np.cos(up) * np.cos(around), np.cos(up) * np.sin(around), np.sin(up)])
+        right = np.array([np.sin(around), -np.cos(around), 0.0])
+        axes = np.stack([right, np.cross(right, ahead)])
+        half = np.tan(np.radians(self._model.vis.global_.fovy / 2))
+        room = FILLED * half * np.array([self._rectangle.width / self._rectangle.height, 1.0])
+        at, nearest = places.mean(axis=0), self._camera.distance
+        distance = nearest + float(np.ptp(places, axis=0).max())
+        for _ in range(20):  # what is near is larger: the middle and the distance depend on each other
+            away = places - at + distance * ahead
+            seen = (away @ axes.T) / np.maximum(away @ ahead, 0.1 * distance)[:, None]
+            low, high = seen.min(axis=0), seen.max(axis=0)
+            at = at + distance * (low + high) / 2 @ axes
+            distance = max(distance * float(((high - low) / 2 / room).max()), nearest)
+        return at, distance
+
     def _show_ground(self, place: np.ndarray) -> None:
         """Have the ground around ``place`` (x, y) m."""
         if self._ground.show(place):
@@ -143,11 +161,12 @@ class Renderer:
         """
         if not 1 <= len(qpos) <= MOST_TOGETHER:
             raise ValueError(f"{len(qpos)} robots in one picture: from 1 to {MOST_TOGETHER}")
-        if self._overview is None:
-            low, high = qpos[:, :3].min(axis=0), qpos[:, :3].max(axis=0)
-            self._overview = ((low + high) / 2, self._camera.distance + OVERVIEW * float(np.linalg.norm(high - low)))
-        self._camera.lookat, self._camera.distance = self._overview
         self._camera.elevation = min(self._elevation, DOWN)
+        if self._overview is None:
+            self._overview = self._where_all_are_seen(qpos[:, :3])
+            farthest = self._model.vis.map  # in units of the scene's extent
+            farthest.zfar = max(farthest.zfar, 3 * self._overview[1] / self._model.stat.extent)
+        self._camera.lookat, self._camera.distance = self._overview
         scene = mujoco.MjvScene(self._model, maxgeom=self._model.ngeom * len(qpos) + 100)
         self._gl.make_current()
         self._show_ground(self._overview[0][:2])

@@ -233,7 +233,7 @@ def test_a_changed_panel_is_another_one(short_panels: None, capsys: pytest.Captu
 
 def test_a_policy_is_played_on_what_is_changed(monkeypatch: pytest.MonkeyPatch) -> None:
     played: list[Task] = []
-    monkeypatch.setattr(cli, "record", lambda policy, task, *_, **__: played.append(task))
+    monkeypatch.setattr("locoenvs.cli.play.record", lambda policy, task, *_, **__: played.append(task))
     zero_policy(Path("p"))
     own = load_policy(Path("p")).task
     run("play", "p")
