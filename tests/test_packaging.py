@@ -23,8 +23,16 @@ from locoenvs.cli.arguments import changes_given
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 SETUPTOOLS = PROJECT["tool"]["setuptools"]
-README = "\n".join((ROOT / page).read_text() for page in ("README.md", "docs/your-own-task.md"))
-"""The README, and the page on tasks of one's own."""
+PAGES = (
+    "first-steps",
+    "install",
+    "commands",
+    "results",
+    "your-own-task",
+    *(f"coming-from/{name}" for name in ("legged_gym", "isaaclab", "mjlab", "playground")),
+)
+README = "\n".join((ROOT / page).read_text() for page in ("README.md", *(f"docs/{page}.md" for page in PAGES)))
+"""The README, and the pages that say how to begin."""
 EXTRAS = PROJECT["project"]["optional-dependencies"]
 
 

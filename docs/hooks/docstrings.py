@@ -1,17 +1,17 @@
-"""Docstrings of the code name other things by Sphinx's roles, such as :class:`Task`: here these become links."""
+"""What the reference needs to know of how this project writes: roles in docstrings, and pydantic's dataclasses."""
 
 from __future__ import annotations
 
 import re
 from typing import Any
 
-from griffe import Extension, NameResolutionError, Object
+from griffe import Extension, Module, NameResolutionError, Object
 
 ROLE = re.compile(r":(?:class|func|meth|mod|data|attr):`(~?)([\w.]+)`")
 
 
 class Roles(Extension):
-    """Turns roles into cross-references, which stay plain code where the reference does not show what they name."""
+    """Turns Sphinx's roles, such as :class:`Task`, into links, which stay plain code where the reference does not show what they name."""
 
     def on_instance(self, *, obj: Object, **_: Any) -> None:
         if obj.docstring is None:
@@ -27,3 +27,12 @@ class Roles(Extension):
             return f'<autoref optional identifier="{whole}"><code>{shown}</code></autoref>'
 
         obj.docstring.value = ROLE.sub(link, obj.docstring.value)
+
+
+class Dataclasses(Extension):
+    """Shows the fields of pydantic's dataclasses with their defaults, as those of the standard library are."""
+
+    def on_module_members(self, *, mod: Module, **_: Any) -> None:
+        word = mod.members.get("dataclass")
+        if word is not None and word.is_alias and word.target_path == "pydantic.dataclasses.dataclass":
+            word.target_path = "dataclasses.dataclass"

@@ -7,13 +7,14 @@ what is not there fails the build.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from pathlib import Path
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
-from mkdocs.structure.files import File, Files
+from mkdocs.structure.files import File, Files, InclusionLevel
 from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,7 +22,7 @@ FOLDER = "repository"
 """Where these pages lie in the site."""
 
 LINK = re.compile(r"(?<=\]\()(?!https?:|#|mailto:)([^)#\s]+)")
-LANGUAGES = {".py": "python", ".toml": "toml", ".json": "json", ".ipynb": "json", "": "bash"}
+LANGUAGES = {".py": "python", ".toml": "toml", ".json": "json", "": "bash"}
 MARKDOWN = ("CHANGELOG.md", "CONTRIBUTING.md", "examples/README.md")
 """Pages outside docs/ that the site shows as pages."""
 
@@ -56,6 +57,9 @@ def content_of(path: str, found: set[str]) -> str:
     if place.is_dir():
         names = sorted(each.name + "/" * each.is_dir() for each in place.iterdir() if each.name[0] not in "._")
         return f"# {path}/\n\n" + "\n".join(f"- `{name}`" for name in names)
+    if place.suffix == ".ipynb":
+        cells = [(cell["cell_type"], "".join(cell["source"])) for cell in json.loads(place.read_text())["cells"]]
+        return "\n\n".join(text if kind == "markdown" else f"```python\n{text}\n```" for kind, text in cells)
     return f"# {path}\n\n```{LANGUAGES[place.suffix]}\n{place.read_text()}```\n"
 
 
@@ -69,7 +73,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     done = set[str]()
     while waiting - done:
         path = (waiting - done).pop()
-        files.append(File.generated(config, page_of(path), content=content_of(path, waiting)))
+        shown = InclusionLevel.UNDEFINED if path in MARKDOWN else InclusionLevel.NOT_IN_NAV
+        files.append(File.generated(config, page_of(path), content=content_of(path, waiting), inclusion=shown))
         done.add(path)
     return files
 

@@ -92,7 +92,7 @@ axes.barh(places + 0.2, [walk[name] for name in names], 0.4, label="shipped poli
 axes.set_yticks(places, names)
 axes.invert_yaxis()
 axes.set_xlim(-0.6, 1.2)
-axes.set_xlabel("reward per second")
+axes.set_xlabel("reward per second; longer bars are cut")
 axes.legend()
 figure.tight_layout()
 
