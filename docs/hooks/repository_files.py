@@ -23,15 +23,22 @@ FOLDER = "repository"
 
 LINK = re.compile(r"(?<=\]\()(?!https?:|#|mailto:)([^)#\s]+)")
 LANGUAGES = {".py": "python", ".toml": "toml", ".json": "json", "": "bash"}
-MARKDOWN = ("CHANGELOG.md", "CONTRIBUTING.md", "examples/README.md")
-"""Pages outside docs/ that the site shows as pages."""
+MARKDOWN = {
+    name: f"{FOLDER}/{page}.md"
+    for name, page in (
+        ("CHANGELOG.md", "changelog"),
+        ("CONTRIBUTING.md", "contributing"),
+        ("examples/README.md", "examples/by-wish"),
+    )
+}
+"""Files of Markdown outside docs/, and the pages that show them."""
 
 
 def page_of(path: str) -> str:
     """Where a file or folder of the repository is shown, within docs/; itself if it lies there."""
     if path.startswith("docs/"):
         return path.removeprefix("docs/")
-    return f"{FOLDER}/{path}" if path in MARKDOWN else f"{FOLDER}/{path}.md"
+    return MARKDOWN.get(path, f"{FOLDER}/{path}.md")
 
 
 def relinked(text: str, folder: str, page: str, found: set[str]) -> str:
