@@ -1,7 +1,7 @@
 """PPO in one file, to be read from top to bottom: torch alone, no learner library, our batch of robots.
 
-python ppo.py                                          # ANYmal C on flat ground, 30 updates
-python ppo.py --updates 1500 --out runs/ppo/policy     # what `locoenvs train --recipe walk` takes
+python ppo.py                                # ANYmal C on flat ground
+locoenvs eval runs/ppo/policy                # what it learned, on what is held out
 
 A time-out is not a failure. An episode that ran out of time would have gone on, so the value of its end is
 V(final observation), not 0 and not the value of the next episode's first observation. See "time-outs" below.
@@ -30,7 +30,7 @@ class Settings:
     env_id: str = "Loco/AnymalC-Flat-v0"
     num_envs: int = 512
     horizon: int = 24
-    updates: int = 30
+    updates: int = 300
     epochs: int = 5
     minibatches: int = 4
     discount: float = 0.99
@@ -40,6 +40,7 @@ class Settings:
     learning_rate: float = 1e-3
     desired_kl: float = 0.01
     max_gradient_norm: float = 1.0
+    initial_std: float = 1.0  # less learns to stand sooner, and to walk later
     seed: int = 0
     out: Path = Path("runs/ppo/policy")
 
@@ -47,11 +48,11 @@ class Settings:
 class Agent(nn.Module):
     """An actor whose actions are normal about its output, and a critic; both act on a mirror image as on what it is an image of."""
 
-    def __init__(self, observations: int, actions: int, image: Mirror) -> None:
+    def __init__(self, observations: int, actions: int, image: Mirror, std: float) -> None:
         super().__init__()
         self.actor = mlp(observations, (128, 64, 32), actions, "elu", image)
         self.critic = mlp(observations, (128, 64, 32), 1, "elu", image)
-        self.std = nn.Parameter(torch.full((actions,), 0.5))  # of 0.5 rad each
+        self.std = nn.Parameter(torch.full((actions,), std))
 
     def policy(self, observation: Tensor) -> Normal:
         return Normal(self.actor(observation), self.std.clamp_min(1e-3), validate_args=False)
@@ -131,12 +132,11 @@ def learn(agent: Agent, optimizer: torch.optim.Adam, batch: dict[str, Tensor], s
                 rate = min(rate * 1.5, 2e-3)
             optimizer.param_groups[0]["lr"] = rate
 
-            advantage = (b["advantage"] - b["advantage"].mean()) / (b["advantage"].std() + 1e-8)
             ratio = (policy.log_prob(b["action"]).sum(-1) - b["log_prob"]).exp()
-            surrogate = torch.min(ratio * advantage, ratio.clamp(1 - s.clip, 1 + s.clip) * advantage).mean()
+            gain = torch.min(ratio * b["advantage"], ratio.clamp(1 - s.clip, 1 + s.clip) * b["advantage"]).mean()
             clipped = b["value"] + (value - b["value"]).clamp(-s.clip, s.clip)
             error = torch.max((value - b["return"]) ** 2, (clipped - b["return"]) ** 2).mean()
-            loss = error - surrogate - s.entropy * policy.entropy().sum(-1).mean()
+            loss = error - gain - s.entropy * policy.entropy().sum(-1).mean()
             optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(agent.parameters(), s.max_gradient_norm)
@@ -155,17 +155,15 @@ def main(s: Settings) -> None:
     task = locoenvs.task(s.env_id, recipe="walk", actuator="pd")
     env = gymnasium.make(s.env_id, num_envs=s.num_envs, task=task, array="torch")
     observation, _ = env.reset(seed=s.seed)
-    agent = Agent(observation.shape[1], env.unwrapped.single_action_space.shape[0], mirror(task))
+    agent = Agent(observation.shape[1], env.unwrapped.single_action_space.shape[0], mirror(task), s.initial_std)
     optimizer = torch.optim.Adam(agent.parameters(), lr=s.learning_rate)
     begun = time.perf_counter()
     for update in range(1, s.updates + 1):
         rollout, observation, told = collect(env, agent, observation, s)
         with torch.no_grad():
             advantage = advantages(rollout, agent.value(observation), s)
-        batch = rollout.flat() | {
-            "advantage": advantage.flatten(),
-            "return": (advantage + rollout.value).flatten(),
-        }
+        normal = (advantage - advantage.mean()) / (advantage.std() + 1e-8)
+        batch = rollout.flat() | {"advantage": normal.flatten(), "return": (advantage + rollout.value).flatten()}
         divergence, samples = learn(agent, optimizer, batch, s), update * s.horizon * s.num_envs
         told |= {"kl": divergence, "samples_per_second": samples / (time.perf_counter() - begun)}
         print(f"{update:4d}  " + "  ".join(f"{name} {value:.4g}" for name, value in told.items()), flush=True)
