@@ -35,7 +35,7 @@ types: .venv/dev.stamp
 notebooks: .venv/dev.stamp
 	.venv/bin/python -m pytest -n $(TEST_WORKERS) --maxprocesses 8 tests/test_notebooks.py
 
-docs: .venv/dev.stamp
+docs: .venv/docs.stamp
 	NO_MKDOCS_2_WARNING=1 .venv/bin/python -m mkdocs build --strict
 	@echo build/site/index.html
 

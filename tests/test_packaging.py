@@ -24,6 +24,7 @@ ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 SETUPTOOLS = PROJECT["tool"]["setuptools"]
 PAGES = (
+    "index",
     "first-steps",
     "install",
     "commands",
