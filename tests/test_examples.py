@@ -84,11 +84,11 @@ def test_a_comparison(tmp_path: Path) -> None:
 
 def test_ppo_in_one_file_learns(tmp_path: Path) -> None:
     pytest.importorskip("torch")
-    small = ("--num-envs", "256", "--updates", "14", "--initial-std", "0.5")  # calmer: it earns more within few updates
+    small = ("--num-envs", "256", "--updates", "10", "--initial-std", "0.5")  # calmer: it earns more within few updates
     printed = run("ppo.py", tmp_path, *small, "--out", "policy")
     reward = [float(found) for found in re.findall(r"reward_per_second (\S+)", printed)]
-    assert len(reward) == 14 and sum(reward[-3:]) > 1.05 * sum(reward[:3])
-    assert load_policy(tmp_path / "policy").provenance["samples"] == 14 * 24 * 256
+    assert len(reward) == 10 and sum(reward[-3:]) > 1.05 * sum(reward[:3])
+    assert load_policy(tmp_path / "policy").provenance["samples"] == 10 * 24 * 256
 
 
 def test_ppo_in_one_file_takes_the_value_of_the_final_observation() -> None:
