@@ -40,7 +40,7 @@ class Settings:
     learning_rate: float = 1e-3
     desired_kl: float = 0.01
     max_gradient_norm: float = 1.0
-    initial_std: float = 1.0  # less learns to stand sooner, and to walk later
+    initial_std: float = 1.0  # with less it earns more at first, and explores too little to walk
     seed: int = 0
     out: Path = Path("runs/ppo/policy")
 
