@@ -7,7 +7,7 @@ SEED ?= 0
 # jax can deadlock on two cores unless told to make more threads.
 export NPROC ?= 8
 
-.PHONY: walk test fast coverage lint types clean
+.PHONY: walk test fast coverage lint types notebooks docs clean
 
 walk: .venv/walk.stamp
 	.venv/bin/locoenvs walk --seed $(SEED)
@@ -31,6 +31,13 @@ types: .venv/dev.stamp
 	ln -s $(CURDIR)/locoenvs/* build/types/locoenvs/
 	ln -s $(CURDIR)/backends $(CURDIR)/wrappers $(CURDIR)/benchmarks build/types/locoenvs/
 	cd build/types && $(CURDIR)/.venv/bin/mypy --config-file $(CURDIR)/pyproject.toml -p locoenvs
+
+notebooks: .venv/dev.stamp
+	.venv/bin/python -m pytest -n $(TEST_WORKERS) --maxprocesses 8 tests/test_notebooks.py
+
+docs: .venv/docs.stamp
+	NO_MKDOCS_2_WARNING=1 .venv/bin/python -m mkdocs build --strict
+	@echo build/site/index.html
 
 clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache

@@ -41,7 +41,9 @@ SLOW = (
     "test_examples.py",
     "test_extras.py",
     "test_living_files.py",
+    "test_notebooks.py",
     "test_packaging.py",
+    "test_site.py",
     "test_tutorial.py",
     "wrappers",
 )

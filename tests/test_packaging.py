@@ -23,8 +23,17 @@ from locoenvs.cli.arguments import changes_given
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 SETUPTOOLS = PROJECT["tool"]["setuptools"]
-README = "\n".join((ROOT / page).read_text() for page in ("README.md", "docs/your-own-task.md"))
-"""The README, and the page on tasks of one's own."""
+PAGES = (
+    "index",
+    "first-steps",
+    "install",
+    "commands",
+    "results",
+    "your-own-task",
+    *(f"coming-from/{name}" for name in ("legged_gym", "isaaclab", "mjlab", "playground")),
+)
+README = "\n".join((ROOT / page).read_text() for page in ("README.md", *(f"docs/{page}.md" for page in PAGES)))
+"""The README, and the pages that say how to begin."""
 EXTRAS = PROJECT["project"]["optional-dependencies"]
 
 
@@ -178,4 +187,4 @@ def test_what_readme_commands_set_can_be_set(change: str) -> None:
 @pytest.mark.parametrize("example", blocks("python"))
 def test_readme_examples_run(example: str) -> None:
     small = re.sub(r"num_envs=\d+", "num_envs=4", example)
-    subprocess.run([sys.executable, "-c", small], check=True, cwd=ROOT, timeout=120)
+    subprocess.run([sys.executable, "-c", small], check=True, cwd=ROOT, timeout=280)

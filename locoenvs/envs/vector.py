@@ -53,7 +53,8 @@ class LocoVectorEnv(VectorEnv, gymnasium.Env):  # type: ignore[misc]
         render_mode: None, "rgb_array" (:meth:`render` returns pictures) or "human" (a window shows one robot after every
             reset and step; it needs a display).
         render_robot: index of the one robot that is drawn; None draws all, of which there may be :data:`~locoenvs.envs.arguments.MOST_PICTURES`.
-        width, height: of a picture, pixels.
+        width: of a picture, pixels.
+        height: of a picture, pixels.
         action_limit: bounds of the action space, in action scales, for algorithms that draw from all of it, such as SAC; None
             for the task's clip.
         options: passed on to the backend.
