@@ -220,9 +220,9 @@ def parsed(content: bytes, name: str) -> tuple[Study, dict[str, Any]]:
         json.dumps(document)
     except (ValueError, TypeError) as error:  # TypeError: a date
         raise ValueError(f"{name} is no study: {error}") from None
-    for field in document:
-        if field not in Study.__dataclass_fields__:
-            raise ValueError(f"{name}: {nearest('field', field, list(Study.__dataclass_fields__))}")
+    for given in document:
+        if given not in Study.__dataclass_fields__:
+            raise ValueError(f"{name}: {nearest('field', given, list(Study.__dataclass_fields__))}")
     return documents.valid(_ADAPTER, document, name), document
 
 
