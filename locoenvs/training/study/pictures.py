@@ -50,15 +50,12 @@ def picture(state: State, curves: Curves, path: Path) -> None:
         course.plot(x, middle, style, color=color, marker="o", markersize=3, label=row.name)
         course.fill_between(x, low, high, color=color, alpha=0.12, linewidth=0)
         if (spread := row.numbers.get(state.study.objective)) is not None:
-            ends.errorbar(spread.mean * scale, place, xerr=_reach(spread, scale), fmt="o", color=color, capsize=3)
-            ends.plot(
-                [spread.mean * scale],
-                [place],
-                "o",
-                color=color if row.status == "finished" else "white",
-                markeredgecolor=color,
-            )
+            at, inside = spread.mean * scale, color if row.status == "finished" else "white"
+            reach = _reach(spread, scale)
+            ends.errorbar(at, place, xerr=reach, fmt="o", color=color, markerfacecolor=inside, capsize=3)
     course.set(xlabel=state.study.unit, title=f"{title}\nmean and range over seeds; dashed: pruned")
+    if state.study.unit == "updates":
+        course.xaxis.get_major_locator().set_params(integer=True)
     if len(found) <= SHOWN:
         course.legend(fontsize=8)
     ends.set_yticks(range(len(found)), [_label(row) for row in found], fontsize=8)
