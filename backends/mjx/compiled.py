@@ -60,7 +60,10 @@ class Compiled:
         def program(constants: list[jax.Array], *arguments: Any, **options: Any) -> Any:
             arrays, own = tree.unflatten(constants)
             with simulator.using(own):
-                return function(dataclasses.replace(mdp, **arrays), simulator, *arguments, **options)
+                if simulator.spread is None:
+                    return function(dataclasses.replace(mdp, **arrays), simulator, *arguments, **options)
+                spread = simulator.spread(arguments)
+                return simulator.spread(function(dataclasses.replace(mdp, **arrays), simulator, *spread, **options))
 
         self._jit = jax.jit(program, donate_argnums=(1,) if donate else (), static_argnames=static)
 

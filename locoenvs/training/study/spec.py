@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import Field, TypeAdapter, model_validator
+from pydantic import Discriminator, Field, Tag, TypeAdapter, model_validator
 from pydantic.dataclasses import dataclass
 
 from locoenvs.envs.registration import task as task_of
@@ -63,6 +63,13 @@ class Range:
         return round(value) if self.whole else float(f"{value:.4g}")
 
 
+Values = Annotated[
+    Annotated[list[Any], Tag("values")] | Annotated[Range, Tag("range")],
+    Discriminator(lambda given: "values" if isinstance(given, list) else "range"),
+]
+"""What a field of the space has: values, or a range to draw from."""
+
+
 @dataclass(frozen=True, config=CONFIG)
 class Pruning:
     """Successive halving: after ``after`` updates (or minutes, if the budget is in minutes) one in ``factor`` goes on, after
@@ -98,7 +105,7 @@ class Study:
     validate_every: int | None = None
     validate_minutes: float | None = None
     validate_robots: int | None = None
-    space: dict[documents.Name, list[Any] | Range] = Field(default_factory=dict)
+    space: dict[documents.Name, Values] = Field(default_factory=dict)
     points: tuple[Changes, ...] = ()
     trials: Annotated[int, Field(ge=1, le=MOST)] | None = None
     draw_seed: Annotated[int, Field(ge=0)] = 0
@@ -201,13 +208,18 @@ class Study:
         """The task of the file that ``task`` names."""
         return None if self.task is None else Task.from_json(documents.read(Path(self.task)), self.task)
 
-    def resolved(self, changes: Mapping[str, Any]) -> tuple[Task, PPOConfig]:
-        """The task and PPO's settings of a configuration. Raises ValueError, with the nearest name, for a field that there is not."""
+    def base_of(self) -> tuple[Task, PPOConfig]:
+        """The task and PPO's settings that all configurations change. Raises ValueError, with the nearest name, for a field that there is not."""
         task = self.given_task() or task_of(self.env_id, self.recipe or "paper", self.actuator)
-        both = self.set | dict(changes)
         own = {} if self.num_envs is None else {"ppo.num_envs": self.num_envs}
-        made = task.with_({name: value for name, value in both.items() if not name.startswith("ppo.")}, task.recipe)
-        return made, changed_ppo(config(task), own | both)
+        return resolved((task, config(task)), own | self.set)
+
+
+def resolved(base: tuple[Task, PPOConfig], changes: Mapping[str, Any]) -> tuple[Task, PPOConfig]:
+    """The base with changes, under its recipe's name: what comes to the same is the same."""
+    task, ppo = base
+    of_task = {name: value for name, value in changes.items() if not name.startswith("ppo.")}
+    return task.with_(of_task, task.recipe) if of_task else task, changed_ppo(ppo, changes)
 
 
 _ADAPTER: TypeAdapter[Study] = TypeAdapter(Study)
@@ -250,13 +262,13 @@ def configurations(study: Study) -> list[Configuration]:
     Raises ValueError for a field that there is not, with the nearest name, and for a value that it cannot have.
     """
     found: dict[Any, Configuration] = {}
-    base = _key(study, {})
+    base = study.base_of()
     if study.base:
         found[base] = Configuration(BASE, {})
     points = _points(study)
     width = len(str(len(points)))
     for changes in points:
-        made = _key(study, changes)
+        made = resolved(base, changes)
         if study.base and made == base:
             found[base] = replace(found[base], stands_for=changes)
         number = len(found) + (not study.base)
@@ -264,12 +276,6 @@ def configurations(study: Study) -> list[Configuration]:
     if study.base and len(found) == 1:
         raise ValueError("space, points: nothing in them differs from the base")
     return list(found.values())
-
-
-def _key(study: Study, changes: Mapping[str, Any]) -> tuple[str, PPOConfig]:
-    """What two configurations have in common that come to the same training."""
-    task, ppo = study.resolved(changes)
-    return task.hash, ppo
 
 
 def _points(study: Study) -> list[dict[str, Any]]:
