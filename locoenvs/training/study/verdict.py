@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from locoenvs.evidence.compare import Comparison, Side, compare
-from locoenvs.evidence.panel import panel_of
+from locoenvs.evidence.panel import Panel, panel_of
 from locoenvs.evidence.result import Result
-from locoenvs.policies.policy import load_policy
+from locoenvs.policies.policy import Policy, load_policy
 from locoenvs.tasks import documents
-from locoenvs.training.judging import is_judged, judge, panels_for
+from locoenvs.training.judging import judge, panels_for
 from locoenvs.training.run import Run
 from locoenvs.training.study.spec import BASE
 from locoenvs.training.study.state import State
@@ -44,10 +44,17 @@ def _judged(run: Run, names: Sequence[str] | None, say: Callable[[str], None]) -
     policy = load_policy(run.policy)
     results = []
     for name in names or panels_for(policy.task):
-        file = run.panels / f"{name}.json"
-        if is_judged(run, policy, panel_of(policy.task, name)) and file.is_file():
-            results.append(Result.from_json(documents.read(file), str(file)))
-        else:
+        before = _before(run, policy, panel_of(policy.task, name))
+        if before is None:
             say(f"{run.folder.name}: judged on held-out panel {name}")
-            results.append(judge(run.folder, [name])[name])
+        results.append(before or judge(run.folder, [name])[name])
     return results
+
+
+def _before(run: Run, policy: Policy, panel: Panel) -> Result | None:
+    """What the very policy did on a panel, if the ledger says so and the result is there."""
+    for line in run.records():
+        if line["kind"] == "held_out" and (line["policy_sha256"], line["panel_hash"]) == (policy.sha256, panel.hash):
+            file = run.folder / line["file"]
+            return Result.from_json(documents.read(file), str(file)) if file.is_file() else None
+    return None
