@@ -33,6 +33,9 @@ from locoenvs.training.study.verdict import verdicts
 
 On = Literal["local", "ray"]
 
+WIDE = 140
+"""Characters of a table where there is no terminal."""
+
 
 def study(
     file: Annotated[Path, tyro.conf.Positional],
@@ -119,7 +122,7 @@ def conclude(console: Console, state: State) -> None:
         written.append("results.png")
     except ImportError as error:
         console.print(f"no picture: {error}")
-    console.print(report.table(state))
+    console.print(report.table(state), width=None if console.is_terminal else WIDE)
     for row in report.rows(state):
         if row.error is not None:
             console.print(f"{row.name} failed: {row.error}")

@@ -108,14 +108,15 @@ def table(state: State) -> Table:
     )
     made.add_column("", no_wrap=True)
     for field in fields:
-        made.add_column(field)
+        made.add_column(field, overflow="fold")
     made.add_column("status", no_wrap=True)
     heads = [f"{name.removesuffix('_rate').replace('_', ' ')}, {UNITS[name]}" for name in metrics]
     for head in (*heads, "reward, 1/s", "minutes"):
         made.add_column(head, justify="right")
     best = state.best()
     for row in in_order(state):
-        cells = [_shown(row.numbers.get(name), UNITS.get(name, "1")) for name in (*metrics, "reward", "minutes")]
+        cells = [_shown(row.numbers.get(name), UNITS[name]) for name in metrics]
+        cells += [f"{row.numbers[name].mean:.3g}" if name in row.numbers else "" for name in ("reward", "minutes")]
         mark = " *" if best is not None and row.name == best.name else ""
         made.add_row(row.name + mark, *(_value(row, field) for field in fields), row.status, *cells)
     return made
