@@ -67,7 +67,8 @@ class OnRay:
         """Let trainings that are under way save what they have, as Ctrl-C does."""
         for reference in self._jobs:
             self._ray.cancel(reference, force=False)
-        self._ray.wait(list(self._jobs), num_returns=len(self._jobs), timeout=STOP_SECONDS)
+        if self._jobs:
+            self._ray.wait(list(self._jobs), num_returns=len(self._jobs), timeout=STOP_SECONDS)
 
 
 def _reach(train: Train, job: Job) -> Reached:

@@ -60,6 +60,7 @@ def picture(state: State, curves: Curves, path: Path) -> None:
         course.legend(fontsize=8)
     ends.set_yticks(range(len(found)), [_label(row) for row in found], fontsize=8)
     ends.set_ylim(len(found) - 0.5, -0.5)
+    ends.set_xlabel(title.removeprefix("validation: "))
     ends.set_title("at the end of each, 95 % interval over seeds; hollow: pruned")
     for axes in (course, ends):
         axes.title.set_fontsize(10)

@@ -240,10 +240,12 @@ def parsed(content: bytes, name: str) -> tuple[Study, dict[str, Any]]:
 
 @plain(frozen=True)
 class Configuration:
-    """What one training, or one for each seed, differs by from the base. ``stands_for`` is the point that comes to the same as the base."""
+    """What one training, or one for each seed, differs by from the base. ``digest`` is that of the task and PPO's settings that it comes to;
+    ``stands_for`` is the point that comes to the same as the base."""
 
     name: str
     changes: Mapping[str, Any]
+    digest: str
     stands_for: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -264,7 +266,7 @@ def configurations(study: Study) -> list[Configuration]:
     found: dict[Any, Configuration] = {}
     base = study.base_of()
     if study.base:
-        found[base] = Configuration(BASE, {})
+        found[base] = Configuration(BASE, {}, _digest(*base))
     points = _points(study)
     width = len(str(len(points)))
     for changes in points:
@@ -272,10 +274,14 @@ def configurations(study: Study) -> list[Configuration]:
         if study.base and made == base:
             found[base] = replace(found[base], stands_for=changes)
         number = len(found) + (not study.base)
-        found.setdefault(made, Configuration(f"trial-{number:0{width}d}", changes))
+        found.setdefault(made, Configuration(f"trial-{number:0{width}d}", changes, _digest(*made)))
     if study.base and len(found) == 1:
         raise ValueError("space, points: nothing in them differs from the base")
     return list(found.values())
+
+
+def _digest(task: Task, ppo: PPOConfig) -> str:
+    return documents.digest({"task": task.hash, "ppo": documents.stored(ppo)})
 
 
 def _points(study: Study) -> list[dict[str, Any]]:

@@ -56,6 +56,12 @@ class State:
         if file.is_file():
             found = documents.parsed(documents.read(file), str(file))
             documents.check_format(found, "the state of a study", FORMAT, (1,), str(file))
+            for each in configurations:
+                if found["configurations"].get(each.name) != each.digest:
+                    raise ValueError(
+                        f"{folder}: {each.name} comes to another task or other settings than when the study began, by its task's file "
+                        "or by this locoenvs: go on with those that it began with, or choose another --run"
+                    )
             state.reached = {run: [Reached(**each) for each in rungs] for run, rungs in found["reached"].items()}
         return state
 
@@ -70,6 +76,7 @@ class State:
             "format": FORMAT,
             "format_version": 1,
             "study_hash": documents.digest(tomllib.loads((self.folder / "study.toml").read_text())),
+            "configurations": {each.name: each.digest for each in self.configurations},
             "reached": {run: [each.document() for each in rungs] for run, rungs in self.reached.items()},
             "failed": self.failed,
         }

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from locoenvs.envs.registration import task
 from locoenvs.training.run import Run
 from locoenvs.training.study.loop import Here, carry_out
 from locoenvs.training.study.state import State
 from locoenvs.training.study.trial import Job, where
-from studies import ENTROPIES, Pretended, state_of
+from studies import ENTROPIES, FLAT, Pretended, state_of
 
 
 class Killed(BaseException):
@@ -121,6 +122,16 @@ def test_another_file_does_not_go_on_with_a_study(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"seeds\.1 is 2, was 1; prune\.after is 3, was 1.*another --run"):
         state_of(other, tmp_path / "study")
     carried_out(tmp_path / "study", Pretended(), "# the same, told otherwise\n" + ENTROPIES)
+
+
+def test_a_task_that_changed_meanwhile_does_not_go_on_with_a_study(tmp_path: Path) -> None:
+    own, file = task(FLAT, "walk", "pd"), tmp_path / "task.json"
+    text = ENTROPIES.replace('recipe = "walk"\nactuator = "pd"', f'task = "{file}"')
+    file.write_text(own.to_json())
+    carried_out(tmp_path / "study", Pretended(), text)
+    file.write_text(own.with_({"commands.resample_every": 3.0}).to_json())
+    with pytest.raises(ValueError, match="base comes to another task or other settings than when the study began"):
+        state_of(text, tmp_path / "study")
 
 
 def test_several_at_a_time_leave_no_place_empty(tmp_path: Path) -> None:
