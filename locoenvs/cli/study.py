@@ -105,7 +105,10 @@ def _train(plugins: Sequence[str], start: str | None, learner: str, settings: Tr
 
 def _checked(asked: Study) -> str | None:
     """The folder of the policy to start from. Raises what can be known to be wrong before anything is trained."""
-    learners.load(asked.learner)
+    if asked.learner not in learners.installed() or learners.missing(asked.learner) is not None:
+        learners.load(
+            asked.learner
+        )  # which says what is wrong; what is right is not imported where another process trains
     engines.load(asked.backend)
     check_panels(asked.panels)
     return None if asked.start_from is None else str(policy_named(asked.start_from).folder.resolve())

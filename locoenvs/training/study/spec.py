@@ -263,25 +263,29 @@ def configurations(study: Study) -> list[Configuration]:
 
     Raises ValueError for a field that there is not, with the nearest name, and for a value that it cannot have.
     """
-    found: dict[Any, Configuration] = {}
+    found: dict[str, Configuration] = {}
     base = study.base_of()
+    base_hash = base[0].hash
+    own = _digest(base_hash, base[1])
     if study.base:
-        found[base] = Configuration(BASE, {}, _digest(*base))
+        found[own] = Configuration(BASE, {}, own)
     points = _points(study)
     width = len(str(len(points)))
     for changes in points:
-        made = resolved(base, changes)
-        if study.base and made == base:
-            found[base] = replace(found[base], stands_for=changes)
+        task, ppo = resolved(base, changes)
+        digest = _digest(base_hash if task is base[0] else task.hash, ppo)
+        if study.base and digest == own:
+            found[own] = replace(found[own], stands_for=changes)
         number = len(found) + (not study.base)
-        found.setdefault(made, Configuration(f"trial-{number:0{width}d}", changes, _digest(*made)))
+        found.setdefault(digest, Configuration(f"trial-{number:0{width}d}", changes, digest))
     if study.base and len(found) == 1:
         raise ValueError("space, points: nothing in them differs from the base")
     return list(found.values())
 
 
-def _digest(task: Task, ppo: PPOConfig) -> str:
-    return documents.digest({"task": task.hash, "ppo": documents.stored(ppo)})
+def _digest(task_hash: str, ppo: PPOConfig) -> str:
+    """What two configurations have in common that come to the same training."""
+    return documents.digest({"task": task_hash, "ppo": documents.stored(ppo)})
 
 
 def _points(study: Study) -> list[dict[str, Any]]:
