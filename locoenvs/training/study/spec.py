@@ -130,9 +130,10 @@ class Study:
                 raise ValueError(f"prune.after={self.prune.after:g}: must be less than {self.unit}={self.budget:g}")
             if self.updates is not None and self.prune.after != int(self.prune.after):
                 raise ValueError(f"prune.after={self.prune.after:g}: must be a whole number of updates")
-        if self.pace > self.rungs[0]:
+        if not 0 < self.pace <= self.rungs[0]:
             raise ValueError(
-                f"validate_{'every' if self.updates else 'minutes'}={self.pace:g}: the first look is after {self.rungs[0]:g} {self.unit}"
+                f"validate_{'every' if self.minutes is None else 'minutes'}={self.pace:g}: must be more than 0 and at most "
+                f"{self.rungs[0]:g}, as the first look is after {self.rungs[0]:g} {self.unit}"
             )
         self.settings(self.seeds[0])  # what they say of their numbers
         return self

@@ -105,6 +105,7 @@ def test_rungs_grow_by_the_factor_up_to_the_budget() -> None:
         ({"prune": {"after": 1.5}}, "whole number of updates"),
         ({"prune": {"after": 1, "factor": 1}}, "prune.factor"),
         ({"validate_every": 2}, "the first look is after 1 updates"),
+        ({"validate_every": 0}, "must be more than 0"),
         ({"updats": 3}, "did you mean 'updates'"),
         ({"learner": 3}, "learner"),
         ({"env_id": "Loco/AnymalD-Flat-v0"}, "Loco/AnymalC-Flat-v0"),
