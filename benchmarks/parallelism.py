@@ -32,7 +32,7 @@ from locoenvs.training.study.report import Row, rows
 
 ENVIRONMENT = "Loco/AnymalC-Rough-v0"
 
-SOFTER = {
+SOFTER: dict[str, Any] = {
     "curriculum.enabled": False,
     "terrain.shares.stairs_up.parameters.riser": [0.05, 0.1],
     "terrain.shares.stairs_down.parameters.riser": [0.05, 0.1],
@@ -40,7 +40,12 @@ SOFTER = {
 }
 """What differs from the paper's task: section 4.2 says that, but not by how much stairs and obstacles are lower."""
 
-SMALL = {"robot.action_scale": 0.4, "timing.episode_length": 0.4, "terrain.levels": 2, "terrain.columns": 10}
+SMALL: dict[str, Any] = {
+    "robot.action_scale": 0.4,
+    "timing.episode_length": 0.4,
+    "terrain.levels": 2,
+    "terrain.columns": 10,
+}
 SMALL |= {"ppo.hidden": [8], "ppo.epochs": 1}
 """What makes it a smoke test: short episodes on few tiles, validated on them too as no panel of the suite has that action scale."""
 

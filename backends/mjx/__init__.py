@@ -45,5 +45,6 @@ def make(
     "pyramidal", spread over so many ``devices``."""
     if impl not in (None, "jax", "warp"):
         raise ValueError(f"impl={impl!r}: there are 'jax' and 'warp'")
-    own = {"impl": impl, "contact": contact, "cone": cone, "graph": graph}
-    return MjxSimulator(task, height_map, num_envs, device=device, devices=devices, **own)
+    return MjxSimulator(
+        task, height_map, num_envs, device=device, impl=impl, contact=contact, cone=cone, graph=graph, devices=devices
+    )

@@ -129,8 +129,7 @@ def fields_of(state: State) -> list[str]:
 
 def in_order(state: State) -> list[Row]:
     """The rows: the base, then the best first, those that did not finish after them."""
-    rank = lambda row: math.inf if row.rank is None else row.rank  # noqa: E731
-    return sorted(rows(state), key=lambda row: (row.name != BASE, rank(row), -row.updates))
+    return sorted(rows(state), key=lambda row: (row.name != BASE, row.rank or math.inf, -row.updates))
 
 
 def _value(row: Row, field: str) -> str:
