@@ -47,7 +47,9 @@ class State:
         Raises ValueError if that one was asked something else, naming what, and FileExistsError for a folder of something else.
         """
         state, file, asked = State(folder, study, configurations), folder / "state.json", folder / "study.toml"
-        if not asked.is_file():
+        if not (
+            asked.is_file() and any(folder.glob("*/recipe.json"))
+        ):  # nothing was trained: it begins, by whatever file
             return state
         before = tomllib.loads(documents.read(asked).decode())
         if different := list(documents.differences(dict(document), before)):
@@ -67,7 +69,7 @@ class State:
 
     def begin(self, content: bytes) -> None:
         """Write down what is asked, before anything is trained."""
-        if not (self.folder / "study.toml").is_file():
+        if not any(self.folder.glob("*/recipe.json")):
             documents.write_atomically(self.folder / "study.toml", lambda file: file.write(content))
         self.write()
 

@@ -124,6 +124,12 @@ def test_another_file_does_not_go_on_with_a_study(tmp_path: Path) -> None:
     carried_out(tmp_path / "study", Pretended(), "# the same, told otherwise\n" + ENTROPIES)
 
 
+def test_a_study_of_which_nothing_was_trained_begins_by_another_file(tmp_path: Path) -> None:
+    state_of(ENTROPIES, tmp_path / "study")
+    state = state_of(ENTROPIES.replace("seeds = [0, 1]", "seeds = [5]"), tmp_path / "study")
+    assert state.study.seeds == (5,) and "seeds = [5]" in (tmp_path / "study" / "study.toml").read_text()
+
+
 def test_a_task_that_changed_meanwhile_does_not_go_on_with_a_study(tmp_path: Path) -> None:
     own, file = task(FLAT, "walk", "pd"), tmp_path / "task.json"
     text = ENTROPIES.replace('recipe = "walk"\nactuator = "pd"', f'task = "{file}"')
