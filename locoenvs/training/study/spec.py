@@ -125,6 +125,7 @@ class Study:
         if self.task is not None and (self.recipe or self.actuator):
             raise ValueError("task says all of the task: leave recipe and actuator out")
         self._check_space()
+        self.settings(self.seeds[0])  # what they say of their numbers
         if self.prune is not None:
             if self.prune.after >= self.budget:
                 raise ValueError(f"prune.after={self.prune.after:g}: must be less than {self.unit}={self.budget:g}")
@@ -135,7 +136,6 @@ class Study:
                 f"validate_{'every' if self.minutes is None else 'minutes'}={self.pace:g}: must be more than 0 and at most "
                 f"{self.rungs[0]:g}, as the first look is after {self.rungs[0]:g} {self.unit}"
             )
-        self.settings(self.seeds[0])  # what they say of their numbers
         return self
 
     def _check_space(self) -> None:
