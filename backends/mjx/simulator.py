@@ -78,6 +78,7 @@ class MjxSimulator:
         trees.register()
         self.cache = keep_programs()
         self.task, self.num_envs = task, num_envs
+        self.first_robot: Any = 0
         self.device: Any = find(device)
         self.impl: Impl = impl or ("warp" if is_gpu(self.device) else "jax")
         self.name = f"mjx-{self.impl}"
@@ -119,6 +120,16 @@ class MjxSimulator:
             yield
         finally:
             self._own = before
+
+    @contextlib.contextmanager
+    def in_part(self) -> Iterator[None]:
+        """Within it, it is the simulator of the robots of one device."""
+        assert self.spread is not None
+        self.num_envs, self.first_robot = self.spread.each, self.spread.first()
+        try:
+            yield
+        finally:
+            self.num_envs, self.first_robot = self.spread.num_envs, 0
 
     def configure(self, friction: Array, payload: Array, **others: Array) -> None:
         """See :class:`locoenvs.mdp.state.Simulator`. The values become part of the state that :meth:`initial` makes."""
