@@ -75,7 +75,7 @@ def device(index: int) -> Any:
         (5, 8, "jax", "devices=5: must be from 1 to 4"),
         (True, 8, "jax", "devices=True: must be from 1 to 4"),
         ("2", 8, "jax", "devices='2': must be from 1 to 4"),
-        (2, 8, "warp", "devices=2: impl='warp' runs on one"),
+        (2, 8, "warp", "devices=2: impl='warp' makes its kernels' arrays for one"),
         (3, 8, "jax", "devices=3: num_envs=8 is no multiple of that"),
     ],
 )
