@@ -38,10 +38,13 @@ def make(
     contact: Contact = "triangles",
     cone: Cone = "elliptic",
     graph: str | None = None,
+    devices: int = 1,
 ) -> MjxSimulator:
     """The entry point of the backend ``mjx``: robots on ``device`` ("cuda", "cuda:1", "cpu"; None is the first GPU, or the
     CPU), by ``impl`` "warp" or "jax" (None: "warp" on a GPU, "jax" on the CPU), with the ``cone`` "elliptic" or
-    "pyramidal"."""
+    "pyramidal", spread over so many ``devices``."""
     if impl not in (None, "jax", "warp"):
         raise ValueError(f"impl={impl!r}: there are 'jax' and 'warp'")
-    return MjxSimulator(task, height_map, num_envs, device=device, impl=impl, contact=contact, cone=cone, graph=graph)
+    return MjxSimulator(
+        task, height_map, num_envs, device=device, impl=impl, contact=contact, cone=cone, graph=graph, devices=devices
+    )

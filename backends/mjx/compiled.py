@@ -58,9 +58,18 @@ class Compiled:
         self._constants, tree = jax.tree.flatten((arrays_of(mdp), simulator.constants))
 
         def program(constants: list[jax.Array], *arguments: Any, **options: Any) -> Any:
-            arrays, own = tree.unflatten(constants)
-            with simulator.using(own):
-                return function(dataclasses.replace(mdp, **arrays), simulator, *arguments, **options)
+            def all_robots(constants: list[jax.Array], *arguments: Any) -> Any:
+                arrays, own = tree.unflatten(constants)
+                with simulator.using(own):
+                    return function(dataclasses.replace(mdp, **arrays), simulator, *arguments, **options)
+
+            def of_a_device(constants: list[jax.Array], *arguments: Any) -> Any:
+                with simulator.in_part():
+                    return all_robots(constants, *arguments)
+
+            if simulator.spread is None:
+                return all_robots(constants, *arguments)
+            return simulator.spread.mapped(all_robots, of_a_device, constants, arguments)
 
         self._jit = jax.jit(program, donate_argnums=(1,) if donate else (), static_argnames=static)
 

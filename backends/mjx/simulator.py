@@ -19,6 +19,7 @@ from locoenvs.backends.mjx.device import check_memory, find, is_gpu
 from locoenvs.backends.mjx.engine import Changes, Engine, Physics, Sensed
 from locoenvs.backends.mjx.inertias import Inertias
 from locoenvs.backends.mjx.model import Payload
+from locoenvs.backends.mjx.spread import spread_over
 from locoenvs.mdp.actuators import PD, Actuator, actuator_of
 from locoenvs.mdp.draws import quantities
 from locoenvs.mdp.mdp import Mdp
@@ -54,6 +55,7 @@ class MjxSimulator:
         graph: how "warp" records CUDA graphs, see :class:`locoenvs.backends.mjx.warp_engine.WarpEngine`.
         actuator: computes the torques between physics steps; None takes the task's, of which the engine evaluates a PD law
             itself.
+        devices: the robots are spread over so many, see :mod:`locoenvs.backends.mjx.spread`; ``device`` is the first.
     """
 
     xp: ModuleType = jnp
@@ -71,10 +73,12 @@ class MjxSimulator:
         cone: Cone = "elliptic",
         graph: str | None = None,
         actuator: Actuator | None = None,
+        devices: int = 1,
     ) -> None:
         trees.register()
         self.cache = keep_programs()
         self.task, self.num_envs = task, num_envs
+        self.first_robot: Any = 0
         self.device: Any = find(device)
         self.impl: Impl = impl or ("warp" if is_gpu(self.device) else "jax")
         self.name = f"mjx-{self.impl}"
@@ -96,6 +100,9 @@ class MjxSimulator:
             self._changes = Inertias.of(self.model, task.robot, self.device)
         elif "payload" in quantities(task):
             self._changes = Payload.of(self.model, self.model.body(task.robot.bodies[0].name).id)
+        self.spread = spread_over(devices, self.device, num_envs, self.impl)
+        if self.spread is not None:
+            self.device = self.spread.everywhere
         self.constants = jax.device_put(self._engine.constants, self.device)
         self._own = self.constants
         self._given: dict[str, Array] | None = None
@@ -113,6 +120,16 @@ class MjxSimulator:
             yield
         finally:
             self._own = before
+
+    @contextlib.contextmanager
+    def in_part(self) -> Iterator[None]:
+        """Within it, it is the simulator of the robots of one device."""
+        assert self.spread is not None
+        self.num_envs, self.first_robot = self.spread.each, self.spread.first()
+        try:
+            yield
+        finally:
+            self.num_envs, self.first_robot = self.spread.num_envs, 0
 
     def configure(self, friction: Array, payload: Array, **others: Array) -> None:
         """See :class:`locoenvs.mdp.state.Simulator`. The values become part of the state that :meth:`initial` makes."""

@@ -40,6 +40,7 @@ from locoenvs.cli.replay import replay
 from locoenvs.cli.report import report
 from locoenvs.cli.size import size
 from locoenvs.cli.steps import evaluate_with_bar, note_in_run, print_result
+from locoenvs.cli.study import study
 from locoenvs.cli.train import train
 from locoenvs.cli.transfer import transfer
 from locoenvs.cli.walk import walk
@@ -198,6 +199,7 @@ app.command(walk)
 app.command(report)
 app.command(compare)
 app.command(size)
+app.command(study)
 app.command(transfer)
 
 

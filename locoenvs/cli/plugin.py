@@ -9,6 +9,13 @@ from pathlib import Path
 
 OPTION = "--plugin"
 
+_IMPORTED: list[Path] = []
+
+
+def imported() -> tuple[Path, ...]:
+    """The scripts that were imported here, for whoever starts another process."""
+    return tuple(_IMPORTED)
+
 
 def plugged(words: Sequence[str]) -> list[str]:
     """The words of a command line without the options ``--plugin FILE.py``, each of whose files is imported.
@@ -43,3 +50,4 @@ def _import(file: Path) -> None:
     except Exception as error:
         del sys.modules[file.stem]
         raise ValueError(f"{OPTION} {file}: {type(error).__name__}: {error}") from error
+    _IMPORTED.append(file)

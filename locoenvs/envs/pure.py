@@ -86,15 +86,21 @@ def functional(
     split: str = "train",
     stagger: bool | None = None,
     options: Mapping[str, object] | None = None,
+    devices: int | None = None,
 ) -> Functional:
     """The environment of that id as pure functions. The options are those of :class:`~locoenvs.envs.vector.LocoVectorEnv`;
-    ``recipe`` and ``actuator`` ("pd" or "lstm"), or ``task``, say what robots do."""
+    ``recipe`` and ``actuator`` ("pd" or "lstm"), or ``task``, say what robots do.
+
+    Robots are spread over so many ``devices`` in equal parts, beginning with ``device``: it is one program still, and states,
+    observations and rewards are arrays that lie on all of them.
+    """
     if split not in rng.SPLITS:
         raise ValueError(nearest("split", split, list(rng.SPLITS)))
     library("jax")
     task = task or task_of(env_id, recipe, actuator)
     height_map = map_of(task)
-    simulator: Any = engines.build(backend, task, height_map, num_envs, device, options or {})
+    given = dict(options or {}) if devices is None else {**(options or {}), "devices": devices}
+    simulator: Any = engines.build(backend, task, height_map, num_envs, device, given)
     if not hasattr(simulator, "compile"):
         raise ValueError(f"backend {engines.resolve(backend)!r} keeps its state to itself: functional() needs 'mjx'")
     mdp = prepare(task, height_map, simulator.xp, simulator.device)

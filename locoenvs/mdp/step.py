@@ -145,10 +145,11 @@ def initial(
     """All robots at the beginning of their first episode.
 
     ``stagger`` starts each episode's count at a random step, so that time-outs do not fall on one step. ``robots`` (num_envs,) int32
-    are those of the streams that these are; by default the first ones.
+    are those of the streams that these are; by default the first ones, from the simulator's ``first_robot`` on if it has one.
     """
     xp, task, count = mdp.xp, mdp.task, simulator.num_envs
-    robot = xp.arange(count, dtype=xp.int32, device=device_of(mdp.tile_centers)) if robots is None else robots
+    first = getattr(simulator, "first_robot", 0)
+    robot = xp.arange(count, dtype=xp.int32, device=device_of(mdp.tile_centers)) + first if robots is None else robots
     key = rng.robot_key(seed, split, robot, task.seed_families)
     zero = robot * 0
     lower, upper = task.randomization.payload or (0.0, 0.0)

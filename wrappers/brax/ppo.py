@@ -179,6 +179,7 @@ def brax_config(ppo: PPOConfig, mirror: Mirror | None = None) -> dict[str, Any]:
         "run_evals": False,
         "num_eval_envs": ppo.num_envs,  # is looked at all the same
         "wrap_env": False,
+        "max_devices_per_host": 1,  # its pmap wants an axis of devices before that of the robots
         "episode_length": ppo.horizon,  # of Brax's own evaluation, which is left out; the environment has its own limit
         "num_envs": ppo.num_envs,
         "unroll_length": ppo.horizon,

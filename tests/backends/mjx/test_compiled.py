@@ -49,7 +49,7 @@ def test_programs_are_kept_where_the_user_says_or_in_the_users_cache(
 
 def test_compiling_is_told_once_and_arrays_are_no_constants(capsys: pytest.CaptureFixture[str]) -> None:
     numbers = Numbers("a", jnp.arange(1000.0))
-    engine = SimpleNamespace(constants={"own": jnp.ones(1000)}, using=lambda own: contextlib.nullcontext())
+    engine = SimpleNamespace(spread=None, constants={"own": jnp.ones(1000)}, using=lambda own: contextlib.nullcontext())
 
     def scaled(numbers: Numbers, engine: Any, x: Any, *, twice: bool = False) -> Any:
         return numbers.weights * x * (2 if twice else 1)
@@ -68,7 +68,7 @@ def test_compiling_is_told_once_and_arrays_are_no_constants(capsys: pytest.Captu
 
 
 def test_inside_a_program_of_the_users_own_nothing_is_told(capsys: pytest.CaptureFixture[str]) -> None:
-    engine = SimpleNamespace(constants={}, using=lambda own: contextlib.nullcontext())
+    engine = SimpleNamespace(spread=None, constants={}, using=lambda own: contextlib.nullcontext())
     program = Compiled(lambda numbers, engine, x: x + 1, Numbers("a", None), engine)  # type: ignore[arg-type]
     assert float(jax.jit(lambda x: program(x) * 2)(jnp.float32(1))) == 4.0
     assert capsys.readouterr().err == ""

@@ -1,0 +1,201 @@
+"""How many robots, and how many samples in an update? Figure 4 of the paper, as a study.
+
+Robots do the paper's task without its curriculum, on all levels at once of ground whose stairs and obstacles are half as high, so that
+rewards can be compared: under a curriculum the better policy gets the harder ground. Every number of robots is trained with
+every number of samples an update, the horizon is what follows from both, for as many updates and with as many seeds. Told are the
+reward and the time, as in the figure, and what validation found, which the paper does not have.
+
+::
+
+    python -m locoenvs.benchmarks.parallelism --smoke
+    python -m locoenvs.benchmarks.parallelism --device cuda --backend mjx   # hours of a GPU
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import tyro
+from rich.table import Table
+
+from locoenvs import terminal
+from locoenvs.benchmarks import reports
+from locoenvs.cli import study
+from locoenvs.evidence.plots import figure_of, save
+from locoenvs.machine import hardware, versions
+from locoenvs.training.study.report import Row, rows
+
+ENVIRONMENT = "Loco/AnymalC-Rough-v0"
+
+SOFTER: dict[str, Any] = {
+    "curriculum.enabled": False,
+    "terrain.shares.stairs_up.parameters.riser": [0.05, 0.1],
+    "terrain.shares.stairs_down.parameters.riser": [0.05, 0.1],
+    "terrain.shares.obstacles.parameters.height": [0.05, 0.1],
+}
+"""What differs from the paper's task: section 4.2 says that, but not by how much stairs and obstacles are lower."""
+
+SMALL: dict[str, Any] = {
+    "robot.action_scale": 0.4,
+    "timing.episode_length": 0.4,
+    "terrain.levels": 2,
+    "terrain.columns": 10,
+}
+SMALL |= {"ppo.hidden": [8], "ppo.epochs": 1}
+"""What makes it a smoke test: short episodes on few tiles, validated on them too as no panel of the suite has that action scale."""
+
+TOLD = ("success_rate", "fall_rate", "velocity_error")
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What is trained: ``robots`` with ``samples`` an update, each for ``updates`` with every one of the ``seeds``."""
+
+    robots: tuple[int, ...] = (256, 512, 1024, 2048, 4096, 8192, 16384)
+    samples: tuple[int, ...] = (49_152, 98_304, 196_608)
+    updates: int = 1500
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    validations: int = 10
+    """How often each training is judged on validation streams."""
+    robots_judged: int | None = None
+    changes: dict[str, Any] = dataclasses.field(default_factory=lambda: dict(SOFTER))
+
+    def points(self) -> list[tuple[int, int]]:
+        """(robots, control steps of each in an update). Raises ValueError for samples that robots cannot share equally."""
+        for samples in self.samples:
+            for robots in self.robots:
+                if robots < 1 or samples < robots or samples % robots:
+                    raise ValueError(
+                        f"samples={samples}: must be a multiple of robots={robots}, the steps of each in an update"
+                    )
+        return [(robots, samples // robots) for samples in self.samples for robots in self.robots]
+
+    def toml(self, learner: str, backend: str, device: str | None) -> str:
+        """The study's file."""
+        fields = {
+            "env_id": ENVIRONMENT,
+            "learner": learner,
+            "backend": backend,
+            "device": device,
+            "seeds": list(self.seeds),
+            "updates": self.updates,
+            "validate_every": max(1, self.updates // self.validations),
+            "validate_robots": self.robots_judged,
+            "base": False,
+            "panels": ["none"],
+        }
+        lines = [f"{name} = {json.dumps(value)}" for name, value in fields.items() if value is not None]
+        lines += ["", "[set]", *(f"{json.dumps(name)} = {json.dumps(value)}" for name, value in self.changes.items())]
+        for robots, horizon in self.points():
+            lines += ["", "[[points]]", f'"ppo.num_envs" = {robots}', f'"ppo.horizon" = {horizon}']
+        return "\n".join(lines) + "\n"
+
+
+SMOKE = Plan((4, 8), (16, 32), updates=2, seeds=(0, 1), validations=1, robots_judged=4, changes=SOFTER | SMALL)
+
+
+def main(
+    robots: tuple[int, ...] = Plan.robots,
+    samples: tuple[int, ...] = Plan.samples,
+    updates: int = Plan.updates,
+    seeds: tuple[int, ...] = Plan.seeds,
+    learner: str = "rsl_rl",
+    backend: str = "auto",
+    device: str | None = None,
+    on: study.On = "local",
+    address: str | None = None,
+    cpus: float = 1.0,
+    gpus: float = 0.0,
+    folder: Path = Path("runs/parallelism"),
+    out: Path = Path("benchmarks/results/parallelism.json"),
+    smoke: bool = False,
+) -> None:
+    """Train every number of robots with every number of samples an update, and tell reward, time and validation of each.
+
+    Args:
+        robots: Numbers of robots.
+        samples: Numbers of samples in an update, each a multiple of each number of robots.
+        updates: Updates of each training.
+        seeds: Seeds of each.
+        learner: Who learns.
+        backend: Physics.
+        device: Where to compute.
+        on: local trains one after the other; ray as many at a time as there is room for.
+        address: Ray cluster to train on, as host:port.
+        cpus: Cores that a training takes on Ray.
+        gpus: GPUs that a training takes on Ray.
+        folder: Where the study goes; the same command goes on with it.
+        out: Where the result goes, as JSON; its picture beside it.
+        smoke: Two numbers of each, for seconds: only that it runs.
+    """
+    plan = SMOKE if smoke else Plan(tuple(robots), tuple(samples), updates, tuple(seeds))
+    content = plan.toml(learner, backend, device)
+    state = study.carry(content.encode(), "the study of figure 4", folder, on, address, cpus, gpus)
+    found = [_told(row) for row in rows(state)]
+    report = {
+        "command": " ".join(["python -m locoenvs.benchmarks.parallelism", *sys.argv[1:]]),
+        "date": time.strftime("%Y-%m-%d"),
+        "hardware": hardware(),
+        "versions": versions("locoenvs", "mujoco", "mujoco-mjx", "jax", "torch", "numpy"),
+        "study": content,
+        "results": found,
+    }
+    reports.write(out, report)
+    picture(found, out.with_suffix(".png"))
+    terminal.console().print(_table(found))
+    terminal.console().print(f"{out}\n{out.with_suffix('.png')}")
+
+
+def _told(row: Row) -> dict[str, Any]:
+    """A row of the result: intervals are over seeds."""
+    robots, horizon = row.changes["ppo.num_envs"], row.changes["ppo.horizon"]
+    own = {"robots": robots, "samples_per_update": robots * horizon, "horizon": horizon, "seeds": row.seeds}
+    numbers = {name: dataclasses.asdict(spread) for name, spread in row.numbers.items()}
+    return {**own, "updates": row.updates, "status": row.status, "error": row.error, "numbers": numbers}
+
+
+def _table(found: list[dict[str, Any]]) -> Table:
+    made = Table(title="mean over seeds; reward of training a second of robot time, the rest on validation streams")
+    for head in ("samples an update", "robots", "horizon", "reward, 1/s", "minutes", *TOLD):
+        made.add_column(head.replace("_", " "), justify="right")
+    for each in found:
+        numbers = each["numbers"]
+        cells = [f"{numbers[name]['mean']:.3g}" if name in numbers else "" for name in ("reward", "minutes", *TOLD)]
+        made.add_row(*(str(each[name]) for name in ("samples_per_update", "robots", "horizon")), *cells)
+    return made
+
+
+def picture(found: list[dict[str, Any]], path: Path) -> None:
+    """Draw reward, time and success against the number of robots, a line for each number of samples an update, with 95 % intervals
+    over seeds."""
+    figure = figure_of(15)
+    panels = (
+        ("reward", "training reward, 1/s", 1),
+        ("minutes", "minutes of training", 1),
+        ("success_rate", "validation: success, %", 100),
+    )
+    for axes, (name, title, scale) in zip(figure.subplots(1, len(panels)), panels):
+        for samples in sorted({each["samples_per_update"] for each in found}):
+            line = [each for each in found if each["samples_per_update"] == samples and name in each["numbers"]]
+            line.sort(key=lambda each: each["robots"])
+            spreads = [each["numbers"][name] for each in line]
+            ends = [(one["mean"] - one["low"], one["high"] - one["mean"]) for one in spreads if one["low"] is not None]
+            reach = [[scale * end for end in side] for side in zip(*ends)] if len(ends) == len(spreads) else None
+            x, y = [each["robots"] for each in line], [scale * one["mean"] for one in spreads]
+            axes.errorbar(x, y, yerr=reach, marker="o", markersize=4, capsize=3, label=f"{samples:,}")
+        axes.set_xscale("log", base=2)
+        axes.set(xlabel="robots", title=title)
+        axes.title.set_fontsize(10)
+        axes.grid(alpha=0.3)
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.axes[0].legend(title="samples an update", fontsize=8, title_fontsize=8)
+    save(figure, path)
+
+
+if __name__ == "__main__":
+    tyro.cli(main)

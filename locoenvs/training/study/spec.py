@@ -1,0 +1,306 @@
+"""What a study asks: ``study.toml`` as data, and the configurations that it is of."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass as plain
+from dataclasses import field, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import Discriminator, Field, Tag, TypeAdapter, model_validator
+from pydantic.dataclasses import dataclass
+
+from locoenvs.envs.registration import task as task_of
+from locoenvs.evidence.paired import GOOD
+from locoenvs.tasks import documents
+from locoenvs.tasks.names import nearest
+from locoenvs.tasks.recipes import ActuatorKind
+from locoenvs.tasks.robot import CONFIG
+from locoenvs.tasks.task import Task
+from locoenvs.training.ppo import PPOConfig, changed_ppo, config
+from locoenvs.training.settings import TrainSettings
+
+BASE = "base"
+"""The name of the configuration that changes nothing of what the file fixes."""
+
+MOST = 1000
+"""Configurations of a study: more than anybody trains."""
+
+BUDGETS = ("ppo.updates",)
+"""Fields that say how long it trains, which a study says of all of its trainings at once."""
+
+Changes = dict[documents.Name, Any]
+
+
+@dataclass(frozen=True, config=CONFIG)
+class Range:
+    """Numbers from ``low`` to ``high``, drawn evenly, or evenly in their logarithm; whole ones if ``whole``."""
+
+    low: float
+    high: float
+    log: bool = False
+    whole: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.low < self.high:
+            raise ValueError(f"low={self.low:g} must be less than high={self.high:g}")
+        if self.log and self.low <= 0:
+            raise ValueError(f"low={self.low:g}: a range that is drawn by its logarithm begins above 0")
+
+    def draw(self, random: np.random.Generator) -> float | int:
+        """One of them."""
+        low, high = (math.log(self.low), math.log(self.high)) if self.log else (self.low, self.high)
+        if self.whole and not self.log:
+            return int(random.integers(math.ceil(low), math.floor(high) + 1))
+        value = random.uniform(low, high)
+        value = math.exp(value) if self.log else value
+        return round(value) if self.whole else float(f"{value:.4g}")
+
+
+Values = Annotated[
+    Annotated[list[Any], Tag("values")] | Annotated[Range, Tag("range")],
+    Discriminator(lambda given: "values" if isinstance(given, list) else "range"),
+]
+"""What a field of the space has: values, or a range to draw from."""
+
+
+@dataclass(frozen=True, config=CONFIG)
+class Pruning:
+    """Successive halving: after ``after`` updates (or minutes, if the budget is in minutes) one in ``factor`` goes on, after
+    ``factor`` times as many one in ``factor`` of those, and so on."""
+
+    after: Annotated[float, Field(gt=0)]
+    factor: Annotated[int, Field(ge=2, le=100)] = 3
+
+
+@dataclass(frozen=True, config=CONFIG, kw_only=True)
+class Study:
+    """A study. What has the name of an option of ``locoenvs train`` is that option, for all trainings.
+
+    ``space`` is field -> list of values or :class:`Range`, ``points`` are configurations written out, ``set`` changes all of them;
+    fields have the names that ``--set`` takes. Lists alone are a grid, of which every point is trained; with ``trials`` so many points are
+    drawn, by ``draw_seed``. ``objective`` is the metric that validation decides by; ``base`` trains what changes nothing too.
+    """
+
+    env_id: documents.Name
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**63)], ...], Field(min_length=1, max_length=100)] = (0,)
+    learner: documents.Name = "rsl_rl"
+    backend: documents.Name = "auto"
+    num_envs: int | None = None
+    recipe: documents.Name | None = None
+    actuator: ActuatorKind | None = None
+    task: str | None = None
+    start_from: str | None = None
+    device: str | None = None
+    options: dict[documents.Name, bool | int | float | str] = Field(default_factory=dict)
+    set: Changes = Field(default_factory=dict)
+    updates: int | None = None
+    minutes: float | None = None
+    validate_every: int | None = None
+    validate_minutes: float | None = None
+    validate_robots: int | None = None
+    space: dict[documents.Name, Values] = Field(default_factory=dict)
+    points: tuple[Changes, ...] = ()
+    trials: Annotated[int, Field(ge=1, le=MOST)] | None = None
+    draw_seed: Annotated[int, Field(ge=0)] = 0
+    objective: documents.Name = "success_rate"
+    prune: Pruning | None = None
+    base: bool = True
+    panels: tuple[str, ...] | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Study:
+        if len(dict.fromkeys(self.seeds)) < len(self.seeds):
+            raise ValueError(f"seeds {list(self.seeds)}: each of them once")
+        if (self.updates is None) == (self.minutes is None):
+            raise ValueError("updates, minutes: give one of them, how long each training is")
+        if self.objective not in GOOD:
+            raise ValueError(nearest("objective", self.objective, list(GOOD)))
+        if self.task is not None and (self.recipe or self.actuator):
+            raise ValueError("task says all of the task: leave recipe and actuator out")
+        self._check_space()
+        self.settings(self.seeds[0])  # what they say of their numbers
+        if self.prune is not None:
+            if self.prune.after >= self.budget:
+                raise ValueError(f"prune.after={self.prune.after:g}: must be less than {self.unit}={self.budget:g}")
+            if self.updates is not None and self.prune.after != int(self.prune.after):
+                raise ValueError(f"prune.after={self.prune.after:g}: must be a whole number of updates")
+        if not 0 < self.pace <= self.rungs[0]:
+            raise ValueError(
+                f"validate_{'every' if self.minutes is None else 'minutes'}={self.pace:g}: must be more than 0 and at most "
+                f"{self.rungs[0]:g}, as the first look is after {self.rungs[0]:g} {self.unit}"
+            )
+        return self
+
+    def _check_space(self) -> None:
+        if bool(self.space) == bool(self.points):
+            raise ValueError("space, points: give one of them, what the trainings differ by")
+        if empty := [name for name, values in self.space.items() if values == []]:
+            raise ValueError(f"space.{empty[0]}: is empty, name its values")
+        ranges = [name for name, values in self.space.items() if isinstance(values, Range)]
+        if self.trials is None and ranges:
+            raise ValueError(f"space.{ranges[0]}: is a range, so say by trials how many points to draw")
+        if self.trials is not None and self.points:
+            raise ValueError("trials: points are all trained, leave it out")
+        if self.trials is None and math.prod(len(v) for v in self.space.values() if isinstance(v, list)) > MOST:
+            raise ValueError(f"space: more than {MOST} points, say by trials how many to draw")
+        if not all(self.points):
+            raise ValueError("points: one changes nothing; base is that one")
+        own = {"ppo.num_envs": self.num_envs}
+        for name in [*self.space, *self.set, *itertools.chain(*self.points)]:
+            if name in BUDGETS:
+                raise ValueError(f"{name}: how long each training is says updates or minutes")
+            if own.get(name) is not None:
+                raise ValueError(f"{name}: num_envs says it for all, give one of them")
+        if both := [name for name in [*self.space, *itertools.chain(*self.points)] if name in self.set]:
+            raise ValueError(f"{both[0]}: set fixes it for all, give one of them")
+
+    @property
+    def unit(self) -> str:
+        """What the budget counts."""
+        return "updates" if self.minutes is None else "minutes"
+
+    @property
+    def budget(self) -> float:
+        """How long each training is, in its unit."""
+        return float(self.updates if self.minutes is None else self.minutes)  # type: ignore[arg-type]
+
+    @property
+    def rungs(self) -> tuple[float, ...]:
+        """How long those train that go on, in the unit of the budget, the whole of which is the last."""
+        if self.prune is None:
+            return (self.budget,)
+        steps = (self.prune.after * self.prune.factor**rung for rung in itertools.count())
+        return (*itertools.takewhile(lambda step: step < self.budget, steps), self.budget)
+
+    @property
+    def pace(self) -> float:
+        """Updates, or minutes, between two validations: those until the first look unless the file says it."""
+        own = self.validate_every if self.minutes is None else self.validate_minutes
+        return self.rungs[0] if own is None else own
+
+    def settings(self, seed: int, rung: int = -1, changes: Mapping[str, Any] | None = None) -> TrainSettings:
+        """What a training of that seed is asked for, until a rung."""
+        return TrainSettings(
+            self.env_id,
+            backend=self.backend,
+            num_envs=self.num_envs,
+            seed=seed,
+            updates=int(self.rungs[rung]) if self.minutes is None else None,
+            minutes=None if self.minutes is None else self.rungs[rung],
+            start_from=self.start_from,
+            recipe=self.recipe,
+            actuator=self.actuator,
+            device=self.device,
+            options=self.options or None,
+            validate_every=self.validate_every if self.minutes is not None else int(self.pace),
+            validate_minutes=self.validate_minutes if self.minutes is None else self.pace,
+            validate_robots=self.validate_robots,
+            changes=self.set | dict(changes or {}) or None,
+        )
+
+    def given_task(self) -> Task | None:
+        """The task of the file that ``task`` names."""
+        return None if self.task is None else Task.from_json(documents.read(Path(self.task)), self.task)
+
+    def base_of(self) -> tuple[Task, PPOConfig]:
+        """The task and PPO's settings that all configurations change. Raises ValueError, with the nearest name, for a field that there is not."""
+        task = self.given_task() or task_of(self.env_id, self.recipe or "paper", self.actuator)
+        own = {} if self.num_envs is None else {"ppo.num_envs": self.num_envs}
+        return resolved((task, config(task)), own | self.set)
+
+
+def resolved(base: tuple[Task, PPOConfig], changes: Mapping[str, Any]) -> tuple[Task, PPOConfig]:
+    """The base with changes, under its recipe's name: what comes to the same is the same."""
+    task, ppo = base
+    of_task = {name: value for name, value in changes.items() if not name.startswith("ppo.")}
+    return task.with_(of_task, task.recipe) if of_task else task, changed_ppo(ppo, changes)
+
+
+_ADAPTER: TypeAdapter[Study] = TypeAdapter(Study)
+
+
+def parsed(content: bytes, name: str) -> tuple[Study, dict[str, Any]]:
+    """The study of a file's content, and the file as it is. Raises ValueError naming file and field of what is wrong."""
+    try:
+        document = tomllib.loads(content.decode())
+        json.dumps(document)
+    except (ValueError, TypeError) as error:  # TypeError: a date
+        raise ValueError(f"{name} is no study: {error}") from None
+    for given in document:
+        if given not in Study.__dataclass_fields__:
+            raise ValueError(f"{name}: {nearest('field', given, list(Study.__dataclass_fields__))}")
+    return documents.valid(_ADAPTER, document, name), document
+
+
+@plain(frozen=True)
+class Configuration:
+    """What one training, or one for each seed, differs by from the base. ``digest`` is that of the task and PPO's settings that it comes to;
+    ``stands_for`` is the point that comes to the same as the base."""
+
+    name: str
+    changes: Mapping[str, Any]
+    digest: str
+    stands_for: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """The fields that the study is about, as far as they are told."""
+        return self.changes or self.stands_for
+
+    def run(self, seed: int) -> str:
+        """The folder of its run of that seed, in the study's."""
+        return f"{self.name}-seed-{seed}"
+
+
+def configurations(study: Study) -> list[Configuration]:
+    """The base, if it is asked for, and the points; each is checked. One that comes to the same as an earlier one is left out.
+
+    Raises ValueError for a field that there is not, with the nearest name, and for a value that it cannot have.
+    """
+    found: dict[str, Configuration] = {}
+    base = study.base_of()
+    base_hash = base[0].hash
+    own = _digest(base_hash, base[1])
+    if study.base:
+        found[own] = Configuration(BASE, {}, own)
+    points = _points(study)
+    width = len(str(len(points)))
+    for changes in points:
+        task, ppo = resolved(base, changes)
+        digest = _digest(base_hash if task is base[0] else task.hash, ppo)
+        if study.base and digest == own:
+            found[own] = replace(found[own], stands_for=changes)
+        number = len(found) + (not study.base)
+        found.setdefault(digest, Configuration(f"trial-{number:0{width}d}", changes, digest))
+    if study.base and len(found) == 1:
+        raise ValueError("space, points: nothing in them differs from the base")
+    return list(found.values())
+
+
+def _digest(task_hash: str, ppo: PPOConfig) -> str:
+    """What two configurations have in common that come to the same training."""
+    return documents.digest({"task": task_hash, "ppo": documents.stored(ppo)})
+
+
+def _points(study: Study) -> list[dict[str, Any]]:
+    if study.points:
+        return [dict(point) for point in study.points]
+    if study.trials is None:
+        values = [each for each in study.space.values() if isinstance(each, list)]
+        return [dict(zip(study.space, point)) for point in itertools.product(*values)]
+    random = np.random.default_rng(study.draw_seed)
+    drawn = list[dict[str, Any]]()
+    for _ in range(study.trials):
+        drawn.append({name: _drawn(values, random) for name, values in study.space.items()})
+    return drawn
+
+
+def _drawn(values: list[Any] | Range, random: np.random.Generator) -> Any:
+    return values.draw(random) if isinstance(values, Range) else values[int(random.integers(len(values)))]

@@ -1,0 +1,60 @@
+"""The held-out judgement at a study's end: its best configuration and the base, once each, and how they compare."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from locoenvs.evidence.compare import Comparison, Side, compare
+from locoenvs.evidence.panel import Panel, panel_of
+from locoenvs.evidence.result import Result
+from locoenvs.policies.policy import Policy, load_policy
+from locoenvs.tasks import documents
+from locoenvs.training.judging import judge, panels_for
+from locoenvs.training.run import Run
+from locoenvs.training.study.spec import BASE
+from locoenvs.training.study.state import State
+
+
+def verdicts(state: State, say: Callable[[str], None]) -> list[Comparison]:
+    """The best configuration beside the base, seed by seed, on held-out panels: each run is judged on them once, which its ledger counts.
+
+    Empty if there is no best, or ``panels`` says "none"; without a base to compare with the best is judged all the same.
+    """
+    best, panels = state.best(), state.study.panels
+    if best is None or panels == ("none",):
+        return []
+    found = [_judged(Run(state.folder / best.run(seed)), panels, say) for seed in state.study.seeds]
+    base = next((each for each in state.configurations if each.name == BASE), None)
+    if base is None or state.status(base) != "finished":
+        say(
+            "there is no base to compare with"
+            if base is None
+            else f"the base is {state.status(base)}: nothing to compare with"
+        )
+        return []
+    made = []
+    for seed, results in zip(state.study.seeds, found):
+        against = _judged(Run(state.folder / base.run(seed)), panels, say)
+        made.append(compare(Side(base.run(seed), tuple(against)), Side(best.run(seed), tuple(results))))
+    return made
+
+
+def _judged(run: Run, names: Sequence[str] | None, say: Callable[[str], None]) -> list[Result]:
+    """What a run's policy did on held-out panels; one that did a panel before is not judged again."""
+    policy = load_policy(run.policy)
+    results = []
+    for name in names or panels_for(policy.task):
+        before = _before(run, policy, panel_of(policy.task, name))
+        if before is None:
+            say(f"{run.folder.name}: judged on held-out panel {name}")
+        results.append(before or judge(run.folder, [name])[name])
+    return results
+
+
+def _before(run: Run, policy: Policy, panel: Panel) -> Result | None:
+    """What the very policy did on a panel, if the ledger says so and the result is there."""
+    for line in run.records():
+        if line["kind"] == "held_out" and (line["policy_sha256"], line["panel_hash"]) == (policy.sha256, panel.hash):
+            file = run.folder / line["file"]
+            return Result.from_json(documents.read(file), str(file)) if file.is_file() else None
+    return None

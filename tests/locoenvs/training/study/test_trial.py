@@ -1,0 +1,38 @@
+"""Where a run is, also when its training ended between two validations."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from locoenvs.envs.registration import task
+from locoenvs.evidence.evaluate import evaluate
+from locoenvs.evidence.panel import load_panel
+from locoenvs.policies.policy import load_policy, save_policy
+from locoenvs.training.run import Run
+from locoenvs.training.study.trial import where
+from studies import FLAT
+
+
+def test_a_policy_that_was_not_judged_last_is_judged_now(tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    run, own = Run.create(tmp_path / "run"), task(FLAT, "walk", "pd")
+    save_policy(run.policy, own, [(np.zeros((12, 48)), np.zeros(12))], provenance={"environment": FLAT})
+    panel = load_panel("flat")
+    timing = dataclasses.replace(panel.task.timing, episode_length=0.4)
+    panel = dataclasses.replace(panel, num_robots=4, strata=(), task=dataclasses.replace(panel.task, timing=timing))
+    run.write_recipe({"backend": "mujoco", "options": {}})
+    (run.folder / "validation.json").write_text(panel.to_json())
+    told = {"samples": 1, "elapsed_seconds": 7.0, "reward_per_second": 0.5}
+    run.record("update", update=1, **told)
+    run.record("validation", update=1, elapsed_seconds=8.0, metrics={"velocity_error": 99.0})
+    assert where(run).metrics == {"velocity_error": 99.0} and where(run).seconds == 8.0
+    run.record("update", update=2, **told)
+    expected = evaluate(load_policy(run.policy), panel, "mujoco", options={}).metrics
+    found = where(run)
+    assert found.update == 2 and found.metrics == {name: estimate.value for name, estimate in expected.items()}
+    assert len([line for line in run.records() if line["kind"] != "update"]) == 1, "the ledger is the training's"
