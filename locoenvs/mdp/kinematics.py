@@ -9,6 +9,7 @@ from array_api_compat import array_namespace
 
 from locoenvs.numerics import compiled
 from locoenvs.numerics.arrays import Array, kind_of
+from locoenvs.numerics.rotation import multiply, rotate
 from locoenvs.tasks.robot import Body, Joint, Robot
 
 Frames = dict[str, tuple[np.ndarray, np.ndarray]]
@@ -68,6 +69,25 @@ def sphere_centers(robot: Robot, angles: Array, arrays: Tree | None = None) -> A
         placed[body.name] = turn, at
     centers = [placed[s.body][1] + product(placed[s.body][0], constant(s.position)[:, None]) for s in robot.spheres]
     return xp.stack([center[:, :, 0] for center in centers], axis=1)
+
+
+def body_poses(robot: Robot, position: Array, quaternion: Array, angles: Array) -> tuple[Array, Array]:
+    """Where the robots' B bodies are, (N, B, 3) m and (N, B, 4) wxyz, world frame, with bases at ``position`` (N, 3) m and ``quaternion``
+    (N, 4) and joint ``angles`` (N, J) rad."""
+    xp = array_namespace(angles)
+    joints = {name: index for index, name in enumerate(robot.joint_names)}
+    constant = lambda values: xp.asarray(np.asarray(values, np.float32))  # noqa: E731
+    placed: dict[str, tuple[Array, Array]] = {}
+    for body in robot.bodies:
+        at, turn = (position, quaternion) if body.parent is None else placed[body.parent]
+        if body.parent is not None:
+            at = at + rotate(turn, xp.zeros_like(at) + constant(body.position))
+        if body.joint is not None:
+            half = angles[:, joints[body.joint.name]][:, None] / 2
+            axis = constant(np.array(body.joint.axis) / np.linalg.norm(body.joint.axis))
+            turn = multiply(turn, xp.concat([xp.cos(half), xp.sin(half) * axis], axis=-1))
+        placed[body.name] = at, turn
+    return xp.stack([at for at, _ in placed.values()], axis=1), xp.stack([turn for _, turn in placed.values()], axis=1)
 
 
 def tree(robot: Robot) -> Tree:
