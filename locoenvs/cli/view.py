@@ -32,6 +32,7 @@ from locoenvs.tools.view.session import Session
 from locoenvs.tools.view.setup import Setup
 from locoenvs.tools.view.sources import Followed
 from locoenvs.tools.view.viewer import Viewer
+from locoenvs.training.begin import task_of_run
 from locoenvs.training.run import Run
 
 PORT = 8080
@@ -79,14 +80,36 @@ def view(
         server.stop()
 
 
+def _session(
+    policy: str,
+    robots: int,
+    ground: str | None,
+    level: int,
+    backend: str,
+    options: tuple[str, ...],
+    follow: str | None,
+    failures: Path | None,
+    task: Path | None,
+    changes: tuple[str, ...],
+) -> tuple[Session, Followed | None]:
+    """What is looked at, and where newer policies come from."""
+    if failures is not None:
+        return FallSession(load(failures)), None
+    loaded, own = _given(follow or policy, follow is not None)
+    changed = (task_given(task) or own).with_(changes_given(changes))
+    setup = Setup(ground=ground, level=level)
+    session = Session(changed, loaded, robots, setup, backend=backend, options=options_given(options))
+    return session, None if follow is None else Followed(Run.open(run_folder(follow)))
+
+
 def _given(name: str, is_run: bool) -> tuple[Policy | None, Task]:
     """The policy of that name and its task; an environment or a run that goes on may have no policy yet."""
     try:
         policy = policy_named(name)
     except FileNotFoundError:
         if is_run:
-            recipe = Run.open(run_folder(name)).recipe()
-            return None, Task.from_json(recipe["task"] if isinstance(recipe["task"], str) else __import__("json").dumps(recipe["task"]))
+            run = Run.open(run_folder(name))
+            return None, task_of_run(run, run.recipe())
         if name not in ids():
             raise
         return None, task_of(name)

@@ -14,7 +14,6 @@ from locoenvs.tools.view.viewer import MOTION, Viewer
 if TYPE_CHECKING:
     import viser
 
-COLORS = ("#2ea043", "#1f6feb", "#d62828", "#eb8214", "#8250df", "#0aa5a5", "#bf3989", "#7d6608", "#57606a")
 HEIGHT = 150
 
 
@@ -53,7 +52,7 @@ class Charts:
     def _lines(self, gui: Any, history: History, series: list[dict[str, Any]], pair: int | None = None) -> Any:
         table = history.table()
         data = tuple(table) if pair is None else (table[0], table[1 + pair], table[2 + pair])
-        drawn = [{"stroke": COLORS[index % len(COLORS)], **each} for index, each in enumerate(series)]
+        drawn = [{"stroke": bars.COLORS[index % len(bars.COLORS)], **each} for index, each in enumerate(series)]
         return gui.add_uplot(
             data,
             ({"label": "s"}, *drawn),
@@ -65,8 +64,8 @@ class Charts:
 
     @staticmethod
     def _pair(first: int) -> list[dict[str, Any]]:
-        told = {"label": MOTION[first], "dash": (6, 4), "stroke": COLORS[0], "width": 1.5}
-        return [told, {"label": MOTION[first + 1], "stroke": COLORS[1], "width": 1.5}]
+        told = {"label": MOTION[first], "dash": (6, 4), "stroke": bars.COLORS[0], "width": 1.5}
+        return [told, {"label": MOTION[first + 1], "stroke": bars.COLORS[1], "width": 1.5}]
 
 
 def _since_now(history: History) -> np.ndarray:

@@ -23,7 +23,7 @@ REFRESH = 0.2
 """s between two looks at what is shown as text, bars and lines."""
 WIDTH = 320
 """Pixels of the panel on each side."""
-SIDES = {"from behind": 0.0, "front": 180.0, "left": -90.0, "right": 90.0}
+SIDES = {"behind": 0.0, "front": 180.0, "left": -90.0, "right": 90.0}
 """Where a push comes from, and where it goes to, degrees from the heading."""
 SLOWEST = 0.05
 
@@ -77,6 +77,10 @@ class Panel:
             self._mode.value = order.mode
             for name, slider in self._sliders.items():
                 slider.value = float(getattr(order, name))
+            self._sliders["heading"].visible = order.mode == "heading"
+            self._sliders["yaw_rate"].visible = order.mode != "heading"
+        if "level" in self._fields:
+            self._fields["level"].visible = viewer.session.env.task.terrain.kind == "tiles"
         self._watched.value = viewer.watched
 
     def _on(self, handle: Any, action: Callable[[Any], None]) -> None:
@@ -93,24 +97,26 @@ class Panel:
         handle.on_click(lambda _: self._viewer.post(action))
         return handle
 
-    def _group(self, label: str, actions: dict[str, Callable[[], None]]) -> None:
-        handle = self._gui.add_button_group(label, tuple(actions))
+    def _group(self, label: str, actions: dict[str, Callable[[], None]], hint: str | None = None) -> None:
+        handle = self._gui.add_button_group(label, tuple(actions), hint=hint)
         handle.on_click(lambda event: self._viewer.post(actions[event.target.value]))
 
     def _add_time(self) -> None:
         viewer, session = self._viewer, self._viewer.session
-        self._time = self._button("Pause", viewer.pause, "Key: space")
         again: dict[str, Callable[[], None]] = {"step": viewer.clock.single, "reset": session.reset}
         if not isinstance(session, FallSession):
-            again["reset here"] = session.reset_here
-        self._group("", again)
-        speed = self._gui.add_slider("speed", SLOWEST, 1.0, 0.05, 1.0, hint="Share of real time")
+            again["here"] = session.reset_here
+        with self._gui.add_folder("Time"):
+            self._time = self._button("Pause", viewer.pause, "Key: space")
+            hint = "Make one control step; begin again; stand up where the robot is"
+            self._group("do", again, hint)
+            speed = self._gui.add_slider("speed", SLOWEST, 1.0, 0.05, 1.0, hint="Share of real time")
         self._on(speed, lambda value: setattr(viewer.clock, "speed", value))
 
     def _add_drive(self) -> None:
         session, fastest = self._viewer.session, 1.5
         with self._gui.add_folder("Drive"):
-            self._mode = self._gui.add_dropdown("told", MODES, session.order.mode)
+            self._mode = self._gui.add_dropdown("told", MODES, initial_value=session.order.mode)
             self._sliders = {
                 "forward": self._gui.add_slider("forward, m/s", -fastest, fastest, 0.05, 0.0, hint="Keys: I, K"),
                 "sideways": self._gui.add_slider("left, m/s", -fastest, fastest, 0.05, 0.0, hint="Keys: U, O"),
@@ -132,7 +138,7 @@ class Panel:
 
         with self._gui.add_folder("Falls"):
             self._fall = self._gui.add_markdown("")
-            self._group("", {"before": lambda: go(-1), "again": lambda: go(0), "next": lambda: go(1)})
+            self._group("fall", {"before": lambda: go(-1), "again": lambda: go(0), "next": lambda: go(1)})
 
     def _add_pushes(self) -> None:
         viewer = self._viewer
@@ -141,7 +147,7 @@ class Panel:
                 "strength, m/s", 0.1, STRONGEST, 0.1, 1.0, hint="Also by a click on a robot, or key P"
             )
             push = lambda degrees: lambda: viewer.push(self.strength(), degrees)  # noqa: E731
-            self._group("", {name: push(degrees) for name, degrees in SIDES.items()})
+            self._group("from", {name: push(degrees) for name, degrees in SIDES.items()})
 
     def _add_setup(self) -> None:
         gui, session, wanted = self._gui, self._viewer.session, self._wanted
@@ -149,11 +155,13 @@ class Panel:
         with gui.add_folder("Ground and robot"):
             if self._falls is None:
                 choices = setup.grounds(task)
-                self._fields["ground"] = gui.add_dropdown("ground", choices, wanted.ground or setup.own_ground(task))
+                self._fields["ground"] = gui.add_dropdown(
+                    "ground", choices, initial_value=wanted.ground or setup.own_ground(task)
+                )
                 self._fields["level"] = gui.add_slider("level", 0, task.terrain.levels - 1, 1, wanted.level)
             self._fields["friction"] = gui.add_slider("friction", 0.0, 1.5, 0.05, 0.9)
             self._fields["payload"] = gui.add_slider("payload, kg", -10.0, 30.0, 0.5, 0.0)
-            self._fields["drive"] = gui.add_dropdown("drive", ("pd", "lstm"), task.actuator.kind)
+            self._fields["drive"] = gui.add_dropdown("drive", ("pd", "lstm"), initial_value=task.actuator.kind)
             self._fields["delay"] = gui.add_slider("delay, ms", 0, 100, 5, 0, hint="Joint targets come so late")
             self._fields["noise"] = gui.add_slider("noise", 0.0, setup.MOST_NOISE, 0.25, 1.0, hint="Factor")
             self._fields["pushes"] = gui.add_checkbox("pushes as in training", wanted.pushes)

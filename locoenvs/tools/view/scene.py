@@ -42,7 +42,7 @@ class Scene:
         server.initial_camera.position = CAMERA
         server.initial_camera.look_at = (0.0, 0.0, 0.0)
         self._api.configure_default_lights(cast_shadow=True)
-        self._api.configure_fog(12.0, 26.0)
+        self._api.configure_fog(14.0, 30.0)
         self._world = self._api.add_frame("/world", show_axes=False)
         self._center = np.zeros(3)
         self._ground: dict[tuple[int, int], list[Any]] = {}
