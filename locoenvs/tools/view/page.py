@@ -45,7 +45,7 @@ def _free(host: str, port: int) -> int:
         with socket.create_server((host, port)) as tried:
             return int(tried.getsockname()[1])
     except OSError as error:
-        why = error.strerror or str(error)
+        why = (error.strerror or str(error)).partition(" (while")[0]
         raise OSError(f"--host {host} --port {port}: {why}; choose another port, or 0 for any that is free") from None
 
 
