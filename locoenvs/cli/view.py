@@ -73,9 +73,14 @@ def view(
     server = serve(host, port)
     try:
         session, source = _session(policy, robots, ground, level, backend, options, follow, failures, task, set_)
-        page = Page(server, Viewer(session, source, Gamepad(gamepad)))
+        viewer = Viewer(session, source, Gamepad(gamepad))
+        page = Page(server, viewer)
         terminal.console().print(f"viewer: {address(host, server.get_port())} (Ctrl-C ends it)")
-        page.run(threading.Event())
+        try:
+            page.run(threading.Event())
+        finally:
+            clock = viewer.clock
+            terminal.console().print(f"{clock.made} control steps, {clock.dropped_share:.1%} of those due were dropped")
     finally:
         server.stop()
 

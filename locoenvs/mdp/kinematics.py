@@ -84,7 +84,7 @@ def body_poses(robot: Robot, position: Array, quaternion: Array, angles: Array) 
             at = at + rotate(turn, xp.zeros_like(at) + constant(body.position))
         if body.joint is not None:
             half = angles[:, joints[body.joint.name]][:, None] / 2
-            axis = constant(np.array(body.joint.axis) / np.linalg.norm(body.joint.axis))
+            axis = constant(_unit(body.joint))
             turn = multiply(turn, xp.concat([xp.cos(half), xp.sin(half) * axis], axis=-1))
         placed[body.name] = at, turn
     return xp.stack([at for at, _ in placed.values()], axis=1), xp.stack([turn for _, turn in placed.values()], axis=1)
@@ -107,6 +107,11 @@ def tree(robot: Robot) -> Tree:
 
 def _cross(joint: Joint) -> np.ndarray:
     """The matrix (3, 3) of the cross product with the joint's axis, at length 1 as engines take it."""
-    length = np.linalg.norm(joint.axis)
-    x, y, z = np.array(joint.axis) / (length if length > 0 else 1.0)
+    x, y, z = _unit(joint)
     return np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+
+
+def _unit(joint: Joint) -> np.ndarray:
+    """The joint's axis at length 1."""
+    length = np.linalg.norm(joint.axis)
+    return np.array(joint.axis) / (length if length > 0 else 1.0)

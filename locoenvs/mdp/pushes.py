@@ -32,7 +32,12 @@ def drawn(pushes: Pushes, key: Array, number: Array, count: Array) -> Array:
 
 
 def given(
-    simulator: Simulator, physics: object, readout: Readout, mask: Array, change: Array, mode: Literal["add", "set"] = "add"
+    simulator: Simulator,
+    physics: object,
+    readout: Readout,
+    mask: Array,
+    change: Array,
+    mode: Literal["add", "set"] = "add",
 ) -> tuple[object, Readout]:
     """Physics and readout after the robots of ``mask`` (N,) are pushed by ``change`` (N, 2) m/s, world frame: added to the base's
     horizontal velocity, or set in its place."""

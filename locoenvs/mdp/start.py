@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable
 
 from locoenvs.mdp import commands
 from locoenvs.mdp.kinematics import sphere_centers
@@ -75,7 +76,7 @@ def begin_here(mdp: Mdp, episodes: Episodes) -> Episodes:
     xp, before = mdp.xp, episodes.readout
     xy, quaternion = before.base_position[:, :2], from_heading(heading(before.base_quaternion))
     joints = xp.zeros_like(before.joint_position) + mdp.default_pose
-    zeros = lambda array: xp.zeros_like(array)  # noqa: E731
+    zeros: Callable[[Array], Array] = xp.zeros_like
     readout = Readout(
         base_position=xp.concat([xy, _start_height(mdp, xy, quaternion, joints)[:, None]], axis=-1),
         base_quaternion=quaternion,

@@ -42,7 +42,12 @@ def multiply(first: Array, second: Array) -> Array:
     a, b, c, d = (first[..., i] for i in range(4))
     w, x, y, z = (second[..., i] for i in range(4))
     return xp.stack(
-        [a * w - b * x - c * y - d * z, a * x + b * w + c * z - d * y, a * y - b * z + c * w + d * x, a * z + b * y - c * x + d * w],
+        [
+            a * w - b * x - c * y - d * z,
+            a * x + b * w + c * z - d * y,
+            a * y - b * z + c * w + d * x,
+            a * z + b * y - c * x + d * w,
+        ],
         axis=-1,
     )
 

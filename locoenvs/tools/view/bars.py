@@ -7,12 +7,14 @@ from html import escape
 
 _ROW = (
     '<div style="display:flex;align-items:center;height:19px;font-size:11px">'
-    '<span style="flex:0 0 46%;overflow:hidden;white-space:nowrap;text-overflow:ellipsis" title="{name}">{dot}{name}</span>'
+    '<span style="flex:0 0 50%;overflow:hidden;white-space:nowrap;text-overflow:ellipsis" title="{name}">{dot}{name}</span>'
     '<span style="flex:1;position:relative;height:11px;background:#eceff2;border-radius:2px;overflow:hidden">'
     '<span style="position:absolute;top:0;bottom:0;left:{left:.1f}%;width:{width:.1f}%;background:{color}"></span></span>'
     '<span style="flex:0 0 {room}px;text-align:right;font-variant-numeric:tabular-nums">{text}</span></div>'
 )
-_DOT = '<span style="display:inline-block;width:8px;height:8px;border-radius:4px;margin-right:5px;background:{}"></span>'
+_DOT = (
+    '<span style="display:inline-block;width:8px;height:8px;border-radius:4px;margin-right:5px;background:{}"></span>'
+)
 COLORS = (
     "#2ea043", "#1f6feb", "#d62828", "#eb8214", "#8250df", "#0aa5a5", "#bf3989", "#7d6608", "#57606a",
     "#b4530a", "#16697a", "#9c6ade", "#3d5a80",

@@ -26,7 +26,9 @@ class Charts:
         with panel.add_tab("Rewards"):
             self._state = gui.add_html("")
             self._rewards = gui.add_html("")
-            self._reward_lines = self._lines(gui, viewer.rewards, [{"label": n, "width": 1.5} for n in viewer.rewards.names])
+            self._reward_lines = self._lines(
+                gui, viewer.rewards, [{"label": n, "width": 1.5} for n in viewer.rewards.names]
+            )
             self._ends = gui.add_html("")
         with panel.add_tab("Motion"):
             self._motion_lines = [self._lines(gui, viewer.motion, self._pair(pair), pair) for pair in (0, 2, 4)]
@@ -80,7 +82,13 @@ def state(viewer: Viewer) -> str:
     session, clock = viewer.session, viewer.clock
     x, y, z = session.readout.base_position[viewer.watched]
     policy = session.policy
-    named = "no policy, it stands" if policy is None else policy.folder.parent.name if policy.folder.name == "policy" else policy.folder.name
+    named = (
+        "no policy, it stands"
+        if policy is None
+        else policy.folder.parent.name
+        if policy.folder.name == "policy"
+        else policy.folder.name
+    )
     pace = "paused" if clock.paused else f"{clock.rate:.0f} steps/s, {clock.dropped_share:.1%} dropped"
     rows = [
         f"<b>{escape(session.task.robot.name)}</b>, {escape(named)}",
@@ -93,7 +101,9 @@ def state(viewer: Viewer) -> str:
 
 def ends(viewer: Viewer) -> str:
     """Why episodes ended: how often each, and the latest ones."""
-    total = ", ".join(f"{count} {escape(reason.replace('_', ' '))}" for reason, count in viewer.counts.items()) or "none"
+    total = (
+        ", ".join(f"{count} {escape(reason.replace('_', ' '))}" for reason, count in viewer.counts.items()) or "none"
+    )
     latest = [
         f"{time:.1f} s: robot {end.robot}, {escape(end.reason.replace('_', ' '))} after {end.seconds:.1f} s"
         for time, end in viewer.ends

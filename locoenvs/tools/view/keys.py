@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from locoenvs.tools.view.commands import Order
@@ -44,7 +45,7 @@ def actions(viewer: Viewer, strength: Callable[[], float]) -> dict[str, tuple[st
     if isinstance(session, FallSession):
         return made | {"N": ("Next fall", lambda: session.go(1)), "B": ("Fall before", lambda: session.go(-1))}
     for key, (label, name, by) in DRIVE.items():
-        made[key] = label, lambda name=name, by=by: drive(name, by)
+        made[key] = label, partial(drive, name, by)
     return made | {"X": ("Stand still", stop), "H": ("Reset here", session.reset_here)}
 
 
@@ -53,4 +54,8 @@ def bind(gui: viser.GuiApi, viewer: Viewer, strength: Callable[[], float]) -> No
     for key, (label, action) in actions(viewer, strength).items():
         hotkey: Any = key
         handle = gui.add_command(label, hotkey=hotkey)
-        handle.on_trigger(lambda _, action=action: viewer.post(action))
+        handle.on_trigger(partial(_post, viewer, action))
+
+
+def _post(viewer: Viewer, action: Callable[[], None], event: object) -> None:
+    viewer.post(action)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from locoenvs.tools.view import setup
@@ -33,7 +34,6 @@ class Panel:
 
     def __init__(self, server: viser.ViserServer, viewer: Viewer, scene: Scene) -> None:
         self._gui, self._viewer, self._scene = server.gui, viewer, scene
-        self._wanted = viewer.session.setup
         self._order: Order | None = None
         self._refreshed = -REFRESH
         self._gui.configure_theme(show_logo=False, show_share_button=False, brand_color=(31, 111, 235))
@@ -116,8 +116,8 @@ class Panel:
     def _add_drive(self) -> None:
         session, fastest = self._viewer.session, 1.5
         with self._gui.add_folder("Drive"):
-            self._mode = self._gui.add_dropdown("told", MODES, initial_value=session.order.mode)
-            self._sliders = {
+            self._mode: Any = self._gui.add_dropdown("told", MODES, initial_value=session.order.mode)
+            self._sliders: dict[str, Any] = {
                 "forward": self._gui.add_slider("forward, m/s", -fastest, fastest, 0.05, 0.0, hint="Keys: I, K"),
                 "sideways": self._gui.add_slider("left, m/s", -fastest, fastest, 0.05, 0.0, hint="Keys: U, O"),
                 "yaw_rate": self._gui.add_slider("turn, rad/s", -fastest, fastest, 0.05, 0.0, hint="Keys: J, L"),
@@ -125,10 +125,13 @@ class Panel:
             }
         self._on(self._mode, lambda mode: self._tell(dataclasses.replace(session.order, mode=mode)))
         for name, slider in self._sliders.items():
-            self._on(slider, lambda value, name=name: self._tell(_by_hand(session.order, name, value)))
+            self._on(slider, partial(self._tell_by_hand, name))
 
     def _tell(self, order: Order) -> None:
         self._viewer.session.order = order
+
+    def _tell_by_hand(self, name: str, value: float) -> None:
+        self._tell(_by_hand(self._viewer.session.order, name, value))
 
     def _add_falls(self, falls: FallSession) -> None:
         def go(by: int) -> None:
@@ -150,8 +153,8 @@ class Panel:
             self._group("from", {name: push(degrees) for name, degrees in SIDES.items()})
 
     def _add_setup(self) -> None:
-        gui, session, wanted = self._gui, self._viewer.session, self._wanted
-        task, self._fields = session.task, dict[str, Any]()
+        gui, task, wanted = self._gui, self._viewer.session.task, self._viewer.session.setup
+        self._fields = dict[str, Any]()
         with gui.add_folder("Ground and robot"):
             if self._falls is None:
                 choices = setup.grounds(task)
@@ -170,10 +173,12 @@ class Panel:
             self._button("All as in the task", lambda: self._change(self._begin))
         self._begin = dataclasses.replace(wanted, friction=None, payload=None, drive=None, delay=None, noise=1.0)
         for name, handle in self._fields.items():
-            self._on(handle, lambda value, name=name: self._ask(name, value))
+            self._on(handle, partial(self._ask, name))
 
     def _ask(self, name: str, value: Any) -> None:
-        self._change(dataclasses.replace(self._viewer.session.setup, **{name: value / 1000 if name == "delay" else value}))
+        self._change(
+            dataclasses.replace(self._viewer.session.setup, **{name: value / 1000 if name == "delay" else value})
+        )
 
     def _change(self, wanted: Setup) -> None:
         """Go on as it is wanted, or show again what is if that cannot be."""
@@ -203,7 +208,7 @@ class Panel:
         gui, viewer, scene = self._gui, self._viewer, self._scene
         most = viewer.session.robots - 1
         with gui.add_folder("Show", expand_by_default=False):
-            self._watched = gui.add_slider("robot", 0, max(most, 1), 1, 0, disabled=most == 0)
+            self._watched: Any = gui.add_slider("robot", 0, max(most, 1), 1, 0, disabled=most == 0)
             self._on(self._watched, lambda value: setattr(viewer, "watched", min(value, most)))
             for name, label in (
                 ("follow", "follow the robot"),
@@ -212,7 +217,7 @@ class Panel:
                 ("arrows", "command and velocity"),
             ):
                 box = gui.add_checkbox(label, True)
-                self._on(box, lambda value, name=name: setattr(scene, name, value))
+                self._on(box, partial(setattr, scene, name))
 
 
 def _by_hand(order: Order, name: str, value: float) -> Order:

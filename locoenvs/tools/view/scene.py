@@ -56,7 +56,7 @@ class Scene:
         )
 
     def _added(self, name: str, color: tuple[int, int, int]) -> Any:
-        thin = {"shaft_radius": 0.012, "head_radius": 0.03, "head_length": 0.06}
+        thin: dict[str, Any] = {"shaft_radius": 0.012, "head_radius": 0.03, "head_length": 0.06}
         return self._api.add_arrows(f"/world/{name}", np.array([[[0, 0, 0], [0, 0, 1]]]), color, visible=False, **thin)
 
     def draw(self) -> None:
@@ -101,13 +101,14 @@ class Scene:
             handle.batched_wxyzs = turns[:, part.body].astype(np.float32)
 
     def _part(self, part: shapes.Part, index: int, count: int) -> Any:
+        red, green, blue = (round(255 * value) for value in part.color[:3])
         return self._api.add_batched_meshes_simple(
             f"/world/robots/{index}",
             part.vertices,
             part.faces,
             batched_wxyzs=np.tile([1.0, 0.0, 0.0, 0.0], (count, 1)),
             batched_positions=np.zeros((count, 3)),
-            batched_colors=tuple(round(255 * value) for value in part.color[:3]),
+            batched_colors=(red, green, blue),
             opacity=part.color[3] if part.color[3] < 1 else None,
             flat_shading=True,
             lod="off",

@@ -21,6 +21,8 @@ from locoenvs.tasks.task import Commands, Task
 from locoenvs.tools.view.commands import Order, given
 from locoenvs.tools.view.setup import EVERY, MOST_ROBOTS, Setup, own_ground, own_map, task_of
 
+Point = Sequence[float] | np.ndarray
+
 STRONGEST = 5.0
 """m/s that a push may change the base's velocity by."""
 
@@ -135,7 +137,7 @@ class Session:
 
         Raises ValueError for more than :data:`STRONGEST`.
         """
-        speed = float(np.hypot(*change))
+        speed = float(np.linalg.norm(change))
         if not speed <= STRONGEST:
             raise ValueError(f"a push by {speed:g} m/s: at most {STRONGEST:g}")
         state, xp, device = self.env.state, self.env.mdp.xp, self.env.simulator.device
@@ -252,7 +254,7 @@ class Session:
         x, y = (np.ascontiguousarray(xy[:, axis], np.float32) for axis in range(2))
         return ground_height(height_map.heights, height_map.origin, height_map.cell, x, y)
 
-    def hit(self, origin: Sequence[float], direction: Sequence[float]) -> tuple[int, np.ndarray] | None:
+    def hit(self, origin: Point, direction: Point) -> tuple[int, np.ndarray] | None:
         """The robot that a ray from ``origin`` (3,) m meets first, and the horizontal direction (2,) of the ray; None if it meets none."""
         robot = self.task.robot
         begin, along = np.asarray(origin, float), np.asarray(direction, float)

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-import viewed
 
+import viewed
 from locoenvs.tools.view.page import Page, serve
 from locoenvs.tools.view.session import Session
 from locoenvs.tools.view.setup import Setup

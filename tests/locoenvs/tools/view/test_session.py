@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-import viewed
 
+import viewed
 from locoenvs.numerics.rotation import from_heading, heading, rotate, wrap_to_pi
 from locoenvs.policies.policy import Policy
 from locoenvs.tools.view.commands import Order

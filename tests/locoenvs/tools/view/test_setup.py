@@ -3,8 +3,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import viewed
 
+import viewed
 from locoenvs.tools.view.setup import EVERY, PLANE, Setup, conditions, grounds, task_of
 
 

@@ -4,8 +4,8 @@ import dataclasses
 
 import numpy as np
 import pytest
-import viewed
 
+import viewed
 from locoenvs.mdp.terrain import ground_height, map_of
 from locoenvs.tasks.robots.anymal_c import ANYMAL_C as ROBOT
 from locoenvs.tools.view import shapes

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import viewed
 
+import viewed
 from locoenvs.numerics.rotation import heading, rotate
 from locoenvs.policies.policy import POLICIES, Policy, load_policy
 from locoenvs.tools.view.commands import Order
@@ -158,5 +158,3 @@ def test_a_gamepad_that_vanishes_stops_the_robots(viewer: Viewer, tmp_path: Path
     os.close(kernel)
     viewer.tick(0.04)
     assert viewer.session.order == Order() and "is gone" in viewer.said
-
-
