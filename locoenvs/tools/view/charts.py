@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     import viser
 
 HEIGHT = 150
+UNITS = {
+    "forward": "forward, m/s (dashed: told)",
+    "sideways": "to the left, m/s (dashed: told)",
+    "yaw rate": "yaw rate, rad/s (dashed: told)",
+}
 
 
 class Charts:
@@ -60,7 +65,8 @@ class Charts:
             ({"label": "s"}, *drawn),
             scales={"x": {"time": False, "range": (-SECONDS, 0.0)}},
             axes=({"size": 28}, {"size": 44}),
-            legend={"show": pair is not None},
+            legend={"show": False},
+            title=None if pair is None else UNITS[MOTION[pair + 1]],
             height=HEIGHT,
         )
 

@@ -43,7 +43,8 @@ def actions(viewer: Viewer, strength: Callable[[], float]) -> dict[str, tuple[st
         "P": ("Push from the right", lambda: viewer.push(strength(), 90.0)),
     }
     if isinstance(session, FallSession):
-        return made | {"N": ("Next fall", lambda: session.go(1)), "B": ("Fall before", lambda: session.go(-1))}
+        go = lambda by: lambda: viewer.begin(partial(session.go, by))  # noqa: E731
+        return made | {"N": ("Next fall", go(1)), "B": ("Fall before", go(-1))}
     for key, (label, name, by) in DRIVE.items():
         made[key] = label, partial(drive, name, by)
     return made | {"X": ("Stand still", stop), "H": ("Reset here", session.reset_here)}

@@ -134,14 +134,10 @@ class Panel:
         self._tell(_by_hand(self._viewer.session.order, name, value))
 
     def _add_falls(self, falls: FallSession) -> None:
-        def go(by: int) -> None:
-            falls.go(by)
-            self._viewer.begin_again()
-            self._viewer.clock.paused = False
-
+        go = lambda by: lambda: self._viewer.begin(partial(falls.go, by))  # noqa: E731
         with self._gui.add_folder("Falls"):
             self._fall = self._gui.add_markdown("")
-            self._group("fall", {"before": lambda: go(-1), "again": lambda: go(0), "next": lambda: go(1)})
+            self._group("fall", {"before": go(-1), "again": go(0), "next": go(1)})
 
     def _add_pushes(self) -> None:
         viewer = self._viewer

@@ -121,6 +121,12 @@ class Viewer:
         """Stop, or go on."""
         self.clock.paused = not self.clock.paused
 
+    def begin(self, action: Callable[[], None]) -> None:
+        """Do what puts the robots somewhere else, and let them go on from there."""
+        action()
+        self.begin_again()
+        self.clock.paused = False
+
     def push(self, strength: float, degrees: float) -> None:
         """Push the watched robot by ``strength`` m/s, at an angle from its heading, counterclockwise."""
         angle = self.session.heading(self.watched) + np.radians(degrees)

@@ -9,6 +9,7 @@ import pytest
 
 from locoenvs.evidence.failures.archive import load
 from locoenvs.tools.view.falls import AS_IT_WAS, FallSession
+from locoenvs.tools.view.keys import actions
 from locoenvs.tools.view.viewer import Viewer
 
 pytest.importorskip("mujoco")
@@ -70,7 +71,9 @@ def test_the_viewer_stops_when_a_fall_is_over_and_goes_on_with_it_again(session:
     assert session.over and viewer.counts == {"base_contact": 1}
     viewer.pause()
     viewer.tick(now + 0.02)
-    assert not session.over
+    assert not session.over and session.at == 0
+    actions(viewer, lambda: 1.0)["N"][1]()
+    assert session.at == 1 and not viewer.clock.paused
 
 
 def test_an_evaluation_without_falls_has_nothing_to_show(session: FallSession) -> None:

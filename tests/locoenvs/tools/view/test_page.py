@@ -92,6 +92,11 @@ def test_a_browser_shows_it_drives_and_pushes(page: Page) -> None:
         change = session.readout.base_linear_velocity[0] - velocity
         assert np.linalg.norm(change) == pytest.approx(1.0, rel=1e-3)
 
+        velocity = session.readout.base_linear_velocity[0]
+        shown.mouse.click(400, 150)  # the robot that is watched is in the middle
+        until(lambda: viewer.said == "pushed robot 0 by 1 m/s")
+        assert np.linalg.norm(session.readout.base_linear_velocity[0] - velocity) == pytest.approx(1.0, rel=1e-3)
+
         steps = session.steps
         shown.keyboard.press("Enter")
         until(lambda: session.steps == steps + 1)
