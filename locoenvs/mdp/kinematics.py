@@ -76,7 +76,10 @@ def body_poses(robot: Robot, position: Array, quaternion: Array, angles: Array) 
     (N, 4) and joint ``angles`` (N, J) rad."""
     xp = array_namespace(angles)
     joints = {name: index for index, name in enumerate(robot.joint_names)}
-    constant = lambda values: xp.asarray(np.asarray(values, np.float32))  # noqa: E731
+
+    def constant(values: object) -> Array:
+        return xp.asarray(np.asarray(values, np.float32))
+
     placed: dict[str, tuple[Array, Array]] = {}
     for body in robot.bodies:
         at, turn = (position, quaternion) if body.parent is None else placed[body.parent]

@@ -71,7 +71,7 @@ class Panel:
         self.charts.refresh()
         if self._falls is not None:
             fall = self._falls.fall
-            self._fall.content = f"**Robot {fall.robot}**, {fall.kind} {fall.level}: {fall.words}"
+            self._fall.content = f"**Robot {fall.robot}**: {fall.words}"
         elif viewer.session.order != self._order:
             self._order = order = viewer.session.order
             self._mode.value = order.mode
