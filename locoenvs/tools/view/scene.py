@@ -22,6 +22,8 @@ AT_ONCE = 2
 """Squares of the ground that are sent with one picture, so that no control step has to wait."""
 FORCE = 0.5
 """m: how long the arrow of a force is that is as much as the robot weighs."""
+LONGEST = 1.0
+"""m: the arrow of an impact is no longer than this."""
 SPEED = 0.5
 """m: how long the arrow of a velocity of 1 m/s is."""
 LEAST_FORCE = 1.0
@@ -122,8 +124,9 @@ class Scene:
         self._forces.visible = bool(felt.any())
         if felt.any():
             begin = places[:, bodies][felt]
-            end = begin + forces[felt] * (FORCE / (robot.mass * 9.81))
-            self._forces.points = np.stack([begin, end], axis=1).astype(np.float32)
+            arrows = forces[felt] * (FORCE / (robot.mass * 9.81))
+            arrows *= np.minimum(1.0, LONGEST / np.linalg.norm(arrows, axis=1, keepdims=True))
+            self._forces.points = np.stack([begin, begin + arrows], axis=1).astype(np.float32)
 
     def _draw_arrows(self, readout: Any, watched: int) -> None:
         """The command and the velocity of the watched robot, above it."""
