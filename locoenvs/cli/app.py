@@ -43,6 +43,7 @@ from locoenvs.cli.steps import evaluate_with_bar, note_in_run, print_result
 from locoenvs.cli.study import study
 from locoenvs.cli.train import train
 from locoenvs.cli.transfer import transfer
+from locoenvs.cli.view import view
 from locoenvs.cli.walk import walk
 from locoenvs.envs import engines
 from locoenvs.envs.registration import IDS, ids
@@ -201,6 +202,7 @@ app.command(compare)
 app.command(size)
 app.command(study)
 app.command(transfer)
+app.command(view)
 
 
 @app.command

@@ -9,6 +9,7 @@ from array_api_compat import array_namespace
 
 from locoenvs.numerics import compiled
 from locoenvs.numerics.arrays import Array, kind_of
+from locoenvs.numerics.rotation import multiply, rotate
 from locoenvs.tasks.robot import Body, Joint, Robot
 
 Frames = dict[str, tuple[np.ndarray, np.ndarray]]
@@ -70,6 +71,28 @@ def sphere_centers(robot: Robot, angles: Array, arrays: Tree | None = None) -> A
     return xp.stack([center[:, :, 0] for center in centers], axis=1)
 
 
+def body_poses(robot: Robot, position: Array, quaternion: Array, angles: Array) -> tuple[Array, Array]:
+    """Where the robots' B bodies are, (N, B, 3) m and (N, B, 4) wxyz, world frame, with bases at ``position`` (N, 3) m and ``quaternion``
+    (N, 4) and joint ``angles`` (N, J) rad."""
+    xp = array_namespace(angles)
+    joints = {name: index for index, name in enumerate(robot.joint_names)}
+
+    def constant(values: object) -> Array:
+        return xp.asarray(np.asarray(values, np.float32))
+
+    placed: dict[str, tuple[Array, Array]] = {}
+    for body in robot.bodies:
+        at, turn = (position, quaternion) if body.parent is None else placed[body.parent]
+        if body.parent is not None:
+            at = at + rotate(turn, xp.zeros_like(at) + constant(body.position))
+        if body.joint is not None:
+            half = angles[:, joints[body.joint.name]][:, None] / 2
+            axis = constant(_unit(body.joint))
+            turn = multiply(turn, xp.concat([xp.cos(half), xp.sin(half) * axis], axis=-1))
+        placed[body.name] = at, turn
+    return xp.stack([at for at, _ in placed.values()], axis=1), xp.stack([turn for _, turn in placed.values()], axis=1)
+
+
 def tree(robot: Robot) -> Tree:
     """A robot as arrays: of its B bodies the parent and the joint (B,), -1 for none, the place (B, 3) m in the parent, and of the
     joint's turn what the sine (B, 3, 3) and 1 less the cosine (B, 3, 3) are multiplied by; of its S spheres the body (S,) and the
@@ -87,6 +110,11 @@ def tree(robot: Robot) -> Tree:
 
 def _cross(joint: Joint) -> np.ndarray:
     """The matrix (3, 3) of the cross product with the joint's axis, at length 1 as engines take it."""
-    length = np.linalg.norm(joint.axis)
-    x, y, z = np.array(joint.axis) / (length if length > 0 else 1.0)
+    x, y, z = _unit(joint)
     return np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+
+
+def _unit(joint: Joint) -> np.ndarray:
+    """The joint's axis at length 1."""
+    length = np.linalg.norm(joint.axis)
+    return np.array(joint.axis) / (length if length > 0 else 1.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable
 
 from locoenvs.mdp import commands
 from locoenvs.mdp.kinematics import sphere_centers
@@ -13,7 +14,7 @@ from locoenvs.mdp.state import Episodes, Readout
 from locoenvs.mdp.terrain import ground_height
 from locoenvs.numerics import rng
 from locoenvs.numerics.arrays import Array, device_of
-from locoenvs.numerics.rotation import from_heading, rotate
+from locoenvs.numerics.rotation import from_heading, heading, rotate
 
 
 def begin(mdp: Mdp, robot: Array, key: Array, number: Array, level: Array, column: Array) -> Episodes:
@@ -67,6 +68,41 @@ def begin(mdp: Mdp, robot: Array, key: Array, number: Array, level: Array, colum
         readout=readout,
     )
     return dataclasses.replace(episodes, sensed=from_the_begin(mdp, episodes))
+
+
+def begin_here(mdp: Mdp, episodes: Episodes) -> Episodes:
+    """The next episodes of robots, where they are now: upright in the default pose, with the heading that they have, at rest. They keep
+    their commands."""
+    xp, before = mdp.xp, episodes.readout
+    xy, quaternion = before.base_position[:, :2], from_heading(heading(before.base_quaternion))
+    joints = xp.zeros_like(before.joint_position) + mdp.default_pose
+    zeros: Callable[[Array], Array] = xp.zeros_like
+    readout = Readout(
+        base_position=xp.concat([xy, _start_height(mdp, xy, quaternion, joints)[:, None]], axis=-1),
+        base_quaternion=quaternion,
+        base_linear_velocity=zeros(before.base_linear_velocity),
+        base_angular_velocity=zeros(before.base_angular_velocity),
+        joint_position=joints,
+        joint_velocity=zeros(joints),
+        joint_torque=zeros(joints),
+        contact_force=zeros(before.contact_force),
+        foot_velocity=zeros(before.foot_velocity),
+        broken=zeros(before.broken),
+    )
+    begun = dataclasses.replace(
+        episodes,
+        number=episodes.number + 1,
+        step=zeros(episodes.step),
+        last_action=zeros(joints),
+        joint_velocity=zeros(joints),
+        air_time=zeros(episodes.air_time),
+        contact=zeros(episodes.contact),
+        start_position=xy,
+        commanded_distance=zeros(episodes.commanded_distance),
+        sums=zeros(episodes.sums),
+        readout=readout,
+    )
+    return dataclasses.replace(begun, sensed=from_the_begin(mdp, begun))
 
 
 def _start_height(mdp: Mdp, xy: Array, quaternion: Array, joints: Array) -> Array:

@@ -33,7 +33,6 @@ from locoenvs.mdp.state import EnvState, Episodes, Readout, Simulator, Transitio
 from locoenvs.mdp.terrain import EDGE
 from locoenvs.numerics import rng, rows
 from locoenvs.numerics.arrays import Array, device_of
-from locoenvs.numerics.rotation import rotate, rotate_inverse
 from locoenvs.tasks.vocabulary import REWARD_TERMS, TERMINATIONS
 
 
@@ -207,7 +206,7 @@ def _pushed(
     factor: Array | float | None,
 ) -> tuple[object, Readout]:
     """Physics and readout after the pushes that are due."""
-    xp, asked = mdp.xp, mdp.task.randomization.pushes
+    asked = mdp.task.randomization.pushes
     if asked is None:
         return physics, readout
     due = pushes.due(mdp, asked, count)
@@ -216,11 +215,7 @@ def _pushed(
     change = pushes.drawn(asked, episodes.key, episodes.number, count)
     if factor is not None:
         change = change * factor
-    world = rotate(readout.base_quaternion, readout.base_linear_velocity)
-    horizontal = change + world[:, :2] if asked.mode == "add" else change
-    after = rotate_inverse(readout.base_quaternion, xp.concat([horizontal, world[:, 2:]], axis=-1))
-    velocity = xp.where(due[:, None], after, readout.base_linear_velocity)
-    return simulator.push(physics, due, horizontal), dataclasses.replace(readout, base_linear_velocity=velocity)
+    return pushes.given(simulator, physics, readout, due, change, asked.mode)
 
 
 def _total(mdp: Mdp, terms: dict[str, Array]) -> Array:

@@ -36,6 +36,22 @@ def _rotate(quaternion: Array, vector: Array, sign: float) -> Array:
     return xp.stack([a + w * s + (y * u - z * t), b + w * t + (z * s - x * u), c + w * u + (x * t - y * s)], axis=-1)
 
 
+def multiply(first: Array, second: Array) -> Array:
+    """The quaternion (..., 4) that turns as ``second`` does, then as ``first``."""
+    xp = array_namespace(first)
+    a, b, c, d = (first[..., i] for i in range(4))
+    w, x, y, z = (second[..., i] for i in range(4))
+    return xp.stack(
+        [
+            a * w - b * x - c * y - d * z,
+            a * x + b * w + c * z - d * y,
+            a * y - b * z + c * w + d * x,
+            a * z + b * y - c * x + d * w,
+        ],
+        axis=-1,
+    )
+
+
 def projected_gravity(quaternion: Array) -> Array:
     """The unit vector of gravity in the base frame, (..., 3); (0, 0, -1) when level."""
     xp = array_namespace(quaternion)

@@ -7,7 +7,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from locoenvs.mdp.kinematics import frames, sphere_centers
+from locoenvs.mdp.kinematics import body_poses, frames, sphere_centers
+from locoenvs.numerics.rotation import rotate
 from locoenvs.tasks.robot import Robot
 from locoenvs.tasks.robots import ROBOTS
 
@@ -34,6 +35,21 @@ def test_spheres_are_where_the_joints_put_them(name: str) -> None:
     found = sphere_centers(robot, angles)
     for one, row in zip(found, angles):
         np.testing.assert_allclose(one, expected(robot, row), atol=2e-6)
+
+
+@pytest.mark.parametrize("name", sorted(ROBOTS))
+def test_bodies_are_where_their_spheres_are(name: str) -> None:
+    robot, draw = ROBOTS[name], np.random.default_rng(3)
+    angles = draw.uniform(-1.5, 1.5, (5, len(robot.joints))).astype(np.float32)
+    turn = draw.normal(size=(5, 4)).astype(np.float32)
+    turn /= np.linalg.norm(turn, axis=1, keepdims=True)
+    at = draw.uniform(-2, 2, (5, 3)).astype(np.float32)
+    places, turns = body_poses(robot, at, turn, angles)
+    index = [[body.name for body in robot.bodies].index(sphere.body) for sphere in robot.spheres]
+    spots = np.array([sphere.position for sphere in robot.spheres], np.float32)
+    found = places[:, index] + rotate(turns[:, index], spots[None])
+    wanted = at[:, None] + rotate(turn[:, None], sphere_centers(robot, angles))
+    np.testing.assert_allclose(found, wanted, atol=5e-6)
 
 
 def test_a_robots_numbers_do_not_depend_on_the_others() -> None:

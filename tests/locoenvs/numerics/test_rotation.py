@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 
 from kinematics import rotation
-from locoenvs.numerics.rotation import from_heading, heading, projected_gravity, rotate, rotate_inverse, wrap_to_pi
+from locoenvs.numerics.rotation import (
+    from_heading,
+    heading,
+    multiply,
+    projected_gravity,
+    rotate,
+    rotate_inverse,
+    wrap_to_pi,
+)
 
 DRAW = np.random.default_rng(0)
 AXES = np.array([axis / np.linalg.norm(axis) for axis in DRAW.normal(size=(20, 3))])
@@ -45,3 +53,12 @@ def test_a_level_base_has_the_heading_it_was_given() -> None:
 )  # fmt: skip
 def test_angles_are_wrapped_the_short_way(angle: float, same: float) -> None:
     assert wrap_to_pi(np.array(angle)) == pytest.approx(same)
+
+
+def test_a_product_turns_by_the_second_first() -> None:
+    draw = np.random.default_rng(4).normal(size=(2, 6, 4))
+    first, second = draw / np.linalg.norm(draw, axis=-1, keepdims=True)
+    vector = np.random.default_rng(5).normal(size=(6, 3))
+    np.testing.assert_allclose(
+        rotate(multiply(first, second), vector), rotate(first, rotate(second, vector)), atol=1e-12
+    )
