@@ -11,6 +11,7 @@ from locoenvs.cli import arguments
 from locoenvs.machine import cores
 from locoenvs.training import learners
 from locoenvs.training.begin import folder_of
+from locoenvs.training.run import Run
 from locoenvs.training.settings import TrainSettings
 
 MOST = 1024
@@ -32,6 +33,8 @@ def launch(processes: int, learner: str, settings: TrainSettings) -> None:
         raise ValueError(
             f"--processes {processes}: each needs a robot, and --num-envs is {settings.num_envs}: ask for fewer processes"
         )
+    if settings.resume is None:
+        Run.check_free(folder_of(settings))
     from torch.distributed.elastic.multiprocessing import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch

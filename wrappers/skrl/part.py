@@ -54,7 +54,7 @@ class PartPPO(TimeoutPPO):
             mock.patch.object(self.policy, "reduce_parameters", reduced[0]),
             mock.patch.object(self.value, "reduce_parameters", reduced[1]),
             mock.patch.object(self.scheduler, "step", self._adapted(self.scheduler.step)),
-            _sampling(lambda made: made.loc),  # nobody uses it, so nothing is drawn
+            _sampling(self._unused),
         ):
             super().update(timestep=timestep, timesteps=timesteps)
 
@@ -62,7 +62,14 @@ class PartPPO(TimeoutPPO):
         """The own samples of the minibatches that SKRL would take of all robots."""
         order = torch.randperm(self.memory.memory_size * self.part.robots)
         for samples in np.array_split(order, mini_batches):
+            self._size = len(samples)
             yield self.memory.sample_by_index(names, indexes=self.part.own_samples(samples))[0]
+
+    def _unused(self, made: Normal) -> torch.Tensor:
+        """Actions that nobody uses. They are drawn, for the whole minibatch, as the next epoch is shuffled by what comes after them."""
+        shape = (self._size, made.loc.shape[-1])
+        torch.normal(made.loc.new_zeros(shape), made.loc.new_ones(shape))
+        return made.loc
 
     def _adapted(self, step: Callable[[float], None]) -> Callable[[float], None]:
         """The scheduler's ``step`` by the KL of all robots: SKRL's own is the mean over processes, whatever parts they have."""
