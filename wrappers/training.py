@@ -216,7 +216,7 @@ class Training:
                     self._look(line, log, progress.say)
                     if self.update == first + 2 < self.ppo.updates and not self._reached:
                         progress.say(duration(line, self.ppo, self.task, self.recipe, limit - self.seconds))
-                late = time.perf_counter() - saved_at > CHECKPOINT_SECONDS
+                late = float(time.perf_counter() - saved_at > CHECKPOINT_SECONDS)
                 self.seconds, asked, reached, late = self.ranks.most(self.seconds, stop.signal, self._reached, late)
                 if late and not reached:
                     self.save()

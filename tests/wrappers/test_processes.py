@@ -24,6 +24,7 @@ if not hasattr(os, "fork"):
 
 import torch
 
+from locoenvs.cli import app
 from locoenvs.envs.saved_state import rows_of
 from locoenvs.numerics.arrays import convert
 from locoenvs.training.run import Run
@@ -317,12 +318,54 @@ def test_the_command_starts_processes_and_skrl_does_what_it_does_in_one(tmp_path
         "--panels",
         "none",
     ]
-    command = [sys.executable, "-m", "locoenvs", "train", FLAT, *options]
-    for run, more in (("one", []), ("two", ["--processes", "2"])):
-        done = subprocess.run([*command, "--run", str(tmp_path / run), *more], capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr[-3000:]
-        assert done.stdout.count("policy: ") == 1
+    app.main(["train", FLAT, *options, "--run", str(tmp_path / "one")])
+    command = [
+        sys.executable,
+        "-m",
+        "locoenvs",
+        "train",
+        FLAT,
+        *options,
+        "--run",
+        str(tmp_path / "two"),
+        "--processes",
+        "2",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.count("policy: ") == 1
     ours, theirs = (checkpoint(tmp_path / name) for name in ("one", "two"))
     assert closeness(ours["algorithm"], theirs["algorithm"]) < 1e-5 and same(ours["env"], theirs["env"])
     line = json.loads((tmp_path / "two" / "ledger.jsonl").read_text().splitlines()[0])
     assert line["processes"] == 2
+
+
+@pytest.mark.parametrize("before", [["--"], []])
+def test_torchrun_hands_run_on_after_two_dashes(before: list[str]) -> None:
+    """Without them it takes --run for its own --run-path."""
+    from torch.distributed.run import parse_args
+
+    words = ["--nproc-per-node", "2", "-m", "locoenvs", *before, "train", FLAT, "--run", "rough"]
+    if not before:
+        with pytest.raises(SystemExit):
+            parse_args(words)
+        return
+    parsed = parse_args(words)
+    assert (parsed.module, parsed.training_script) == (True, "locoenvs")
+    assert [word for word in parsed.training_script_args if word != "--"] == ["train", FLAT, "--run", "rough"]
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--learner", "sb3"], "learner 'sb3' trains in one process, 2 are asked for: take --learner rsl_rl or skrl"),
+        (["--num-envs", "1"], "--processes 2: each needs a robot, and --num-envs is 1"),
+        (["--processes", "0"], "--processes 0: must be a whole number from 1 to 1024"),
+    ],
+)
+def test_what_processes_cannot_do_is_told_once_before_any_is_started(
+    options: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        app.main(["train", FLAT, "--processes", "2", *options])
+    assert capsys.readouterr().err.startswith(f"locoenvs: {told}")

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from unittest import mock
 
-import numpy as np
 import torch
 from skrl.agents.torch.ppo import ppo as skrl_ppo
 from skrl.models.torch import gaussian
@@ -61,7 +60,7 @@ class PartPPO(TimeoutPPO):
     def _minibatches(self, names: list[str], *, batch_size: int, mini_batches: int) -> Iterator[list[torch.Tensor]]:
         """The own samples of the minibatches that SKRL would take of all robots."""
         order = torch.randperm(self.memory.memory_size * self.part.robots)
-        for samples in np.array_split(order, mini_batches):
+        for samples in torch.tensor_split(order, mini_batches):  # as numpy's array_split, which SKRL uses
             self._size = len(samples)
             yield self.memory.sample_by_index(names, indexes=self.part.own_samples(samples))[0]
 
