@@ -36,16 +36,16 @@ class Part:
         drawn = torch.normal(mean.new_zeros(shape), mean.new_ones(shape))
         return drawn[self.own.start : self.own.stop]
 
-    def own_samples(self, samples: torch.Tensor) -> torch.Tensor:
-        """Where the own ones of a minibatch's samples are in the own rollout; ``weight`` becomes that of the minibatch.
+    def own_samples(self, samples: torch.Tensor) -> tuple[torch.Tensor, float]:
+        """Where the own ones of a minibatch's samples are in the own rollout, and what ``weight`` they have.
 
         A rollout is flat, (T * N,), robots within steps. A process without a sample in the minibatch takes one of weight zero.
         """
         step, robot = samples // self.robots, samples % self.robots
         mine = (robot >= self.own.start) & (robot < self.own.stop)
         found = (step * len(self.own) + robot - self.own.start)[mine]
-        self.weight = len(found) * self.ranks.size / len(samples)
-        return found if len(found) else torch.zeros_like(samples[:1])
+        weight = len(found) * self.ranks.size / len(samples)
+        return (found if len(found) else torch.zeros_like(samples[:1])), weight
 
     def normalized(self, advantages: torch.Tensor) -> torch.Tensor:
         """Advantages less their mean, over their standard deviation, both over all processes."""

@@ -137,13 +137,13 @@ class PartPPO(TimeoutPPO):
         """The own samples of the minibatches that RSL-RL would take of all robots."""
         stored, size = self.storage, self.part.robots * self.storage.num_transitions_per_env // count
         order = torch.randperm(count * size, device=self.device)
+        parts = [self.part.own_samples(samples) for samples in order.split(size)]  # the same in every epoch
         named = ("observations", "actions", "values", "advantages", "returns")
         flat = {name: getattr(stored, name).flatten(0, 1) for name in named}
         flat["old_actions_log_prob"] = stored.actions_log_prob.flatten(0, 1)
         parameters = [values.flatten(0, 1) for values in stored.distribution_params or ()]
         for _ in range(epochs):
-            for samples in order.split(size):
-                rows = self.part.own_samples(samples)
+            for rows, self.part.weight in parts:
                 own: dict[str, Any] = {name: values[rows] for name, values in flat.items()}
                 yield RolloutStorage.Batch(**own, old_distribution_params=tuple(each[rows] for each in parameters))
 

@@ -62,7 +62,8 @@ class PartPPO(TimeoutPPO):
         order = torch.randperm(self.memory.memory_size * self.part.robots)
         for samples in torch.tensor_split(order, mini_batches):  # as numpy's array_split, which SKRL uses
             self._size = len(samples)
-            yield self.memory.sample_by_index(names, indexes=self.part.own_samples(samples))[0]
+            rows, self.part.weight = self.part.own_samples(samples)
+            yield self.memory.sample_by_index(names, indexes=rows)[0]
 
     def _unused(self, made: Normal) -> torch.Tensor:
         """Actions that nobody uses. They are drawn, for the whole minibatch, as the next epoch is shuffled by what comes after them."""
