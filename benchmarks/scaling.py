@@ -83,16 +83,20 @@ def turn(count: int, env_id: str, learner: str, robots: int, updates: int) -> di
         ]
         if any([process.wait() for process in started]):
             raise RuntimeError(f"a training by {count} processes failed")
-        lines = [line for line in Run(Path(place) / "run").records() if line["kind"] == "update"][1:]
-        calls = [json.loads((Path(place) / f"{rank}.json").read_text()) for rank in range(count)]
-    found = {name: statistics.median(line["seconds"][name] for line in lines) for name in PARTS}
-    found |= {"samples_per_second": statistics.median(line["samples_per_second"] for line in lines)}
+        return found(Path(place), count, updates)
+
+
+def found(place: Path, count: int, updates: int) -> dict[str, float]:
+    """What :func:`work` of so many processes has written down, an update; seconds are those of the first process."""
+    lines = [line for line in Run(place / "run").records() if line["kind"] == "update"][1:]
+    calls = [json.loads((place / f"{rank}.json").read_text()) for rank in range(count)]
+    told = {name: statistics.median(line["seconds"][name] for line in lines) for name in PARTS}
+    told |= {"samples_per_second": statistics.median(line["samples_per_second"] for line in lines)}
     # Of a collective the process that comes last waits for nobody: the shortest time is what it takes by itself.
     shortest = [min(seconds for seconds, _ in each) for each in zip(*calls, strict=True)]
     first = [seconds for seconds, _ in calls[0]]
-    found |= {"collectives": len(first) / updates, "bytes": sum(size for _, size in calls[0]) / updates}
-    found |= {"transfer": sum(shortest) / updates, "wait": (sum(first) - sum(shortest)) / updates}
-    return found
+    told |= {"collectives": len(first) / updates, "bytes": sum(size for _, size in calls[0]) / updates}
+    return told | {"transfer": sum(shortest) / updates, "wait": (sum(first) - sum(shortest)) / updates}
 
 
 def table(results: dict[str, dict[str, float]]) -> Table:

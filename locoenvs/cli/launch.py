@@ -41,7 +41,7 @@ def launch(processes: int, learner: str, settings: TrainSettings) -> None:
 
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores() // processes)))
     os.environ.setdefault("TORCH_ELASTIC_SHUTDOWN_TIMEOUT", SHUTDOWN)
-    logging.getLogger("torch.distributed").setLevel(logging.CRITICAL)  # each process says itself what is wrong
+    logging.disable(logging.ERROR)  # each process says itself what is wrong, and this one does nothing more
     named = [] if settings.resume or settings.run else ["--run", str(folder_of(settings))]
     config = LaunchConfig(
         min_nodes=1,
