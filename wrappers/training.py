@@ -179,7 +179,7 @@ class Training:
             first_robot=robots.start,
             backend=recipe["backend"],
             options=options,
-            device=ranks.device(device),
+            device=ranks.device(device, recipe["backend"]),
             array=kind.array,
             privileged=ppo.privileged,
         )

@@ -200,9 +200,10 @@ def watched() -> Iterator[None]:
         ) from error
 
 
-def device(name: str | None) -> str | None:
-    """The device of this process: a GPU of its own where one is asked for without its number, or by default where there are some."""
-    if _joined.size == 1 or name not in (None, "cuda"):
+def device(name: str | None, backend: str) -> str | None:
+    """The device of this process: a GPU of its own where one is asked for without its number, or is what the backend takes by default."""
+    asked_for = name == "cuda" or (name is None and backend != "mujoco")
+    if _joined.size == 1 or not asked_for:
         return name
     import torch
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
+
+import torch
 
 from locoenvs.training.ranks import Ranks
 from locoenvs.wrappers.part import Part

@@ -36,7 +36,7 @@ def test_a_process_alone_asks_nobody() -> None:
         "me = ranks.join()\n"
         "assert (me.most(3, 1.5), me.gathered('a'), me.scattered(['b']), me.first_says(lambda: 'c')) == ((3, 1.5), ['a'], 'b', 'c')\n"
         "me.check_alike({'seed': 1}); ranks.leave()\n"
-        "assert ranks.device(None) is None and ranks.device('cuda') == 'cuda' and ranks.here(7) == 7\n"
+        "assert ranks.device(None, 'mjx') is None and ranks.device('cuda', 'mjx') == 'cuda' and ranks.here(7) == 7\n"
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[3])
