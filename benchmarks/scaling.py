@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import tyro
 from rich.console import Console
@@ -116,7 +116,7 @@ def scaling(
     updates: int = 12,
     repeats: int = 3,
     out: Path | None = None,
-    worker: Annotated[Path | None, tyro.conf.Suppress] = None,
+    worker: Path | None = None,
 ) -> dict[str, dict[str, float]]:
     """Measure trainings by several processes.
 
@@ -128,6 +128,7 @@ def scaling(
         updates: Updates of a turn.
         repeats: Turns of each.
         out: File for the result, as JSON.
+        worker: Folder of one of the processes that this starts.
     """
     if worker is not None:
         work(worker, env_id, learner, robots, updates)
