@@ -12,6 +12,7 @@ import datetime
 import math
 import os
 import platform
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -117,6 +118,8 @@ class Ranks:
                     )
 
 
+_PORT = "locoenvs/port"
+
 ALONE = Ranks()
 
 _joined = ALONE
@@ -165,7 +168,8 @@ def join() -> Ranks:
         torch.cuda.set_device(local % torch.cuda.device_count())
     wait, rank = datetime.timedelta(seconds=patience()), int(os.environ["RANK"])
     try:
-        dist.init_process_group("cpu:gloo,cuda:nccl" if gpus else "gloo", timeout=wait)
+        store, backend = _store(rank, wait), "cpu:gloo,cuda:nccl" if gpus else "gloo"
+        dist.init_process_group(backend, store=store, rank=rank, world_size=asked(), timeout=wait)
     except RuntimeError as error:
         where = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
         raise ConnectionError(
@@ -174,6 +178,35 @@ def join() -> Ranks:
         ) from error
     _joined = Ranks(rank, asked(), local)
     return _joined
+
+
+def _store(rank: int, wait: datetime.timedelta) -> Any:
+    """Where the processes find each other: a store in the first process.
+
+    A launcher's own store outlives the processes that it starts again, with the addresses of those before them (PyTorch 2.13). So it tells the
+    port of the first process's alone; who reads an old one finds nobody there, and reads again.
+    """
+    import torch.distributed as dist
+
+    host, port, size = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), asked()
+    if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
+        return dist.TCPStore(host, port, size, rank == 0, wait)
+    launchers = dist.TCPStore(host, port, None, False, wait)
+    if rank == 0:
+        own = dist.TCPStore(host, 0, None, True, wait, wait_for_workers=False)
+        launchers.set(_PORT, str(own.port))
+        return own
+    deadline, little = time.monotonic() + wait.total_seconds(), min(wait, datetime.timedelta(seconds=2))
+    while True:
+        try:
+            found = dist.TCPStore(host, int(launchers.get(_PORT)), None, False, little, wait_for_workers=False)
+        except RuntimeError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+        else:
+            found.set_timeout(wait)
+            return found
 
 
 def leave() -> None:
