@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,13 +28,14 @@ import torch
 from locoenvs.cli import app
 from locoenvs.envs.saved_state import rows_of
 from locoenvs.numerics.arrays import convert
+from locoenvs.training import ranks
 from locoenvs.training.run import Run
 from locoenvs.training.settings import TrainSettings
 from locoenvs.wrappers import training
 from locoenvs.wrappers.metered import MeteredEnv
 from locoenvs.wrappers.rsl_rl import train
 from runs import same
-from together import run_and_exit, said, together
+from together import free_port, run_and_exit, said, together
 
 FLAT, ROUGH = "Loco/AnymalC-Flat-v0", "Loco/AnymalC-Rough-v0"
 HORIZON = 8
@@ -203,6 +205,21 @@ def test_a_process_that_dies_is_started_again_and_the_run_ends(tmp_path: Path, m
     assert updates(run.folder) == [1, 2, 3, 4] and checkpoint(run)["update"] == 4
     assert [line["update"] for line in run.records() if line["kind"] == "resume"] == [2]
     assert (run.policy / "policy.onnx").exists() and run.recipe()["job"] == "one"
+
+
+def test_those_who_are_started_again_do_not_look_for_those_before_them(tmp_path: Path) -> None:
+    """A launcher's store still has what the ones before have written: here the port of one that is gone."""
+    from torch.distributed import TCPStore
+
+    launchers = TCPStore("127.0.0.1", 0, None, True, wait_for_workers=False)
+    launchers.set(ranks._PORT, str(free_port()))
+
+    def work(rank: int) -> None:
+        os.environ |= {"TORCHELASTIC_USE_AGENT_STORE": "True", "MASTER_PORT": str(launchers.port)}
+        time.sleep(1.0 if rank == 0 else 0.0)
+        assert ranks.join().most(rank) == (1,)
+
+    assert together(2, work, tmp_path / "log") == [0, 0], said(tmp_path / "log")
 
 
 def test_one_that_hangs_ends_the_others_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
