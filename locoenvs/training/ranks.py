@@ -188,18 +188,19 @@ def _store(rank: int, wait: datetime.timedelta) -> Any:
     """
     import torch.distributed as dist
 
+    store: Any = dist.TCPStore  # type: ignore[attr-defined]
     host, port, size = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), asked()
     if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
-        return dist.TCPStore(host, port, size, rank == 0, wait)
-    launchers = dist.TCPStore(host, port, None, False, wait)
+        return store(host, port, size, rank == 0, wait)
+    launchers = store(host, port, None, False, wait)
     if rank == 0:
-        own = dist.TCPStore(host, 0, None, True, wait, wait_for_workers=False)
+        own = store(host, 0, None, True, wait, wait_for_workers=False)
         launchers.set(_PORT, str(own.port))
         return own
     deadline, little = time.monotonic() + wait.total_seconds(), min(wait, datetime.timedelta(seconds=2))
     while True:
         try:
-            found = dist.TCPStore(host, int(launchers.get(_PORT)), None, False, little, wait_for_workers=False)
+            found = store(host, int(launchers.get(_PORT)), None, False, little, wait_for_workers=False)
         except RuntimeError:
             if time.monotonic() > deadline:
                 raise

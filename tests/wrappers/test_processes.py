@@ -332,6 +332,8 @@ def test_the_command_starts_processes_and_skrl_does_what_it_does_in_one(tmp_path
         "ppo.horizon=8",
         "--set",
         "ppo.minibatches=3",
+        "--set",
+        "ppo.epochs=2",
         "--panels",
         "none",
     ]
