@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import hashlib
 import os
 import platform
 import resource
@@ -18,7 +19,7 @@ def hardware() -> dict[str, Any]:
     there = total_memory()
     return {
         "processor": _processor(),
-        "cores": cores(),
+        "cores": _allowed(),
         "memory_mb": None if there is None else megabytes(there),
         "gpus": [{"name": name, "memory_mb": megabytes(size)} for name, size in _gpus()],
     }
@@ -30,7 +31,12 @@ def megabytes(size: float) -> float:
 
 
 def cores() -> int:
-    """Cores that this process may use."""
+    """Cores that this process may use, where it is one of several that train together its share of them."""
+    return max(1, _allowed() // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+
+
+def _allowed() -> int:
+    """Cores that the system lets this process run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -89,6 +95,20 @@ def versions(*names: str) -> dict[str, str]:
         with contextlib.suppress(PackageNotFoundError):
             found[name] = locoenvs.__version__ if name == "locoenvs" else version(name)
     return found
+
+
+def code() -> str:
+    """What this package's own code is, as a hash of all its files, of which two that differ do not do the same."""
+    from locoenvs import install
+
+    root, digest = install.checkout(), hashlib.sha256()
+    folders = (
+        [Path(__file__).parent] if root is None else [root / name for name in ("locoenvs", "backends", "wrappers")]
+    )
+    for folder in folders:
+        for path in sorted(folder.rglob("*.py")):
+            digest.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def measured_by(program: str, *packages: str) -> dict[str, Any]:

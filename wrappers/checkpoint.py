@@ -44,3 +44,20 @@ def numpy_rng() -> dict[str, Any]:
 def set_numpy_rng(saved: dict[str, Any]) -> None:
     keys = saved["keys"].numpy().astype(np.uint32)
     np.random.set_state(("MT19937", keys, saved["position"], saved["has_gauss"], saved["gauss"]))
+
+
+def gpu_rng(alone: bool) -> list[torch.Tensor]:
+    """The states of the generators of this process's GPUs: all of them, or where it is not ``alone`` its own one."""
+    if not torch.cuda.is_available():
+        return []
+    return torch.cuda.get_rng_state_all() if alone else [torch.cuda.get_rng_state()]
+
+
+def set_gpu_rng(saved: list[torch.Tensor], alone: bool) -> None:
+    """Go on from what was saved. On another number of GPUs the one that this process uses takes the first one's."""
+    if not torch.cuda.is_available() or not saved:
+        return
+    if alone and len(saved) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all(saved)
+    else:
+        torch.cuda.set_rng_state(saved[0])

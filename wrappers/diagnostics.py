@@ -106,6 +106,10 @@ class Ratios:
         """A minibatch's log r."""
         self._rows.append(self._measure(log_ratio, self.clip))
 
+    def rows(self) -> Any:
+        """What :func:`moved` said of each minibatch, (steps, 3)."""
+        return array_namespace(self._rows[0]).stack(self._rows)
+
     def lag(self, minibatches: int) -> PolicyLag:
         """What they amount to, with so many minibatches an epoch."""
-        return policy_lag(array_namespace(self._rows[0]).stack(self._rows), minibatches)
+        return policy_lag(self.rows(), minibatches)

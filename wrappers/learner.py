@@ -38,7 +38,10 @@ class Learner(Protocol):
     """What arrays the environment should return."""
 
     def __init__(self, env: MeteredEnv, ppo: PPOConfig, mirror: Mirror | None, seed: int) -> None:
-        """Reset ``env`` with ``seed`` and build the networks, left-right symmetric by ``mirror`` if it is given."""
+        """Reset ``env`` with ``seed`` and build the networks, left-right symmetric by ``mirror`` if it is given.
+
+        ``env`` has the robots of this process, ``ppo.num_envs`` is the number of all.
+        """
 
     def update(self) -> Update:
         """One rollout of ``ppo.horizon`` steps and what is learned from it."""

@@ -11,8 +11,13 @@ import rich.progress
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from locoenvs.training import ranks
+
 EVERY = 60.0
 """Seconds between two lines where there is no terminal."""
+
+ECHO = 5.0
+"""Seconds within which a launcher hands a signal on."""
 
 
 class Progress:
@@ -52,11 +57,12 @@ class Progress:
 class Stop:
     """Within it the first Ctrl-C, SIGTERM or SIGHUP asks for a stop after the current update; a second one stops at once.
 
-    ``signal`` is the one that came, 0 if none did.
+    ``signal`` is the one that came, 0 if none did. Where a launcher has started several processes it hands on what a terminal has sent to
+    all of them already: what comes within :data:`ECHO` s of the first is the same one.
     """
 
     def __enter__(self) -> Stop:
-        self.signal = 0
+        self.signal, self._came = 0, 0.0
         self._before: dict[int, Any] = {}
         if threading.current_thread() is threading.main_thread():  # no other may handle signals
             asked = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
@@ -64,8 +70,14 @@ class Stop:
         return self
 
     def _ask(self, number: int, _: object) -> None:
-        self.signal = number
-        self.__exit__()
+        now, several = time.monotonic(), ranks.asked() > 1
+        if self.signal and now - self._came < ECHO:
+            return
+        again, self.signal, self._came = bool(self.signal), number, now
+        if again or not several:
+            self.__exit__()
+        if again:
+            signal.raise_signal(number)
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():

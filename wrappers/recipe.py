@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -14,6 +16,7 @@ from locoenvs.policies.policy import Layer, Policy
 from locoenvs.policies.transfer import layers_for
 from locoenvs.tasks.changes import renamed
 from locoenvs.tasks.task import Task
+from locoenvs.training.begin import task_of_run
 from locoenvs.training.run import Run
 from locoenvs.training.settings import TrainSettings
 from locoenvs.training.streams import held_out, streams
@@ -49,6 +52,15 @@ def derived(recipe: dict[str, Any], ppo: PPOConfig, task: Task) -> dict[str, Any
     }
 
 
+def check_once(settings: TrainSettings, changes: Mapping[str, object]) -> None:
+    """Raise ValueError for what is asked for by a setting of its own and as a change of PPO."""
+    for name in ("num_envs", "updates"):
+        if getattr(settings, name) is not None and f"ppo.{name}" in changes:
+            raise ValueError(
+                f"{name}={getattr(settings, name)} and ppo.{name}={changes[f'ppo.{name}']}: give one of them"
+            )
+
+
 def check_same(recipe: dict[str, Any], env_id: str, task: Task | None, ppo: PPOConfig | None) -> None:
     """Raise ValueError if the run to resume is of another environment, task or settings than those that are given."""
     pairs: dict[str, tuple[Any, Any]] = {"environment": (env_id or recipe["environment"], recipe["environment"])}
@@ -64,6 +76,28 @@ def check_same(recipe: dict[str, Any], env_id: str, task: Task | None, ppo: PPOC
     for name, (asked, given) in pairs.items():
         if asked != given:
             raise ValueError(f"{name} {asked!r}: the run to resume has {given!r}. Start a new run, or resume another")
+
+
+def resumed_run(
+    kind: type[Learner], env_id: str, settings: TrainSettings, task: Task | None, ppo: PPOConfig | None
+) -> tuple[Run, dict[str, Any], Task, PPOConfig]:
+    """The run to go on with, its recipe, task and settings. Raises ValueError for what is asked for that it is not."""
+    assert settings.resume is not None
+    if settings.start_from is not None:
+        raise ValueError("start_from is for a new run, and resume for going on with one: leave one of them out")
+    if settings.changes:
+        raise ValueError(
+            f"changes ({', '.join(settings.changes)}) are for a new run: a resumed one goes on as it began"
+        )
+    if settings.run is not None and Path(settings.run) != Path(settings.resume):
+        raise ValueError(f"run {settings.run!r} is for a new run, but {settings.resume!r} is resumed: leave one out")
+    run = Run.open(Path(settings.resume))
+    made = run.recipe()
+    if ppo is not None and settings.num_envs is not None:
+        ppo = dataclasses.replace(ppo, num_envs=settings.num_envs)
+    check_same(made, env_id, task, ppo)
+    recipe = resumed_recipe(made, kind, settings)
+    return run, recipe, task_of_run(run, recipe), ppo_of(recipe["ppo"])
 
 
 def resumed_recipe(recipe: dict[str, Any], kind: type[Learner], settings: TrainSettings) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -15,29 +15,30 @@ from rich.console import Console
 
 from locoenvs import terminal
 from locoenvs.envs.registration import task as task_of
+from locoenvs.envs.saved_state import rows_of, together
 from locoenvs.machine import device_memory, hardware, megabytes, memory
 from locoenvs.mdp.symmetry import mirror
 from locoenvs.policies.policy import Layer, load_policy, save_policy
 from locoenvs.tasks.task import Task
-from locoenvs.training.begin import folder_of, new_recipe, task_of_run
+from locoenvs.training import learners, ranks
+from locoenvs.training.begin import facts, folder_of, gone_on_with, new_recipe
 from locoenvs.training.run import Run
 from locoenvs.training.settings import TrainSettings
-from locoenvs.wrappers.checkpoint import load_checkpoint, numpy_rng, set_numpy_rng
+from locoenvs.wrappers.checkpoint import gpu_rng, load_checkpoint, numpy_rng, set_gpu_rng, set_numpy_rng
 from locoenvs.wrappers.films import Films
 from locoenvs.wrappers.learner import Learner
 from locoenvs.wrappers.loggers import import_wandb, scalars, tensorboard, wandb_run
-from locoenvs.wrappers.metered import MeteredEnv
+from locoenvs.wrappers.metered import MeteredEnv, added, mean_of
 from locoenvs.wrappers.ppo import PPOConfig, changed_ppo, check_memory, config
 from locoenvs.wrappers.progress import Progress, Stop
 from locoenvs.wrappers.recipe import (
-    check_same,
+    check_once,
     derived,
     duration,
     first_layers,
     options_of,
-    ppo_of,
     print_recipe,
-    resumed_recipe,
+    resumed_run,
     time_in_words,
     versions_of,
 )
@@ -51,88 +52,91 @@ def train(
 ) -> Path:
     """Train a policy by a ``kind`` of learner and return its run folder, which holds the exported policy.
 
-    A new run takes ``task`` and ``ppo`` from the settings' recipe unless they are given.
+    A new run takes ``task`` and ``ppo`` from the settings' recipe unless they are given. Where a launcher has started several processes
+    each of them calls this with the same arguments, and has a part of the robots.
     """
-    start, first = None, list[Layer]()
+    learners.check_together(kind.name, ranks.asked())
     if settings.wandb:
         import_wandb()
+    processes = ranks.join()
+    with ranks.watched():
+        if processes.size > 1:
+            processes.check_alike(facts(versions_of(kind), env_id, settings, task, ppo))
+        run, recipe, task, ppo, first = processes.first_says(lambda: _asked(kind, env_id, settings, task, ppo))
+        with ExitStack() as held:
+            if first is None:
+                processes.first_says(lambda: held.enter_context(run.locked()))
+            training = Training(kind, run, task, ppo, recipe, settings.device, resume=first is None)
+            with closing(training.env):  # whoever judges the policy next may need its place
+                if first:
+                    training.learner.start_from(first)
+                begin = _learn if first is None or not processes.first else _learn_anew
+                begin(training, settings)
+    return run.folder
+
+
+def _asked(
+    kind: type[Learner], env_id: str, settings: TrainSettings, task: Task | None, ppo: PPOConfig | None
+) -> tuple[Run, dict[str, Any], Task, PPOConfig, list[Layer] | None]:
+    """The run, its recipe, task and settings, and the layers that a new one begins with; None for one to go on with."""
+    settings = gone_on_with(settings)
     if settings.resume is not None:
-        if settings.start_from is not None:
-            raise ValueError("start_from is for a new run, and resume for going on with one: leave one of them out")
-        if settings.changes:
-            raise ValueError(
-                f"changes ({', '.join(settings.changes)}) are for a new run: a resumed one goes on as it began"
-            )
-        if settings.run is not None and Path(settings.run) != Path(settings.resume):
-            raise ValueError(
-                f"run {settings.run!r} is for a new run, but {settings.resume!r} is resumed: leave one out"
-            )
-        run = Run.open(Path(settings.resume))
-        made = run.recipe()
-        if ppo is not None and settings.num_envs is not None:
-            ppo = dataclasses.replace(ppo, num_envs=settings.num_envs)
-        check_same(made, env_id, task, ppo)
-        recipe = resumed_recipe(made, kind, settings)
-        task, ppo = task_of_run(run, recipe), ppo_of(recipe["ppo"])
-    else:
-        task = task or task_of(env_id, settings.recipe or "paper", settings.actuator)
-        changes = dict(settings.changes or {})
-        for name in ("num_envs", "updates"):
-            if getattr(settings, name) is not None and f"ppo.{name}" in changes:
-                raise ValueError(
-                    f"{name}={getattr(settings, name)} and ppo.{name}={changes[f'ppo.{name}']}: give one of them"
-                )
-        ppo = changed_ppo(ppo or config(task), changes)
-        task = task.with_({name: value for name, value in changes.items() if not name.startswith("ppo.")})
-        chosen: dict[str, Any] = {"num_envs": settings.num_envs, "updates": settings.updates}
-        ppo = dataclasses.replace(ppo, **{name: value for name, value in chosen.items() if value is not None})
-        if settings.start_from is not None:
-            start = load_policy(settings.start_from)
-            first, ppo = first_layers(start, task, ppo)
-        settings = dataclasses.replace(settings, env_id=env_id)
-        run = Run(folder_of(settings))
-        Run.check_free(run.folder)
-        check_memory(ppo, task)
-        own = {
-            "validation": plan(settings, ppo.updates),
-            "video_every": settings.video_every,
-            "start_from": None if start is None else {"sha256": start.sha256, **start.provenance},
-            "changes": changes,
-            "ppo": dataclasses.asdict(ppo),
-        }
-        recipe = new_recipe(kind.name, settings, task, versions_of(kind), own)
-    recipe |= derived(recipe, ppo, task)
-    if settings.resume is not None:
-        with run.locked():
-            training = Training(kind, run, task, ppo, recipe, settings.device, resume=True)
-            with closing(training.env):
-                _learn(training, settings)
-        return run.folder
-    training = Training(kind, run, task, ppo, recipe, settings.device)
-    if first:
-        training.learner.start_from(first)
-    was_there = run.folder.exists()
+        run, recipe, task, ppo = resumed_run(kind, env_id, settings, task, ppo)
+        ranks.current().check_robots(ppo.num_envs)
+        return run, recipe | derived(recipe, ppo, task), task, ppo, None
+    start, first = None, list[Layer]()
+    task = task or task_of(env_id, settings.recipe or "paper", settings.actuator)
+    changes = dict(settings.changes or {})
+    check_once(settings, changes)
+    ppo = changed_ppo(ppo or config(task), changes)
+    task = task.with_({name: value for name, value in changes.items() if not name.startswith("ppo.")})
+    chosen: dict[str, Any] = {"num_envs": settings.num_envs, "updates": settings.updates}
+    ppo = dataclasses.replace(ppo, **{name: value for name, value in chosen.items() if value is not None})
+    ranks.current().check_robots(ppo.num_envs)
+    if settings.start_from is not None:
+        start = load_policy(settings.start_from)
+        first, ppo = first_layers(start, task, ppo)
+    settings = dataclasses.replace(settings, env_id=env_id)
+    run = Run(folder_of(settings))
+    Run.check_free(run.folder)
+    check_memory(dataclasses.replace(ppo, num_envs=ranks.here(ppo.num_envs)), task)
+    own = {
+        "validation": plan(settings, ppo.updates),
+        "video_every": settings.video_every,
+        "start_from": None if start is None else {"sha256": start.sha256, **start.provenance},
+        "changes": changes,
+        "ppo": dataclasses.asdict(ppo),
+        **({} if ranks.job() is None else {"job": ranks.job()}),
+    }
+    recipe = new_recipe(kind.name, settings, task, versions_of(kind), own)
+    return run, recipe | derived(recipe, ppo, task), task, ppo, first
+
+
+def _learn_anew(training: Training, settings: TrainSettings) -> None:
+    """Train a new run, whose folder goes away again if nothing is trained."""
+    run, was_there = training.run, training.run.folder.exists()
     Run.create(run.folder)
     try:
-        with run.locked(), closing(training.env):  # whoever judges the policy next may need its place
+        with run.locked():
             _learn(training, settings)
     except BaseException:
         if not (was_there or training.update or run.checkpoint.exists()):
             run.remove()  # nothing was trained
         raise
-    return run.folder
 
 
 def _learn(training: Training, settings: TrainSettings) -> None:
     """Write down what is asked for, and train until it is done."""
-    run, recipe, console = training.run, training.recipe, terminal.console()
+    run, recipe, first = training.run, training.recipe, training.ranks.first
+    console = terminal.console() if first else Console(quiet=True)
     if training.update > training.ppo.updates:
         raise ValueError(
             f"updates={training.ppo.updates}: {run.folder} has done {training.update} already, ask for more"
         )
-    wandb = wandb_run(run, recipe) if settings.wandb else None
-    run.write_recipe(recipe)
-    if settings.resume is not None:
+    wandb = wandb_run(run, recipe) if settings.wandb and first else None
+    if first:
+        run.write_recipe(recipe)
+    if first and training.resumed:
         asked = {"updates": training.ppo.updates, "minutes": recipe["minutes"]}
         versions = versions_of(type(training.learner))
         run.record("resume", update=training.update, **asked, versions=versions, hardware=hardware())
@@ -156,31 +160,34 @@ class Training:
         device: str | None = None,
         resume: bool = False,
     ) -> None:
-        self.run, self.task, self.ppo, self.recipe = run, task, ppo, recipe
+        self.run, self.task, self.ppo, self.recipe, self.resumed = run, task, ppo, recipe, resume
+        self.ranks = ranks.current()
         self.update = 0
         self.seconds = 0.0
         self.validation = Validation.of(task, recipe, run)
         every = recipe.get("video_every")
         self.films = None if every is None else Films(run.folder / "videos", every)
+        if not self.ranks.first:
+            self.validation = self.films = None
         options = options_of(recipe)
         torch.manual_seed(recipe["seed"])
         np.random.seed(recipe["seed"] % 2**32)
+        robots = self.ranks.robots(ppo.num_envs)
         self.env = MeteredEnv(
             task,
-            ppo.num_envs,
+            len(robots),
+            first_robot=robots.start,
             backend=recipe["backend"],
             options=options,
-            device=device,
+            device=ranks.device(device, recipe["backend"]),
             array=kind.array,
             privileged=ppo.privileged,
         )
         recipe["options"] = {**options, **self.env.simulator.options}
         recipe["device"] = str(self.env.simulator.device or "cpu")
         self.learner = kind(self.env, ppo, mirror(task) if ppo.mirror else None, recipe["seed"])
-        if resume and (run.checkpoint.exists() or run.previous_checkpoint.exists()):
+        if resume:
             self._restore()
-        elif resume:
-            run.truncate_ledger(0)
 
     def learn(self, console: Console, wandb: Any = None) -> None:
         """Update until the recipe's updates or minutes are done, or a signal asks to stop; then save and export the policy.
@@ -189,44 +196,61 @@ class Training:
         the signal's number after SIGTERM or SIGHUP, once all is saved.
         """
         limit = float("inf") if self.recipe["minutes"] is None else self.recipe["minutes"] * 60
-        saved_at, first = time.perf_counter(), self.update
-        writer = tensorboard(self.run, self.update)
+        saved_at, first, asked, reached = time.perf_counter(), self.update, 0.0, 0.0
+        writer = tensorboard(self.run, self.update) if self.ranks.first else None
 
         def log(numbers: dict[str, float]) -> None:
+            assert writer is not None
             for name, value in numbers.items():
                 writer.add_scalar(name, value, self.update)
             if wandb is not None:
                 wandb.log(numbers, step=self.update)
 
         with Stop() as stop, Progress(console, self.ppo.updates, self.update) as progress:
-            while self.update < self.ppo.updates and self.seconds < limit and not stop.signal:
+            while self.update < self.ppo.updates and self.seconds < limit and not (asked or reached):
                 line = self._update()
-                self.run.record("update", **line)
-                log(dict(scalars(line)))
-                progress.show(line)
-                if self.films is not None and self.films.due(self.update):
-                    self._film(self.films, progress.say)
-                if self.validation is not None and self.validation.due(
-                    self.update, self.seconds, line["samples_per_second"]
-                ):
-                    log(self._validate(self.validation, progress.say))
-                    if self.validation is not None and self.validation.reached:
-                        break
-                if self.update == first + 2 < self.ppo.updates:
-                    progress.say(duration(line, self.ppo, self.task, self.recipe, limit - self.seconds))
-                if time.perf_counter() - saved_at > CHECKPOINT_SECONDS:
+                if line is not None:
+                    self.run.record("update", **line)
+                    log(dict(scalars(line)))
+                    progress.show(line)
+                    self._look(line, log, progress.say)
+                    if self.update == first + 2 < self.ppo.updates and not self._reached:
+                        progress.say(duration(line, self.ppo, self.task, self.recipe, limit - self.seconds))
+                late = float(time.perf_counter() - saved_at > CHECKPOINT_SECONDS)
+                self.seconds, asked, reached, late = self.ranks.most(self.seconds, stop.signal, self._reached, late)
+                if late and not reached:
                     self.save()
                     saved_at = time.perf_counter()
-        writer.close()
+        stop.signal = stop.signal or int(asked)
+        if writer is not None:
+            writer.close()
         if wandb is not None:
             wandb.finish()
         self.save()
-        self.export()
+        if self.ranks.first:
+            self.export()
+            self._conclude(console, stop)
+        stop.end()
+
+    def _look(self, line: dict[str, Any], log: Callable[[dict[str, float]], None], say: Callable[[str], None]) -> None:
+        """Film and judge the policy, where that is due."""
+        if self.films is not None and self.films.due(self.update):
+            self._film(self.films, say)
+        if self.validation is not None and self.validation.due(self.update, self.seconds, line["samples_per_second"]):
+            log(self._validate(self.validation, say))
+
+    @property
+    def _reached(self) -> bool:
+        """Whether the policy is good enough to stop."""
+        return self.validation is not None and self.validation.reached
+
+    def _conclude(self, console: Console, stop: Stop) -> None:
+        """Say how the training ended, and what its validations found."""
         if self.validation is not None:
             self.validation.close()
             if self.validation.best is not None:
                 console.print(summary(self.validation, self.seconds))
-        if self.validation is not None and self.validation.reached:
+        if self._reached and self.validation is not None:
             console.print(
                 f"good enough {self.validation.met} times in a row after {self.update} updates, {time_in_words(self.seconds)}"
             )
@@ -236,7 +260,6 @@ class Training:
             console.print(
                 f"{why} after {self.update} of {self.ppo.updates} updates; go on with --resume {self.run.folder}{more}"
             )
-        stop.end()
 
     def _validate(self, validation: Validation, say: Callable[[str], None]) -> dict[str, float]:
         """Export the policy as it is, judge it and write down what was found, also returned to be logged. It is time of the training.
@@ -274,47 +297,51 @@ class Training:
             elapsed = {"elapsed_seconds": round(self.seconds, 2), "seconds": round(spent, 2)}
             self.run.record("video", update=self.update, **elapsed, file=str(path.relative_to(self.run.folder)))
 
-    def _update(self) -> dict[str, Any]:
-        """One update; its ledger line, of which docs/ledger.md is the table."""
+    def _update(self) -> dict[str, Any] | None:
+        """One update; its ledger line, of which docs/ledger.md is the table, in the first process."""
         self.env.clear()
         begun = time.perf_counter()
         done = self.learner.update()
         spent = time.perf_counter() - begun
         self.update += 1
         self.seconds += spent
+        told = self.ranks.gathered((self.env.counted(), done.losses))
+        if not told:
+            return None
         seconds = {
             "environment": self.env.seconds,
             "inference": spent - self.env.seconds - done.learning_seconds,
             "learning": done.learning_seconds,
         }
+        losses = {name: mean_of([(tally.robots, own[name]) for tally, own in told]) for name in done.losses}
         return {
             "update": self.update,
             "samples": self.update * self.ppo.samples_per_update,
             "elapsed_seconds": round(self.seconds, 2),
             "seconds": {name: round(value, 4) for name, value in seconds.items()},
             "samples_per_second": round(self.ppo.samples_per_update / spent, 1),
-            **self.env.tally(),
-            "losses": done.losses,
+            **added([tally for tally, _ in told]).line(self.task.timing.control_dt),
+            "losses": losses if len(told) > 1 else done.losses,
             "learning_rate": done.learning_rate,
             "action_std": done.action_std,
             **({} if done.diagnosis is None else dataclasses.asdict(done.diagnosis)),
             "memory_mb": megabytes(memory()),
             "device_memory_mb": None if (held := device_memory()) is None else megabytes(held),
+            **({"processes": self.ranks.size} if self.ranks.size > 1 else {}),
         }
 
     def save(self) -> None:
-        """Checkpoint everything that the next update depends on."""
+        """Checkpoint everything that the next update depends on: robots, wherever they are stepped."""
+        robots = self.ranks.gathered(self.env.save())
+        if not robots:
+            return
         state = {
             **self._identity(),
             "update": self.update,
             "seconds": self.seconds,
             "algorithm": self.learner.save(),
-            "rng": {
-                "torch": torch.get_rng_state(),
-                "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-                "numpy": numpy_rng(),
-            },
-            "env": {name: torch.from_numpy(np.atleast_1d(value)) for name, value in self.env.save().items()},
+            "rng": {"torch": torch.get_rng_state(), "cuda": gpu_rng(self.ranks.size == 1), "numpy": numpy_rng()},
+            "env": {name: torch.from_numpy(np.atleast_1d(value)) for name, value in together(robots).items()},
         }
         self.run.save_checkpoint(lambda file: torch.save(state, file))
         self.run.record("checkpoint", update=self.update)
@@ -331,6 +358,24 @@ class Training:
         }
 
     def _restore(self) -> None:
+        """Go on from the run's checkpoint, or start over where it has none."""
+        parts = list[dict[str, np.ndarray]]()
+        state = self.ranks.first_says(lambda: self._checkpoint(parts))
+        if state is not None:
+            self.learner.load(state["algorithm"], self.env.restore(self.ranks.scattered(parts)))
+            self.update, self.seconds = state["update"], state["seconds"]
+            torch.set_rng_state(state["rng"]["torch"])
+            set_gpu_rng(state["rng"]["cuda"], self.ranks.size == 1)
+            set_numpy_rng(state["rng"]["numpy"])
+        if self.ranks.first:
+            self.run.truncate_ledger(self.update)
+        if self.validation is not None and state is not None:
+            self.validation.resume()
+
+    def _checkpoint(self, parts: list[dict[str, np.ndarray]]) -> dict[str, Any] | None:
+        """The run's newest checkpoint, if it has one, but for the robots: each process's go to ``parts``."""
+        if not (self.run.checkpoint.exists() or self.run.previous_checkpoint.exists()):
+            return None
         state = load_checkpoint(self.run)
         for name, own in self._identity().items():
             if name in ("run", "seed") and name not in state and self.recipe.get("id") is None:
@@ -338,17 +383,13 @@ class Training:
             if state.get(name) != own:
                 what = name.replace("task_hash", "task")
                 raise ValueError(f"{self.run.folder}: the checkpoint is of {what} {state.get(name)}, not {own}")
-        saved = {name: value.numpy() for name, value in state["env"].items()}
+        saved = {name: value.numpy() for name, value in state.pop("env").items()}
         saved["clock"] = saved["clock"].reshape(())
-        self.learner.load(state["algorithm"], self.env.restore(saved))
-        self.update, self.seconds = state["update"], state["seconds"]
-        torch.set_rng_state(state["rng"]["torch"])
-        if torch.cuda.is_available() and len(state["rng"]["cuda"]) == torch.cuda.device_count():
-            torch.cuda.set_rng_state_all(state["rng"]["cuda"])
-        set_numpy_rng(state["rng"]["numpy"])
-        self.run.truncate_ledger(self.update)
-        if self.validation is not None:
-            self.validation.resume()
+        if self.ranks.size == 1:
+            parts.append(saved)
+        else:
+            parts += [rows_of(saved, self.ranks.robots(self.ppo.num_envs, rank)) for rank in range(self.ranks.size)]
+        return state
 
     def export(self) -> None:
         """Write the policy as ONNX and JSON."""

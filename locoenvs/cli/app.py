@@ -16,6 +16,7 @@ from rich.table import Table
 import locoenvs
 from locoenvs import terminal
 from locoenvs.cli import actuator as cli_actuator
+from locoenvs.cli import arguments as words
 from locoenvs.cli import robot as cli_robot
 from locoenvs.cli.arguments import (
     Changes,
@@ -56,7 +57,7 @@ from locoenvs.evidence.plots import groups_picture, success_picture
 from locoenvs.evidence.record import nobody
 from locoenvs.evidence.result import Result
 from locoenvs.policies.policy import POLICIES
-from locoenvs.training import learners
+from locoenvs.training import learners, ranks
 
 DESCRIPTION = "Legged robots that learn to walk. --plugin FILE.py, any number of times: import a script first that registers terms or ids."
 
@@ -220,6 +221,8 @@ def actuator(action: cli_actuator.Action) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """The entry point of the command ``locoenvs``."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    given = given[1:] if given[:1] == ["--"] else given  # torchrun ... -m locoenvs -- train --run NAME
+    words.given[:] = given
     if given == ["--version"]:
         print(f"locoenvs {locoenvs.__version__} from {Path(locoenvs.__file__).parent}")
         return
@@ -232,7 +235,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if os.environ.get("LOCOENVS_TRACEBACK"):
             raise
         said = " ".join(str(error).split())
-        print(f"locoenvs: {said if len(said) <= LONGEST else said[:LONGEST] + ' ...'}", file=sys.stderr)
+        whose = f"rank {os.environ.get('RANK')}: " if ranks.asked() > 1 and not said.startswith("rank ") else ""
+        print(f"locoenvs: {whose}{said if len(said) <= LONGEST else said[:LONGEST] + ' ...'}", file=sys.stderr)
         raise SystemExit(2) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None

@@ -20,6 +20,9 @@ from locoenvs.tasks.task import Task
 RUNS = Path("runs")
 """Where a run goes whose name is not a path."""
 
+given = list[str]()
+"""The words of the command line of this process, as they are."""
+
 Word = Annotated[str, tyro.conf.Positional]
 
 

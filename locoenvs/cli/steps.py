@@ -22,7 +22,7 @@ from locoenvs.tasks import documents
 from locoenvs.tasks.task import Task
 from locoenvs.tools.report.page import write_report
 from locoenvs.tools.report.source import read
-from locoenvs.training import learners
+from locoenvs.training import learners, ranks
 from locoenvs.training.judging import is_judged, note, run_of
 from locoenvs.training.run import Run
 from locoenvs.training.settings import TrainSettings
@@ -31,11 +31,17 @@ from locoenvs.training.streams import panels_for
 
 def train_by(learner: str, settings: TrainSettings, task: Task | None = None) -> Path:
     """Train with a learner by name; the run folder."""
-    # Unknown names, before anything slow is imported.
-    task_of(settings.env_id, settings.recipe or "paper", settings.actuator)
-    engines.load(settings.backend)
+    check_known(learner, settings)
     start = learners.load(learner, learners.installed())
     return start(settings.env_id, settings, **({} if task is None else {"task": task}))
+
+
+def check_known(learner: str, settings: TrainSettings) -> None:
+    """Raise ValueError for an unknown name, before anything slow is imported, and for processes that the learner cannot use."""
+    task_of(settings.env_id, settings.recipe or "paper", settings.actuator)
+    engines.load(settings.backend)
+    if learner in learners.installed() and learners.own(learner):
+        learners.check_together(learner, ranks.asked())
 
 
 def evaluate_with_bar(

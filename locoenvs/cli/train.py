@@ -24,9 +24,11 @@ from locoenvs.cli.arguments import (
     run_folder,
     task_given,
 )
-from locoenvs.cli.steps import check_panels, conclude, judge_run, train_by
+from locoenvs.cli.launch import launch
+from locoenvs.cli.steps import check_known, check_panels, conclude, judge_run, train_by
 from locoenvs.envs.registration import ids
 from locoenvs.envs.registration import task as task_of
+from locoenvs.training import ranks
 from locoenvs.training.begin import folder_of
 from locoenvs.training.run import Run
 from locoenvs.training.settings import TrainSettings
@@ -57,6 +59,7 @@ def train(
     wandb: bool = False,
     task: OptionalPath = None,
     set_: Changes = (),
+    processes: OptionalInt = None,
 ) -> None:
     """Train a policy, and judge it on what is held out.
 
@@ -86,6 +89,7 @@ def train(
         wandb: Log to Weights & Biases too.
         task: File of the task to train on, in place of the environment's own; locoenvs task writes one.
         set_: Another value for a field of the task or of PPO: rewards.terms.action_rate.weight=-0.05, ppo.entropy=0.002.
+        processes: Share the robots among so many processes on this machine; for several machines see docs/scaling.md.
     """
     if resume is not None:
         resume = str(run_folder(resume))
@@ -124,12 +128,24 @@ def train(
             f"--task {task} is for robot {given.robot.name!r}, {env_id} has {robot!r}: name an environment of that robot"
         )
     check_panels(panels)
-    settings = (
-        dataclasses.replace(settings, run=settings.run or str(folder_of(settings))) if resume is None else settings
-    )
+    learner = learner or "rsl_rl"
+    if ranks.asked() == 1 and processes is not None and processes != 1:
+        check_known(learner, settings)
+        launch(processes, learner, settings)
+        return
+    if ranks.asked() > 1 and processes not in (None, ranks.asked()):
+        raise ValueError(f"--processes {processes}: torchrun has started {ranks.asked()}, leave --processes out")
+    if ranks.asked() > 1 and resume is None and run is None and ranks.most_restarts():
+        raise ValueError("--max-restarts needs a name for the run, by --run: what is started again must find it")
+    if resume is None and ranks.asked() == 1:
+        settings = dataclasses.replace(settings, run=settings.run or str(folder_of(settings)))
     console, run_ = terminal.console(), Run(folder_of(settings))
     try:
-        run_ = Run(train_by(learner or "rsl_rl", settings, given))
+        run_ = Run(train_by(learner, settings, given))
+        first = ranks.current().first
+        ranks.leave()
+        if not first:
+            return
         judge_run(console, run_, panels, device)
         conclude(console, run_)
     except (KeyboardInterrupt, SystemExit):

@@ -28,6 +28,7 @@ def check(
     array: Kind,
     autoreset_mode: Autoreset | AutoresetMode,
     split: str,
+    first_robot: int,
     render_mode: str | None,
     render_robot: int | None,
     width: int,
@@ -37,6 +38,8 @@ def check(
     """The autoreset mode that is meant. Raises ValueError for what :class:`~locoenvs.envs.vector.LocoVectorEnv` cannot be made with."""
     if not isinstance(num_envs, int | np.integer) or num_envs < 1:
         raise ValueError(f"num_envs must be an integer of at least 1, got {num_envs!r}")
+    if not isinstance(first_robot, int | np.integer) or not 0 <= first_robot <= 2**31 - 1 - num_envs:
+        raise ValueError(f"first_robot must be an integer of at least 0, the number of a robot, got {first_robot!r}")
     if render_robot is not None and not 0 <= render_robot < num_envs:
         raise ValueError(f"render_robot must be in [0, {num_envs}), one of the robots, got {render_robot}")
     if render_mode == "rgb_array" and render_robot is None and num_envs > MOST_PICTURES:

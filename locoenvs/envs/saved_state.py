@@ -61,7 +61,9 @@ def rows_of(saved: Mapping[str, np.ndarray], robots: Sequence[int] | np.ndarray)
 
 def together(states: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
     """The robots of several states of one task, in their order, as one state, with the first one's clock."""
-    whole = [{"waiting": np.zeros(len(state["episodes.robot"]), bool), **state} for state in states]
+    waits = any("waiting" in state for state in states)
+    none = lambda state: {"waiting": np.zeros(len(state["episodes.robot"]), bool)} if waits else {}  # noqa: E731
+    whole = [{**none(state), **state} for state in states]
     return {
         name: np.array(value) if name in WHOLE else np.concatenate([s[name] for s in whole], axis=int(name in MEMORY))
         for name, value in whole[0].items()

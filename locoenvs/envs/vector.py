@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -21,7 +20,7 @@ from locoenvs.mdp.layout import Slot
 from locoenvs.mdp.mdp import Mdp, prepare
 from locoenvs.mdp.observations import observe
 from locoenvs.mdp.state import EnvState, Episodes, Observation, Simulator, Transition
-from locoenvs.mdp.step import advance, initial, reset, step
+from locoenvs.mdp.step import initial, reset, step, step_then_wait
 from locoenvs.mdp.terrain import map_of
 from locoenvs.numerics import rng, rows
 from locoenvs.numerics.arrays import Array, Kind, convert, is_traced, kind_of, on_cpu
@@ -50,6 +49,7 @@ class LocoVectorEnv(VectorEnv, gymnasium.Env):  # type: ignore[misc]
         privileged: observe a dict of "policy" and "critic", the critic's without noise.
         split: which random streams to use, one of :data:`locoenvs.numerics.rng.SPLITS`.
         stagger: start the first episodes at random steps; None for training only.
+        first_robot: the robots are those of this number and the next ones, where another process has the ones before.
         render_mode: None, "rgb_array" (:meth:`render` returns pictures) or "human" (a window shows one robot after every
             reset and step; it needs a display).
         render_robot: index of the one robot that is drawn; None draws all, of which there may be :data:`~locoenvs.envs.arguments.MOST_PICTURES`.
@@ -74,6 +74,7 @@ class LocoVectorEnv(VectorEnv, gymnasium.Env):  # type: ignore[misc]
         privileged: bool = False,
         split: str = "train",
         stagger: bool | None = None,
+        first_robot: int = 0,
         render_mode: str | None = None,
         render_robot: int | None = None,
         width: int = 640,
@@ -88,6 +89,7 @@ class LocoVectorEnv(VectorEnv, gymnasium.Env):  # type: ignore[misc]
             array=array,
             autoreset_mode=autoreset_mode,
             split=split,
+            first_robot=first_robot,
             render_mode=render_mode,
             render_robot=render_robot,
             width=width,
@@ -101,6 +103,7 @@ class LocoVectorEnv(VectorEnv, gymnasium.Env):  # type: ignore[misc]
         self.privileged = privileged
         self.split = split
         self.stagger = split == "train" if stagger is None else stagger
+        self.first_robot = first_robot
         self.render_mode = render_mode
         self.render_robot = render_robot
         self._picture_size = int(width), int(height)
@@ -221,7 +224,11 @@ class LocoVectorEnv(VectorEnv, gymnasium.Env):  # type: ignore[misc]
     def _begin(self, seed: int) -> None:
         """All robots at the beginning of their first episode."""
         self._check_usable()
-        self._state = self._initial(rng.words(seed), split=rng.SPLITS[self.split], stagger=self.stagger)
+        which: dict[str, Any] = {"split": rng.SPLITS[self.split], "stagger": self.stagger}
+        if self.first_robot:
+            robots = np.arange(self.first_robot, self.first_robot + self.num_envs, dtype=np.int32)
+            which["robots"] = self.mdp.xp.asarray(robots, device=self.simulator.device)
+        self._state = self._initial(rng.words(seed), **which)
         self._waiting = self._none_waiting()
 
     def _none_waiting(self) -> Array | None:
@@ -378,21 +385,6 @@ class LocoVectorEnv(VectorEnv, gymnasium.Env):  # type: ignore[misc]
         if hasattr(self, "simulator"):
             self.simulator.close()
             del self.simulator
-
-
-def step_then_wait(
-    mdp: Mdp, simulator: Simulator, state: EnvState, action: Array, waiting: Array | None
-) -> tuple[EnvState, Transition, Array]:
-    """A step that begins the next episode of the robots that were ``waiting``, whose action it ignores.
-
-    Returns also the robots that are done now, and wait: for the next step, or for the caller to reset them.
-    """
-    state, transition = advance(mdp, simulator, state, action, idle=waiting)
-    if waiting is not None:
-        state = reset(mdp, simulator, state, waiting)
-        seen = rows.replace(waiting, transition.observation, lambda e: observe(mdp, e), state.episodes)
-        transition = dataclasses.replace(transition, observation=seen)
-    return state, transition, transition.terminated | transition.truncated
 
 
 def _observe(mdp: Mdp, simulator: Simulator, episodes: Episodes) -> Observation:

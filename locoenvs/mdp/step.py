@@ -138,6 +138,21 @@ def reset(mdp: Mdp, simulator: Simulator, state: EnvState, mask: Array) -> EnvSt
     return dataclasses.replace(state, episodes=episodes, physics=simulator.place(state.physics, mask, episodes.readout))
 
 
+def step_then_wait(
+    mdp: Mdp, simulator: Simulator, state: EnvState, action: Array, waiting: Array | None
+) -> tuple[EnvState, Transition, Array]:
+    """A step that begins the next episode of the robots that were ``waiting``, whose action it ignores.
+
+    Returns also the robots that are done now, and wait: for the next step, or for the caller to reset them.
+    """
+    state, transition = advance(mdp, simulator, state, action, idle=waiting)
+    if waiting is not None:
+        state = reset(mdp, simulator, state, waiting)
+        seen = rows.replace(waiting, transition.observation, lambda e: observe(mdp, e), state.episodes)
+        transition = dataclasses.replace(transition, observation=seen)
+    return state, transition, transition.terminated | transition.truncated
+
+
 def initial(
     mdp: Mdp, simulator: Simulator, seed: rng.Seed, split: int, stagger: bool = False, robots: Array | None = None
 ) -> EnvState:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import platform
 import time
 import uuid
 from collections.abc import Mapping
@@ -11,8 +13,10 @@ from typing import Any
 
 from locoenvs.envs import engines
 from locoenvs.envs.registration import task as task_of
-from locoenvs.machine import hardware, versions
+from locoenvs.machine import code, hardware, versions
 from locoenvs.tasks.task import Task, hash_of
+from locoenvs.training import ranks
+from locoenvs.training.ppo import PPOConfig
 from locoenvs.training.run import Run
 from locoenvs.training.settings import TrainSettings
 
@@ -68,6 +72,34 @@ def new_recipe(
         "task_hash": task.hash,
         "task": json.loads(task.to_json()),
     }
+
+
+def gone_on_with(settings: TrainSettings) -> TrainSettings:
+    """The settings of a start by a launcher that has restarted its processes: they go on with the run that they began."""
+    if not ranks.restarts() or settings.resume is not None or settings.run is None:
+        return settings
+    run = Run(Path(settings.run))
+    try:
+        began = run.recipe().get("job")
+    except (OSError, ValueError):
+        return settings  # they began none
+    if began != ranks.job():
+        return settings
+    return dataclasses.replace(settings, run=None, resume=settings.run, start_from=None, changes=None)
+
+
+def facts(
+    used: Mapping[str, str], env_id: str, settings: TrainSettings, task: Task | None, ppo: PPOConfig | None
+) -> dict[str, object]:
+    """What must be the same in all processes that train a run together, by names for people."""
+    said: dict[str, object] = {"code": code(), "Python": platform.python_version()}
+    said |= {f"version of {name}": version for name, version in used.items()}
+    said |= {"environment": env_id, **dataclasses.asdict(settings)}
+    if settings.resume is None:
+        said["task"] = (task or task_of(env_id, settings.recipe or "paper", settings.actuator)).hash
+    if ppo is not None:
+        said |= {f"ppo.{name}": value for name, value in dataclasses.asdict(ppo).items()}
+    return said
 
 
 def task_of_run(run: Run, recipe: Mapping[str, Any]) -> Task:

@@ -20,6 +20,23 @@ from locoenvs.training.settings import TrainSettings
 GROUP = "locoenvs.learners"
 
 
+TOGETHER = ("rsl_rl", "skrl")
+"""Those that several processes can train one run with, see :mod:`locoenvs.training.ranks`."""
+
+
+def check_together(name: str, processes: int) -> None:
+    """Raise ValueError for more than one process of a learner that trains in one."""
+    if processes > 1 and name not in TOGETHER:
+        raise ValueError(
+            f"learner {name!r} trains in one process, {processes} are asked for: take --learner {' or '.join(TOGETHER)}, or one process"
+        )
+
+
+def own(name: str) -> bool:
+    """Whether the learner is this project's."""
+    return bool(install.requirements(name.replace("_", "-")))
+
+
 def installed() -> dict[str, Callable[[], Any]]:
     """Name -> loader of each learner."""
     return {name: point.load for name, point in install.plugins(GROUP).items()}
@@ -46,14 +63,13 @@ def load(name: str, found: Mapping[str, Callable[[], Any]] | None = None) -> Cal
     found = installed() if found is None else found
     if name not in found:
         raise ValueError(nearest("learner", name, list(found)))
-    own = bool(install.requirements(name.replace("_", "-")))
     package = missing(name)
     try:
         if package is not None:
             raise ModuleNotFoundError(name=package)
         return found[name]()
     except ImportError as error:
-        how = install.line(name.replace("_", "-")) if own else f"see the package that provides {name!r}"
+        how = install.line(name.replace("_", "-")) if own(name) else f"see the package that provides {name!r}"
         raise ImportError(f"learner {name!r} needs {error.name}: {how}") from error
 
 

@@ -19,6 +19,7 @@ from locoenvs.training.settings import TrainSettings
 from locoenvs.wrappers import training
 from locoenvs.wrappers.learner import Update
 from locoenvs.wrappers.networks import layers, set_layers
+from locoenvs.wrappers.part import part_of
 from locoenvs.wrappers.ppo import PPOConfig
 from locoenvs.wrappers.rsl_rl.env import RslRlVecEnv
 from locoenvs.wrappers.rsl_rl.ppo import TimeoutPPO, rsl_rl_config
@@ -34,7 +35,7 @@ class RslRlLearner:
     def __init__(self, env: LocoVectorEnv, ppo: PPOConfig, mirror: Mirror | None, seed: int) -> None:
         self.ppo = ppo
         self.env = RslRlVecEnv(env, seed=seed, log=False)
-        settings = rsl_rl_config(ppo, mirror)
+        settings = rsl_rl_config(ppo, mirror, part_of(ppo.num_envs))
         with contextlib.redirect_stdout(io.StringIO()):  # it prints the networks
             made = TimeoutPPO.construct_algorithm(self.env.get_observations(), self.env, settings, str(self.env.device))
         assert isinstance(made, TimeoutPPO)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 from unittest import mock
 
 import torch
 from rsl_rl.algorithms import PPO
 from rsl_rl.models import MLPModel
+from rsl_rl.storage import RolloutStorage
 from tensordict import TensorDict
 from torch import nn
 
 from locoenvs.mdp.symmetry import Mirror
 from locoenvs.wrappers.diagnostics import Diagnosis, Ratios, advantage, explained_variance
 from locoenvs.wrappers.networks import mirrored
+from locoenvs.wrappers.part import Part
 from locoenvs.wrappers.ppo import PPOConfig
 
 
@@ -78,12 +82,73 @@ class TimeoutPPO(PPO):
             mock.patch.object(actor, "get_output_log_prob", watched),
         ):
             losses = super().update()
-        self.diagnosis = Diagnosis(
-            ratios.lag(self.num_mini_batches),
-            advantage(stored.returns - stored.values),
-            explained_variance(stored.returns, stored.values),
-        )
+        self.diagnosis = self._diagnosed(ratios)
         return losses
+
+    def _diagnosed(self, ratios: Ratios) -> Diagnosis:
+        """What the update was like whose rollout is still stored."""
+        returns, values = self.storage.returns, self.storage.values
+        return Diagnosis(
+            ratios.lag(self.num_mini_batches), advantage(returns - values), explained_variance(returns, values)
+        )
+
+
+class PartPPO(TimeoutPPO):
+    """:class:`TimeoutPPO` on a ``part`` of the robots, which learns what it would on all of them, to rounding.
+
+    RSL-RL averages gradients and KL over processes and lets the first one set the learning rate. What it leaves alone is done here: exploration and
+    minibatches are those of one process, and so parts of a minibatch are weighed by their samples; advantages are normalized over all robots.
+    """
+
+    def __init__(self, *args: Any, part: Part, **kwargs: Any) -> None:
+        self.part = part
+        super().__init__(*args, **kwargs)
+
+    def act(self, obs: TensorDict) -> torch.Tensor:
+        """Sample actions as one process would for all robots."""
+        distribution: Any = self.actor.distribution
+        sample = lambda: distribution.mean + self.part.noise(distribution.mean) * distribution.std  # noqa: E731
+        with mock.patch.object(distribution, "sample", sample):
+            return super().act(obs)
+
+    def compute_returns(self, obs: TensorDict) -> None:
+        """Returns and advantages of the rollout."""
+        super().compute_returns(obs)
+        self.storage.advantages = self.part.normalized(self.storage.returns - self.storage.values)
+
+    def update(self) -> dict[str, float]:
+        """Learn from the rollout; the mean losses of the own samples."""
+        distribution: Any = self.actor.distribution
+        divergence = self.actor.get_kl_divergence
+        weighted = lambda old, new: divergence(old, new) * self.part.weight  # noqa: E731
+        with (
+            mock.patch.object(self.storage, "mini_batch_generator", self._minibatches),
+            mock.patch.object(distribution, "sample", lambda: distribution.mean),  # nobody uses it, so nothing is drawn
+            mock.patch.object(self.actor, "get_kl_divergence", weighted),
+        ):
+            return super().update()
+
+    def reduce_parameters(self) -> None:
+        """Let the gradients be those of the whole minibatch."""
+        self.part.weigh_gradients(chain(self.actor.parameters(), self.critic.parameters()))
+        super().reduce_parameters()
+
+    def _minibatches(self, count: int, epochs: int) -> Iterator[RolloutStorage.Batch]:
+        """The own samples of the minibatches that RSL-RL would take of all robots."""
+        stored, size = self.storage, self.part.robots * self.storage.num_transitions_per_env // count
+        order = torch.randperm(count * size, device=self.device)
+        parts = [self.part.own_samples(samples) for samples in order.split(size)]  # the same in every epoch
+        named = ("observations", "actions", "values", "advantages", "returns")
+        flat = {name: getattr(stored, name).flatten(0, 1) for name in named}
+        flat["old_actions_log_prob"] = stored.actions_log_prob.flatten(0, 1)
+        parameters = [values.flatten(0, 1) for values in stored.distribution_params or ()]
+        for _ in range(epochs):
+            for rows, self.part.weight in parts:
+                own: dict[str, Any] = {name: values[rows] for name, values in flat.items()}
+                yield RolloutStorage.Batch(**own, old_distribution_params=tuple(each[rows] for each in parameters))
+
+    def _diagnosed(self, ratios: Ratios) -> Diagnosis:
+        return self.part.diagnosed(ratios, self.num_mini_batches, self.storage.returns, self.storage.values)
 
 
 class MirrorMLPModel(MLPModel):
@@ -99,8 +164,13 @@ class MirrorMLPModel(MLPModel):
         self.mlp: nn.Sequential = nn.Sequential(*mirrored(self.mlp, mirror))
 
 
-def rsl_rl_config(ppo: PPOConfig, mirror: Mirror | None = None) -> dict[str, Any]:
-    """``ppo`` as the dictionary that RSL-RL 5 builds its algorithm from; ``mirror`` makes the networks symmetric."""
+def rsl_rl_config(ppo: PPOConfig, mirror: Mirror | None = None, part: Part | None = None) -> dict[str, Any]:
+    """``ppo`` as the dictionary that RSL-RL 5 builds its algorithm from; ``mirror`` makes the networks symmetric.
+
+    ``part`` is this process's where several train together.
+    """
+    together: dict[str, Any] = {} if part is None else {"class_name": f"{__name__}:PartPPO", "part": part}
+    several = None if part is None else {"global_rank": part.ranks.rank, "world_size": part.ranks.size}
     network: dict[str, Any] = {"class_name": "MLPModel", "hidden_dims": list(ppo.hidden), "activation": ppo.activation}
     if mirror is not None:
         network |= {"class_name": "locoenvs.wrappers.rsl_rl.ppo:MirrorMLPModel", "mirror": mirror}
@@ -108,7 +178,7 @@ def rsl_rl_config(ppo: PPOConfig, mirror: Mirror | None = None) -> dict[str, Any
         "num_steps_per_env": ppo.horizon,
         "save_interval": ppo.updates,
         "obs_groups": {"actor": ["policy"], "critic": ["critic" if ppo.privileged else "policy"]},
-        "multi_gpu": None,
+        "multi_gpu": several,
         "actor": {
             **network,
             "distribution_cfg": {
@@ -131,5 +201,6 @@ def rsl_rl_config(ppo: PPOConfig, mirror: Mirror | None = None) -> dict[str, Any
             "desired_kl": ppo.desired_kl,
             "max_grad_norm": ppo.max_gradient_norm,
             "schedule": "adaptive",
+            **together,
         },
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from pathlib import Path
 from typing import Any, ClassVar
@@ -18,9 +19,11 @@ from locoenvs.training.settings import TrainSettings
 from locoenvs.wrappers import training
 from locoenvs.wrappers.learner import Update
 from locoenvs.wrappers.networks import layers, set_layers
+from locoenvs.wrappers.part import part_of
 from locoenvs.wrappers.ppo import PPOConfig
 from locoenvs.wrappers.skrl.env import SkrlEnv
 from locoenvs.wrappers.skrl.face import spaces
+from locoenvs.wrappers.skrl.part import PartPPO
 from locoenvs.wrappers.skrl.ppo import Actor, Critic, TimeoutPPO, skrl_config
 
 
@@ -34,10 +37,11 @@ class SkrlLearner:
     def __init__(self, env: LocoVectorEnv, ppo: PPOConfig, mirror: Mirror | None, seed: int) -> None:
         self.ppo = ppo
         self.env = SkrlEnv(env, seed=seed, log=False)
-        self.agent = TimeoutPPO(
+        part = part_of(ppo.num_envs)
+        self.agent = (TimeoutPPO if part is None else functools.partial(PartPPO, part=part))(
             models={"policy": Actor(self.env, ppo, mirror), "value": Critic(self.env, ppo, mirror)},
             memory=RandomMemory(
-                memory_size=ppo.horizon, num_envs=ppo.num_envs, device=self.env.device, replacement=False
+                memory_size=ppo.horizon, num_envs=env.num_envs, device=self.env.device, replacement=False
             ),
             cfg=skrl_config(ppo),
             **spaces(self.env),

@@ -67,7 +67,8 @@ class TimeoutPPO(PPO):
 
     def update(self, *, timestep: int, timesteps: int) -> None:
         """Learn from the rollout."""
-        ratios, memory, sample, act = Ratios(self.cfg.ratio_clip), self.memory, self.memory.sample, self.policy.act
+        self.ratios = ratios = Ratios(self.cfg.ratio_clip)
+        memory, sample, act = self.memory, self.memory.sample, self.policy.act
         old = self._tensors_names.index("log_prob")
 
         def watched(inputs: dict[str, Any], **rest: Any) -> tuple[torch.Tensor, dict[str, Any]]:
@@ -80,7 +81,11 @@ class TimeoutPPO(PPO):
             mock.patch.object(self.policy, "act", watched),
         ):
             super().update(timestep=timestep, timesteps=timesteps)
-        self.diagnosis = diagnosed(memory, ratios, self.cfg.mini_batches)
+        self.diagnosis = self._diagnosed(ratios)
+
+    def _diagnosed(self, ratios: Ratios) -> Diagnosis:
+        """What the update was like whose rollout is still in the memory."""
+        return diagnosed(self.memory, ratios, self.cfg.mini_batches)
 
     def _values(self, infos: Any, rows: Any) -> torch.Tensor:
         """The critic's values of those robots' final observations, (rows, 1)."""

@@ -14,13 +14,13 @@ import pytest
 
 from fake import BIPED, FakeSimulator
 from locoenvs.envs.registration import task as task_of
-from locoenvs.envs.vector import LocoVectorEnv, step_then_wait
+from locoenvs.envs.vector import LocoVectorEnv
 from locoenvs.mdp.draws import Draw, drive_numbers
 from locoenvs.mdp.mdp import Mdp, prepare
 from locoenvs.mdp.observations import observe
 from locoenvs.mdp.sensing import exact, from_the_begin, remembered, sensed, slots
 from locoenvs.mdp.state import EnvState, Episodes, Readout, Transition
-from locoenvs.mdp.step import initial, reset, step
+from locoenvs.mdp.step import initial, reset, step, step_then_wait
 from locoenvs.mdp.terrain import build
 from locoenvs.numerics import compiled, rows
 from locoenvs.numerics.arrays import convert

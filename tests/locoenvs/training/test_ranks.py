@@ -1,0 +1,85 @@
+"""Which robots each of several processes has; a process alone asks nobody and imports nothing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from locoenvs.training import learners, ranks
+from locoenvs.training.begin import gone_on_with
+from locoenvs.training.ranks import Ranks
+from locoenvs.training.run import Run
+from locoenvs.training.settings import TrainSettings
+
+
+@pytest.mark.parametrize(("count", "size"), [(16, 2), (10, 3), (7, 7), (4096, 64), (5, 4)])
+def test_parts_are_all_robots_once_and_differ_by_one_at_most(count: int, size: int) -> None:
+    parts = [Ranks(rank, size).robots(count) for rank in range(size)]
+    assert [robot for part in parts for robot in part] == list(range(count))
+    assert max(map(len, parts)) - min(map(len, parts)) <= 1
+    assert parts == [Ranks(0, size).robots(count, rank) for rank in range(size)]
+
+
+def test_a_process_without_a_robot_is_refused() -> None:
+    Ranks(0, 4).check_robots(4)
+    with pytest.raises(ValueError, match="num_envs=3: 4 processes need a robot each. Start at most 3"):
+        Ranks(0, 4).check_robots(3)
+
+
+def test_a_process_alone_asks_nobody() -> None:
+    code = (
+        "import sys\n"
+        "from locoenvs.training import ranks\n"
+        "me = ranks.join()\n"
+        "assert (me.most(3, 1.5), me.gathered('a'), me.scattered(['b']), me.first_says(lambda: 'c')) == ((3, 1.5), ['a'], 'b', 'c')\n"
+        "me.check_alike({'seed': 1}); ranks.leave()\n"
+        "assert ranks.device(None, 'mjx') is None and ranks.device('cuda', 'mjx') == 'cuda' and ranks.here(7) == 7\n"
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[3])
+
+
+def test_processes_that_no_launcher_started_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("RANK", "MASTER_ADDR", "MASTER_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ValueError, match="WORLD_SIZE=2 but no RANK: start the processes by torchrun or --processes"):
+        ranks.join()
+
+
+@pytest.mark.parametrize("given", ["soon", "0", "-1", "nan", "inf"])
+def test_patience_is_a_time(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(ranks.PATIENCE, given)
+    with pytest.raises(ValueError, match=f"LOCOENVS_PATIENCE={given}: must be a positive number of seconds"):
+        ranks.patience()
+
+
+def test_learners_that_train_in_one_process_say_so() -> None:
+    for name in ("sb3", "rl_games", "skrl_jax", "brax"):
+        learners.check_together(name, 1)
+        with pytest.raises(
+            ValueError, match=f"learner '{name}' trains in one process, 2 are asked for: take --learner"
+        ):
+            learners.check_together(name, 2)
+    for name in learners.TOGETHER:
+        learners.check_together(name, 2)
+
+
+def test_what_a_launcher_starts_again_goes_on_with_its_own_run_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = TrainSettings("Loco/AnymalC-Flat-v0", run=str(tmp_path / "run"), changes={"ppo.entropy": 0.0})
+    run = Run.create(tmp_path / "run")
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "mine")
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
+    assert gone_on_with(asked) is asked  # it had begun none
+    run.write_recipe({"job": "another"})
+    assert gone_on_with(asked) is asked
+    run.write_recipe({"job": "mine"})
+    again = gone_on_with(asked)
+    assert (again.resume, again.run, again.changes) == (str(run.folder), None, None)
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "0")
+    assert gone_on_with(asked) is asked

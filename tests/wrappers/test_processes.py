@@ -1,0 +1,390 @@
+"""Several processes that train one run: they do what one process does, robot by robot, and lose nothing when one of them is lost."""
+
+from __future__ import annotations
+
+import ctypes
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("rsl_rl")
+pytest.importorskip("onnxruntime")
+if not hasattr(os, "fork"):
+    pytest.skip("processes are forked here, which this system cannot", allow_module_level=True)
+
+import torch
+
+from locoenvs.cli import app
+from locoenvs.envs.saved_state import rows_of
+from locoenvs.numerics.arrays import convert
+from locoenvs.training import ranks
+from locoenvs.training.run import Run
+from locoenvs.training.settings import TrainSettings
+from locoenvs.wrappers import training
+from locoenvs.wrappers.metered import MeteredEnv
+from locoenvs.wrappers.rsl_rl import train
+from runs import same
+from together import free_port, run_and_exit, said, together
+
+FLAT, ROUGH = "Loco/AnymalC-Flat-v0", "Loco/AnymalC-Rough-v0"
+HORIZON = 8
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The recipe's settings, but less of everything; with several minibatches, which are parted unevenly."""
+    full = training.config
+    less = {"horizon": HORIZON, "epochs": 2, "minibatches": 3, "hidden": (16, 8)}
+    monkeypatch.setattr(training, "config", lambda task: dataclasses.replace(full(task), **less))
+
+
+def trained(folder: Path, updates: int = 1, env_id: str = FLAT, **settings: Any) -> Run:
+    given = {"num_envs": 16, "seed": 5, "recipe": "walk", "validate_every": 0, **settings}
+    return Run(train(env_id, TrainSettings(env_id, run=str(folder), updates=updates, **given)))
+
+
+def resumed(folder: Path, updates: int) -> Run:
+    return Run(train("", TrainSettings("", resume=str(folder), updates=updates)))
+
+
+def checkpoint(run: Run | Path) -> dict[str, Any]:
+    return torch.load((run if isinstance(run, Run) else Run(run)).checkpoint, weights_only=True)
+
+
+def updates(folder: Path) -> list[int]:
+    return [line["update"] for line in Run(folder).records() if line["kind"] == "update"]
+
+
+def closeness(one: Any, other: Any) -> float:
+    """The largest difference of two trees of tensors and numbers."""
+    if isinstance(one, dict):
+        assert one.keys() == other.keys()
+        return max((closeness(one[name], other[name]) for name in one), default=0.0)
+    if isinstance(one, list | tuple):
+        return max((closeness(a, b) for a, b in zip(one, other, strict=True)), default=0.0)
+    if isinstance(one, torch.Tensor | int | float):
+        return float((torch.as_tensor(one).double() - torch.as_tensor(other).double()).abs().max())
+    assert one == other
+    return 0.0
+
+
+def seen(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, np.ndarray]]:
+    """What robots see, do and earn at every step of trainings from here on."""
+    rows, step = list[dict[str, np.ndarray]](), MeteredEnv.step
+
+    def watched(self: MeteredEnv, actions: Any) -> Any:
+        returned = step(self, actions)
+        episodes, observation = self.state.episodes, returned[0]
+        row = {"reward": returned[1], "action": actions, "policy": observation["policy"]}
+        row |= {name: getattr(episodes, name) for name in ("robot", "key", "command", "level", "column", "step")}
+        rows.append({name: np.array(convert(value, "numpy")) for name, value in row.items()})
+        return returned
+
+    monkeypatch.setattr(MeteredEnv, "step", watched)
+    return rows
+
+
+def test_two_processes_do_what_one_does(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    rows = seen(monkeypatch)
+
+    def work(rank: int) -> None:
+        trained(tmp_path / "two", env_id=ROUGH)
+        np.savez(
+            tmp_path / f"{rank}.npz", **{f"{t}.{name}": v for t, row in enumerate(rows) for name, v in row.items()}
+        )
+
+    codes = together(2, work, tmp_path / "log")
+    assert codes == [0, 0], said(tmp_path / "log")
+    one = trained(tmp_path / "one", env_id=ROUGH)
+    parts = [np.load(tmp_path / f"{rank}.npz") for rank in range(2)]
+    assert len(rows) == HORIZON and parts[0]["0.robot"].tolist() == list(range(8))
+    for t, row in enumerate(rows):
+        for name, value in row.items():
+            assert np.array_equal(value, np.concatenate([part[f"{t}.{name}"] for part in parts])), (t, name)
+    ours, theirs = checkpoint(one), checkpoint(tmp_path / "two")
+    assert closeness(ours["algorithm"], theirs["algorithm"]) < 1e-5
+    assert same(ours["env"], theirs["env"]) and ours["update"] == theirs["update"]
+    (a,), (b,) = ([line for line in run.records() if line["kind"] == "update"] for run in (one, Run(tmp_path / "two")))
+    assert b.pop("processes") == 2 and a.keys() == b.keys()
+    for name in ("resets", "most_at_once", "levels", "level_counts", "samples"):
+        assert a[name] == b[name], name
+    for name in ("reward_per_second", "action_clip_rate", "explained_variance", "learning_rate", "action_std"):
+        assert a[name] == pytest.approx(b[name], rel=1e-4), name
+    for name in ("terms_per_second", "advantage", "policy_lag"):
+        assert a[name] == pytest.approx(b[name], rel=1e-3, abs=1e-6), name
+
+
+@pytest.fixture(scope="module")
+def of_two(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that two processes have done two updates of."""
+    place = tmp_path_factory.mktemp("of_two")
+    with pytest.MonkeyPatch.context() as patched:
+        small.__wrapped__(patched)  # type: ignore[attr-defined]
+        codes = together(2, lambda _: trained(place / "run", updates=2), place / "log")
+    assert codes == [0, 0], said(place / "log")
+    return place / "run"
+
+
+@pytest.mark.parametrize("count", [1, 3, 4])
+def test_a_run_goes_on_with_another_number_of_processes(
+    count: int, of_two: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each robot is where it was, with its stream, wherever it is stepped now."""
+    folder = tmp_path / "run"
+    subprocess.run(["cp", "-r", str(of_two), str(folder)], check=True)
+    before = {name: value.numpy() for name, value in checkpoint(folder)["env"].items()}
+    before["clock"] = before["clock"].reshape(())
+    restore = MeteredEnv.restore
+
+    def checked(self: MeteredEnv, saved: Any) -> Any:
+        observation = restore(self, saved)
+        own, now = rows_of(before, saved["episodes.robot"]), self.save()
+        assert {name for name in own if not np.array_equal(own[name], now[name])} == set()
+        return observation
+
+    monkeypatch.setattr(MeteredEnv, "restore", checked)
+    if count == 1:
+        resumed(folder, 3)
+    else:
+        codes = together(count, lambda _: resumed(folder, 3), tmp_path / "log")
+        assert codes == [0] * count, said(tmp_path / "log")
+    after = checkpoint(folder)
+    assert after["update"] == 3 and after["env"]["episodes.robot"].tolist() == list(range(16))
+    assert updates(folder) == [1, 2, 3]
+
+
+def test_one_process_that_is_asked_to_stop_stops_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MeteredEnv, "clear", after(2, lambda: os.kill(os.getpid(), signal.SIGTERM), rank=1))
+    codes = together(2, lambda _: trained(tmp_path / "run", updates=1000), tmp_path / "log")
+    assert codes == [143, 143], said(tmp_path / "log")
+    assert checkpoint(tmp_path / "run")["update"] == 2 and updates(tmp_path / "run") == [1, 2]
+    assert "Interrupted by SIGTERM after 2 of 1000" in (tmp_path / "log" / "0").read_text()
+
+
+def after(updates: int, event: Any, rank: int) -> Any:
+    """``MeteredEnv.clear`` with an ``event`` in one process as it begins that update, in its first start."""
+    clear, begun = MeteredEnv.clear, [0]
+
+    def watched(self: MeteredEnv) -> None:
+        clear(self)
+        begun[0] += 1
+        own = os.environ.get("RANK") == str(rank) and os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") == "0"
+        if own and begun[0] == updates:
+            event()
+
+    return watched
+
+
+def test_a_process_that_dies_is_started_again_and_the_run_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By torchrun's own agent: what was done since the last checkpoint is done again, and the ledger tells each update once."""
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(MeteredEnv, "clear", after(3, lambda: os.kill(os.getpid(), signal.SIGKILL), rank=1))
+    config = LaunchConfig(
+        1, 1, 2, run_id="one", rdzv_backend="c10d", rdzv_endpoint="localhost:0", max_restarts=1, start_method="fork"
+    )
+    work = lambda: trained(tmp_path / "run", updates=4).folder.name  # noqa: E731
+    child = os.fork()
+    if child == 0:
+        (tmp_path / "log").mkdir()
+        run_and_exit(lambda: elastic_launch(config, work)(), tmp_path / "log" / "agent")
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0, said(tmp_path / "log")
+    run = Run(tmp_path / "run")
+    assert updates(run.folder) == [1, 2, 3, 4] and checkpoint(run)["update"] == 4
+    assert [line["update"] for line in run.records() if line["kind"] == "resume"] == [2]
+    assert (run.policy / "policy.onnx").exists() and run.recipe()["job"] == "one"
+
+
+def test_those_who_are_started_again_do_not_look_for_those_before_them(tmp_path: Path) -> None:
+    """A launcher's store still has what the ones before have written: here the port of one that is gone."""
+    from torch.distributed import TCPStore
+
+    launchers = TCPStore("127.0.0.1", 0, None, True, wait_for_workers=False)
+    launchers.set(ranks._PORT, str(free_port()))
+
+    def work(rank: int) -> None:
+        os.environ |= {"TORCHELASTIC_USE_AGENT_STORE": "True", "MASTER_PORT": str(launchers.port)}
+        time.sleep(1.0 if rank == 0 else 0.0)
+        assert ranks.join().most(rank) == (1,)
+
+    assert together(2, work, tmp_path / "log") == [0, 0], said(tmp_path / "log")
+
+
+def test_one_that_hangs_ends_the_others_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def hang() -> None:
+        os.system(f"(sleep 12; kill -9 {os.getpid()}) &")
+        os.kill(os.getpid(), signal.SIGSTOP)
+
+    monkeypatch.setattr(MeteredEnv, "clear", after(2, hang, rank=1))
+    codes = together(2, lambda _: trained(tmp_path / "run", updates=1000), tmp_path / "log", patience=4)
+    assert codes == [1, -9], said(tmp_path / "log")
+    told = (tmp_path / "log" / "0").read_text().splitlines()[-1]
+    assert told.startswith("ConnectionError: rank 0 of 2 lost another process, or waited 4 s for one")
+    assert "--resume" in told
+
+
+@pytest.mark.parametrize(
+    ("other", "told"),
+    [
+        ({"seed": 6}, "seed of rank 1 on .* is 6, of rank 0 on .* 5: start all processes with the same"),
+        (
+            {"env_id": ROUGH},
+            "environment of rank 1 on .* is Loco/AnymalC-Rough-v0, of rank 0 on .* Loco/AnymalC-Flat-v0",
+        ),
+        ({"code": "other"}, "code of rank 1 on .* is other, of rank 0"),
+    ],
+)
+def test_processes_that_were_asked_for_other_things_are_refused(
+    other: dict[str, Any], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import re
+
+    from locoenvs.training import begin
+
+    def work(rank: int) -> None:
+        given = dict(other) if rank == 1 else {}
+        if code := given.pop("code", None):
+            monkeypatch.setattr(begin, "code", lambda: code)
+        trained(tmp_path / "run", **given)
+
+    assert together(2, work, tmp_path / "log") == [1, 1], said(tmp_path / "log")
+    for rank in range(2):
+        assert re.search(f"^ValueError: {told}", (tmp_path / "log" / str(rank)).read_text(), re.MULTILINE)
+    assert not (tmp_path / "run").exists()
+
+
+def test_more_processes_than_robots_are_refused_and_the_first_says_so(tmp_path: Path) -> None:
+    assert together(2, lambda _: trained(tmp_path / "run", num_envs=1), tmp_path / "log") == [1, 2]
+    assert "ValueError: num_envs=1: 2 processes need a robot each" in (tmp_path / "log" / "0").read_text()
+
+
+def test_a_master_that_does_not_answer_is_told(tmp_path: Path) -> None:
+    def work(rank: int) -> None:
+        os.environ["RANK"] = "1"  # nobody is rank 0
+        trained(tmp_path / "run")
+
+    assert together(2, work, tmp_path / "log", patience=2) == [1, 1]
+    told = (tmp_path / "log" / "0").read_text().splitlines()[-1]
+    assert told.startswith("ConnectionError: rank 1 of 2 did not meet the others at 127.0.0.1:")
+    assert "within 2 s" in told and told.endswith("check MASTER_ADDR, its port, and that all processes were started")
+
+
+@pytest.fixture
+def two_hosts() -> Iterator[list[str]]:
+    """Two network namespaces with a wire between them, 10.98.7.1 and .2; without root there are none."""
+    names = [f"locoenvs-{os.getpid()}-{end}" for end in "ab"]
+    run = lambda *words: subprocess.run(["ip", *words], capture_output=True, text=True)  # noqa: E731
+    made = [run("netns", "add", name) for name in names] if os.path.exists("/usr/sbin/ip") and os.geteuid() == 0 else []
+    if not made or any(each.returncode for each in made):
+        for name in names:
+            run("netns", "del", name) if made else None
+        pytest.skip("two hosts need root and network namespaces")
+    try:
+        wire = [f"le{os.getpid()}{end}" for end in "ab"]
+        commands = [["link", "add", wire[0], "type", "veth", "peer", "name", wire[1]]]
+        for number, (name, end) in enumerate(zip(names, wire), 1):
+            commands += [["link", "set", end, "netns", name]]
+            commands += [["-n", name, "addr", "add", f"10.98.7.{number}/24", "dev", end]]
+            commands += [["-n", name, "link", "set", each, "up"] for each in (end, "lo")]
+        for command in commands:
+            assert (done := run(*command)).returncode == 0, (command, done.stderr)
+        os.environ["TEST_WIRE"] = " ".join(wire)
+        yield names
+    finally:
+        os.environ.pop("TEST_WIRE", None)
+        for name in names:
+            run("netns", "del", name)  # takes its end of the wire along
+
+
+def test_two_hosts_train_together(two_hosts: list[str], tmp_path: Path) -> None:
+    wire = os.environ["TEST_WIRE"].split()
+
+    def work(rank: int) -> None:
+        with open(f"/var/run/netns/{two_hosts[rank]}") as place:
+            assert ctypes.CDLL(None, use_errno=True).setns(place.fileno(), 0x40000000) == 0  # CLONE_NEWNET
+        os.environ |= {"GLOO_SOCKET_IFNAME": wire[rank], "LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1"}
+        trained(tmp_path / "two", updates=2)
+
+    codes = together(2, work, tmp_path / "log", address="10.98.7.1")
+    assert codes == [0, 0], said(tmp_path / "log")
+    assert updates(tmp_path / "two") == [1, 2]
+
+
+def test_the_command_starts_processes_and_skrl_does_what_it_does_in_one(tmp_path: Path) -> None:
+    pytest.importorskip("skrl")
+    options = ["--learner", "skrl", "--num-envs", "16", "--updates", "1", "--recipe", "walk", "--validate-every", "0"]
+    options += [
+        "--set",
+        "ppo.hidden=[16,8]",
+        "--set",
+        "ppo.horizon=8",
+        "--set",
+        "ppo.minibatches=3",
+        "--set",
+        "ppo.epochs=2",
+        "--panels",
+        "none",
+    ]
+    app.main(["train", FLAT, *options, "--run", str(tmp_path / "one")])
+    command = [
+        sys.executable,
+        "-m",
+        "locoenvs",
+        "train",
+        FLAT,
+        *options,
+        "--run",
+        str(tmp_path / "two"),
+        "--processes",
+        "2",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.count("policy: ") == 1
+    ours, theirs = (checkpoint(tmp_path / name) for name in ("one", "two"))
+    assert closeness(ours["algorithm"], theirs["algorithm"]) < 1e-5 and same(ours["env"], theirs["env"])
+    line = json.loads((tmp_path / "two" / "ledger.jsonl").read_text().splitlines()[0])
+    assert line["processes"] == 2
+
+
+@pytest.mark.parametrize("before", [["--"], []])
+def test_torchrun_hands_run_on_after_two_dashes(before: list[str]) -> None:
+    """Without them it takes --run for its own --run-path."""
+    from torch.distributed.run import parse_args
+
+    words = ["--nproc-per-node", "2", "-m", "locoenvs", *before, "train", FLAT, "--run", "rough"]
+    if not before:
+        with pytest.raises(SystemExit):
+            parse_args(words)
+        return
+    parsed = parse_args(words)
+    assert (parsed.module, parsed.training_script) == (True, "locoenvs")
+    assert [word for word in parsed.training_script_args if word != "--"] == ["train", FLAT, "--run", "rough"]
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--learner", "sb3"], "learner 'sb3' trains in one process, 2 are asked for: take --learner rsl_rl or skrl"),
+        (["--num-envs", "1"], "--processes 2: each needs a robot, and --num-envs is 1"),
+        (["--processes", "0"], "--processes 0: must be a whole number from 1 to 1024"),
+    ],
+)
+def test_what_processes_cannot_do_is_told_once_before_any_is_started(
+    options: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        app.main(["train", FLAT, "--processes", "2", *options])
+    assert capsys.readouterr().err.startswith(f"locoenvs: {told}")
