@@ -9,8 +9,9 @@ from locoenvs.evidence.panel import Panel, panel_of
 from locoenvs.evidence.result import Result
 from locoenvs.policies.policy import Policy, load_policy
 from locoenvs.tasks import documents
-from locoenvs.training.judging import judge, panels_for
+from locoenvs.training.judging import judge
 from locoenvs.training.run import Run
+from locoenvs.training.streams import panels_for
 from locoenvs.training.study.spec import BASE
 from locoenvs.training.study.state import State
 
