@@ -9,24 +9,63 @@ from typing import Any
 
 from rich.console import Console
 
+from locoenvs.envs.registration import task as task_of
 from locoenvs.evidence.panel import validation_of
 from locoenvs.machine import versions
 from locoenvs.mdp.symmetry import mirror
-from locoenvs.policies.policy import Layer, Policy
+from locoenvs.policies.policy import Layer, Policy, load_policy
 from locoenvs.policies.transfer import layers_for
 from locoenvs.tasks.changes import renamed
 from locoenvs.tasks.task import Task
-from locoenvs.training.begin import task_of_run
+from locoenvs.training import ranks
+from locoenvs.training.begin import folder_of, gone_on_with, new_recipe, task_of_run
 from locoenvs.training.run import Run
 from locoenvs.training.settings import TrainSettings
 from locoenvs.training.streams import held_out, streams
 from locoenvs.wrappers.learner import Learner
 from locoenvs.wrappers.networks import check_symmetric
-from locoenvs.wrappers.ppo import PPOConfig, config, geometry
-from locoenvs.wrappers.validation import replanned
+from locoenvs.wrappers.ppo import PPOConfig, changed_ppo, check_memory, config, geometry
+from locoenvs.wrappers.validation import plan, replanned
 
 START_STD = 0.4
 """Standard deviation of the actions of a run that starts from a policy."""
+
+
+def asked_for(
+    kind: type[Learner], env_id: str, settings: TrainSettings, task: Task | None, ppo: PPOConfig | None
+) -> tuple[Run, dict[str, Any], Task, PPOConfig, list[Layer] | None]:
+    """The run, its recipe, task and settings, and the layers that a new one begins with; None for one to go on with."""
+    settings = gone_on_with(settings)
+    if settings.resume is not None:
+        run, recipe, task, ppo = resumed_run(kind, env_id, settings, task, ppo)
+        ranks.current().check_robots(ppo.num_envs)
+        return run, recipe | derived(recipe, ppo, task), task, ppo, None
+    start, first = None, list[Layer]()
+    task = task or task_of(env_id, settings.recipe or "paper", settings.actuator)
+    changes = dict(settings.changes or {})
+    check_once(settings, changes)
+    ppo = changed_ppo(ppo or config(task), changes)
+    task = task.with_({name: value for name, value in changes.items() if not name.startswith("ppo.")})
+    chosen: dict[str, Any] = {"num_envs": settings.num_envs, "updates": settings.updates}
+    ppo = dataclasses.replace(ppo, **{name: value for name, value in chosen.items() if value is not None})
+    ranks.current().check_robots(ppo.num_envs)
+    if settings.start_from is not None:
+        start = load_policy(settings.start_from)
+        first, ppo = first_layers(start, task, ppo)
+    settings = dataclasses.replace(settings, env_id=env_id)
+    run = Run(folder_of(settings))
+    Run.check_free(run.folder)
+    check_memory(dataclasses.replace(ppo, num_envs=ranks.here(ppo.num_envs)), task)
+    own = {
+        "validation": plan(settings, ppo.updates),
+        "video_every": settings.video_every,
+        "start_from": None if start is None else {"sha256": start.sha256, **start.provenance},
+        "changes": changes,
+        "ppo": dataclasses.asdict(ppo),
+        **({} if ranks.job() is None else {"job": ranks.job()}),
+    }
+    recipe = new_recipe(kind.name, settings, task, versions_of(kind), own)
+    return run, recipe | derived(recipe, ppo, task), task, ppo, first
 
 
 def first_layers(start: Policy, task: Task, ppo: PPOConfig) -> tuple[list[Layer], PPOConfig]:

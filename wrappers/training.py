@@ -14,14 +14,13 @@ import torch
 from rich.console import Console
 
 from locoenvs import terminal
-from locoenvs.envs.registration import task as task_of
 from locoenvs.envs.saved_state import rows_of, together
 from locoenvs.machine import device_memory, hardware, megabytes, memory
 from locoenvs.mdp.symmetry import mirror
-from locoenvs.policies.policy import Layer, load_policy, save_policy
+from locoenvs.policies.policy import load_policy, save_policy
 from locoenvs.tasks.task import Task
 from locoenvs.training import learners, ranks
-from locoenvs.training.begin import facts, folder_of, gone_on_with, new_recipe
+from locoenvs.training.begin import facts
 from locoenvs.training.run import Run
 from locoenvs.training.settings import TrainSettings
 from locoenvs.wrappers.checkpoint import gpu_rng, load_checkpoint, numpy_rng, set_gpu_rng, set_numpy_rng
@@ -29,20 +28,10 @@ from locoenvs.wrappers.films import Films
 from locoenvs.wrappers.learner import Learner
 from locoenvs.wrappers.loggers import import_wandb, scalars, tensorboard, wandb_run
 from locoenvs.wrappers.metered import MeteredEnv, added, mean_of
-from locoenvs.wrappers.ppo import PPOConfig, changed_ppo, check_memory, config
+from locoenvs.wrappers.ppo import PPOConfig
 from locoenvs.wrappers.progress import Progress, Stop
-from locoenvs.wrappers.recipe import (
-    check_once,
-    derived,
-    duration,
-    first_layers,
-    options_of,
-    print_recipe,
-    resumed_run,
-    time_in_words,
-    versions_of,
-)
-from locoenvs.wrappers.validation import Validation, described, plan, summary
+from locoenvs.wrappers.recipe import asked_for, duration, options_of, print_recipe, time_in_words, versions_of
+from locoenvs.wrappers.validation import Validation, described, summary
 
 CHECKPOINT_SECONDS = 60.0
 
@@ -62,7 +51,7 @@ def train(
     with ranks.watched():
         if processes.size > 1:
             processes.check_alike(facts(versions_of(kind), env_id, settings, task, ppo))
-        run, recipe, task, ppo, first = processes.first_says(lambda: _asked(kind, env_id, settings, task, ppo))
+        run, recipe, task, ppo, first = processes.first_says(lambda: asked_for(kind, env_id, settings, task, ppo))
         with ExitStack() as held:
             if first is None:
                 processes.first_says(lambda: held.enter_context(run.locked()))
@@ -75,43 +64,6 @@ def train(
     return run.folder
 
 
-def _asked(
-    kind: type[Learner], env_id: str, settings: TrainSettings, task: Task | None, ppo: PPOConfig | None
-) -> tuple[Run, dict[str, Any], Task, PPOConfig, list[Layer] | None]:
-    """The run, its recipe, task and settings, and the layers that a new one begins with; None for one to go on with."""
-    settings = gone_on_with(settings)
-    if settings.resume is not None:
-        run, recipe, task, ppo = resumed_run(kind, env_id, settings, task, ppo)
-        ranks.current().check_robots(ppo.num_envs)
-        return run, recipe | derived(recipe, ppo, task), task, ppo, None
-    start, first = None, list[Layer]()
-    task = task or task_of(env_id, settings.recipe or "paper", settings.actuator)
-    changes = dict(settings.changes or {})
-    check_once(settings, changes)
-    ppo = changed_ppo(ppo or config(task), changes)
-    task = task.with_({name: value for name, value in changes.items() if not name.startswith("ppo.")})
-    chosen: dict[str, Any] = {"num_envs": settings.num_envs, "updates": settings.updates}
-    ppo = dataclasses.replace(ppo, **{name: value for name, value in chosen.items() if value is not None})
-    ranks.current().check_robots(ppo.num_envs)
-    if settings.start_from is not None:
-        start = load_policy(settings.start_from)
-        first, ppo = first_layers(start, task, ppo)
-    settings = dataclasses.replace(settings, env_id=env_id)
-    run = Run(folder_of(settings))
-    Run.check_free(run.folder)
-    check_memory(dataclasses.replace(ppo, num_envs=ranks.here(ppo.num_envs)), task)
-    own = {
-        "validation": plan(settings, ppo.updates),
-        "video_every": settings.video_every,
-        "start_from": None if start is None else {"sha256": start.sha256, **start.provenance},
-        "changes": changes,
-        "ppo": dataclasses.asdict(ppo),
-        **({} if ranks.job() is None else {"job": ranks.job()}),
-    }
-    recipe = new_recipe(kind.name, settings, task, versions_of(kind), own)
-    return run, recipe | derived(recipe, ppo, task), task, ppo, first
-
-
 def _learn_anew(training: Training, settings: TrainSettings) -> None:
     """Train a new run, whose folder goes away again if nothing is trained."""
     run, was_there = training.run, training.run.folder.exists()
@@ -119,8 +71,9 @@ def _learn_anew(training: Training, settings: TrainSettings) -> None:
     try:
         with run.locked():
             _learn(training, settings)
-    except BaseException:
-        if not (was_there or training.update or run.checkpoint.exists()):
+    except BaseException as error:
+        stopped = isinstance(error, KeyboardInterrupt | SystemExit) and run.checkpoint.exists()
+        if not (was_there or training.update or stopped):
             run.remove()  # nothing was trained
         raise
 
@@ -196,6 +149,8 @@ class Training:
         the signal's number after SIGTERM or SIGHUP, once all is saved.
         """
         limit = float("inf") if self.recipe["minutes"] is None else self.recipe["minutes"] * 60
+        if self.recipe.get("start_from") and not self.resumed:
+            self.save()  # who is killed before the next one goes on with that policy's network
         saved_at, first, asked, reached = time.perf_counter(), self.update, 0.0, 0.0
         writer = tensorboard(self.run, self.update) if self.ranks.first else None
 

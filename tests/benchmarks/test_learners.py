@@ -33,7 +33,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> str:
     timing = dataclasses.replace(panel.task.timing, episode_length=0.2)
     short = dataclasses.replace(panel, num_robots=4, task=dataclasses.replace(panel.task, timing=timing))
     monkeypatch.setattr(learners, "load_panel", lambda name: short)
-    monkeypatch.setattr(training, "config", lambda task: SMALL)
+    monkeypatch.setattr("locoenvs.wrappers.recipe.config", lambda task: SMALL)
     monkeypatch.setattr(learners, "config", lambda task: SMALL)
     return short.hash
 

@@ -33,6 +33,7 @@ from locoenvs.training.run import Run
 from locoenvs.training.settings import TrainSettings
 from locoenvs.wrappers import training
 from locoenvs.wrappers.metered import MeteredEnv
+from locoenvs.wrappers.ppo import config
 from locoenvs.wrappers.rsl_rl import train
 from runs import same
 from together import free_port, run_and_exit, said, together
@@ -44,9 +45,9 @@ HORIZON = 8
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """The recipe's settings, but less of everything; with several minibatches, which are parted unevenly."""
-    full = training.config
+    full = config
     less = {"horizon": HORIZON, "epochs": 2, "minibatches": 3, "hidden": (16, 8)}
-    monkeypatch.setattr(training, "config", lambda task: dataclasses.replace(full(task), **less))
+    monkeypatch.setattr("locoenvs.wrappers.recipe.config", lambda task: dataclasses.replace(full(task), **less))
 
 
 def trained(folder: Path, updates: int = 1, env_id: str = FLAT, **settings: Any) -> Run:

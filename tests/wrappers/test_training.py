@@ -32,6 +32,7 @@ from locoenvs.policies.policy import load_policy, save_policy
 from locoenvs.training.run import Run
 from locoenvs.training.settings import TrainSettings
 from locoenvs.wrappers import training
+from locoenvs.wrappers.ppo import config
 from locoenvs.wrappers.recipe import START_STD
 from locoenvs.wrappers.rsl_rl import train
 from runs import MEASURED, same
@@ -43,10 +44,10 @@ SHIPPED = cli.POLICIES / "anymal_c_flat"
 @pytest.fixture(scope="module", autouse=True)
 def small() -> Iterator[None]:
     """The recipe's settings, but less of everything."""
-    full = training.config
+    full = config
     less = {"horizon": 8, "epochs": 2, "minibatches": 2, "hidden": (16, 8)}
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(training, "config", lambda task: dataclasses.replace(full(task), **less))
+        patched.setattr("locoenvs.wrappers.recipe.config", lambda task: dataclasses.replace(full(task), **less))
         yield
 
 
@@ -406,6 +407,26 @@ def test_the_command_starts_from_the_shipped_policy(env_id: str, tmp_path: Path)
     command = ["train", env_id, "--recipe", "walk", "--start-from", FLAT]
     cli.main([*command, "--num-envs", "4", "--updates", "1", "--run", str(tmp_path / "run"), "--panels", "none"])
     assert Run.open(tmp_path / "run").recipe()["start_from"]["sha256"] == load_policy(SHIPPED).sha256
+
+
+def test_a_run_that_began_with_a_policy_and_was_killed_goes_on_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed before its first update: what is there then is what a kill leaves, and going on is as if it had not been."""
+    policy = trained(tmp_path / "policy", 1).policy
+    whole = trained(tmp_path / "whole", 1, start_from=str(policy))
+    killed: list[Path] = []
+
+    def kill(doomed: training.Training) -> None:
+        killed.append(shutil.copytree(doomed.run.folder, tmp_path / "killed"))
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(training.Training, "_update", kill)
+        with pytest.raises(KeyboardInterrupt):
+            trained(tmp_path / "whole-again", 1, start_from=str(policy))
+    left = resumed(Run(killed[0]), updates=1)
+    assert same(checkpoint(whole)["algorithm"], checkpoint(left)["algorithm"]) and updates(whole) == updates(left)
 
 
 def test_a_run_can_start_from_a_policy_of_other_ground(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

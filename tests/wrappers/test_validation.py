@@ -23,7 +23,8 @@ from locoenvs.evidence.result import Result
 from locoenvs.policies.policy import POLICIES, Policy, load_policy
 from locoenvs.training.run import Run
 from locoenvs.training.settings import TrainSettings
-from locoenvs.wrappers import films, training, validation
+from locoenvs.wrappers import films, validation
+from locoenvs.wrappers.ppo import config
 from locoenvs.wrappers.rsl_rl import train
 
 FLAT, ROUGH = "Loco/AnymalC-Flat-v0", "Loco/AnymalC-Rough-v0"
@@ -50,9 +51,9 @@ def result(panel: Panel, found: dict[str, float], sha256: str | None = None) -> 
 @pytest.fixture(autouse=True)
 def small() -> Iterator[None]:
     """The recipe's settings, but less of everything."""
-    full, less = training.config, {"horizon": 4, "epochs": 1, "minibatches": 1, "hidden": (8,)}
+    full, less = config, {"horizon": 4, "epochs": 1, "minibatches": 1, "hidden": (8,)}
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(training, "config", lambda task: dataclasses.replace(full(task), **less))
+        patched.setattr("locoenvs.wrappers.recipe.config", lambda task: dataclasses.replace(full(task), **less))
         yield
 
 
