@@ -26,31 +26,31 @@ def test_its_evaluation_is_of_this_policy_on_the_panel_of_today(folder: Path) ->
     assert result.panel_hash == panel_of(load_policy(folder).task).hash
 
 
-def test_the_readme_says_of_the_rough_policy_what_its_evaluations_do() -> None:
+def test_the_page_of_results_says_of_the_rough_policy_what_its_evaluations_do() -> None:
     folder = next(folder for folder in FOLDERS if folder.name == "anymal_c_rough")
-    policy, readme = load_policy(folder), (Path(__file__).parents[3] / "README.md").read_text()
+    policy, page = load_policy(folder), (Path(__file__).parents[3] / "docs/results.md").read_text()
     result, crossing = (Result.from_json((folder / f"{name}.json").read_text()) for name in ("evaluation", "crossing"))
     assert crossing.policy_sha256 == policy.sha256 and crossing.panel_hash == panel_of(policy.task, "crossing").hash
     for rate, words in (("success_rate", "leave their tile, %"), ("fall_rate", "fall within 20 s, %")):
         cells = [f"{100 * group[rate].value:.1f}".removesuffix(".0") for group in result.strata["terrain"].values()]
-        assert f"| {words} | {' | '.join(cells)} |" in readme
+        assert f"| {words} | {' | '.join(cells)} |" in page
     levels = crossing.strata["terrain_and_level"]
     for words, level in (("0.10 m are crossed by {} upwards and {} downwards", 3), ("0.15 m by {} and {}", 6)):
         rates = [f"{100 * levels[f'stairs_{way} {level}']['success_rate'].value:.0f} %" for way in ("up", "down")]
-        assert words.format(*rates) in readme
+        assert words.format(*rates) in page
 
 
 @pytest.mark.parametrize(
     "folder", [folder for folder in FOLDERS if "_flat" in folder.name], ids=lambda folder: folder.name
 )
-def test_the_readme_says_of_it_what_its_evaluation_does(folder: Path) -> None:
+def test_the_page_of_results_says_of_it_what_its_evaluation_does(folder: Path) -> None:
     metrics = Result.from_json((folder / "evaluation.json").read_text()).metrics
     falls, errors = metrics["fall_rate"], [metrics[name] for name in ("velocity_error", "yaw_rate_error")]
     cells = [f"{falls.value:.1%} ({falls.low:.1%} to {falls.high:.1%})".replace("%", "")]
     cells += [f"{each.value:.3f} ({each.low:.3f} to {each.high:.3f})" for each in errors]
-    readme = (Path(__file__).parents[3] / "README.md").read_text()
+    page = (Path(__file__).parents[3] / "docs/results.md").read_text()
     assert any(
-        line.startswith(f"| `{folder.name}` |") and all(cell in line for cell in cells) for line in readme.splitlines()
+        line.startswith(f"| `{folder.name}` |") and all(cell in line for cell in cells) for line in page.splitlines()
     )
 
 
