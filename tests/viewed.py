@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import functools
+from pathlib import Path
 
-from locoenvs.policies.policy import POLICIES, Policy, load_policy
+import numpy as np
+
+from locoenvs.mdp.layout import layout
+from locoenvs.policies.memory import Memory
+from locoenvs.policies.policy import POLICIES, Policy, load_policy, save_policy
 from locoenvs.tasks.task import Task
 
 
@@ -24,3 +29,12 @@ def tiles() -> Task:
     shares = [{"kind": "slope_up", "share": 0.5}, {"kind": "stairs_up", "share": 0.5}]
     changes = {"terrain.levels": 2, "terrain.columns": 4, "terrain.border": 4.0, "terrain.shares": shares}
     return rough().task.with_(changes | {"timing.episode_length": 2.0})
+
+
+def recurrent(folder: Path, task: Task, throw: bool = False) -> Policy:
+    """A policy of ``task`` that remembers and hardly moves, or one that ``throw``s the robot over within seconds."""
+    rng, inputs, joints = np.random.default_rng(0), layout(task)[-1].stop, len(task.robot.joints)
+    unit = tuple(rng.normal(size=shape) / 4 for shape in ((12, inputs), (12, 4), (12,), (12,)))
+    last = (6 if throw else 0.05) * rng.normal(size=(joints, 4)), np.tile([0.0, 6.0, -6.0], 4) * throw
+    save_policy(folder, task, [last], memory=Memory("gru", [unit]))  # type: ignore[list-item]
+    return load_policy(folder)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
+
 from locoenvs.envs.vector import LocoVectorEnv
 from locoenvs.evidence.failures import replay
 from locoenvs.evidence.failures.archive import Archive
 from locoenvs.evidence.failures.causes import Fall
 from locoenvs.evidence.failures.transplant import put
+from locoenvs.policies.policy import episodes_begin
 from locoenvs.tools.view.session import Moment, Session
 from locoenvs.tools.view.setup import Setup, conditions
 
@@ -16,12 +19,13 @@ AS_IT_WAS = Setup(pushes=True, time_limit=True)
 
 
 class FallSession(Session):
-    """The robot of one fall after another, from the state that was kept before it. Its commands are the panel's."""
+    """The robot of one fall after another, from where :func:`replay.begin_of` has it begin. Its commands are the panel's."""
 
     def __init__(self, archive: Archive) -> None:
         if not archive.header.falls:
             raise ValueError(f"{archive.name} holds no falls")
         self.archive, self.at, self.over = archive, 0, False
+        self._begins: dict[int, dict[str, np.ndarray]] = {}  # robot -> state
         task = archive.panel.task
         looks = task.robot.visuals or archive.policy.task.robot.visuals  # which panels leave out
         task = dataclasses.replace(task, robot=dataclasses.replace(task.robot, visuals=looks))
@@ -39,12 +43,16 @@ class FallSession(Session):
 
     def reset(self) -> None:
         """Begin this fall again."""
-        self.over = False
-        state = self.archive.kept(self.fall.robot)
+        robot = self.fall.robot
+        if robot not in self._begins:
+            self._begins[robot] = replay.begin_of(self.archive, robot).state
+        state = self._begins[robot]
         if self.env.task.hash == self.archive.panel.task.hash:
             self.env.restore(state)
         else:
             put(self.env, state, self.archive.panel.task, self.archive.panel.seed)
+        episodes_begin(self.policy)
+        self.over = False
 
     def step(self) -> Moment:
         """One control step; the fall begins again if it is over."""
@@ -55,13 +63,10 @@ class FallSession(Session):
         return moment
 
     def change(self, setup: Setup) -> None:
-        """Begin this fall again under other conditions."""
+        """Begin this fall again under other conditions; nothing changes if that raises."""
         if (setup.ground, setup.level) != (None, 0):
             raise ValueError("a fall is seen where it happened: choose no other ground")
-        env = self._made(setup)
-        self.env.close()
-        self.env, self.setup = env, setup
-        self.reset()
+        self._build(setup, self.reset)
 
     def _made(self, setup: Setup) -> LocoVectorEnv:
         setup.check(self.task)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from locoenvs.mdp.terrain import ground_height
 from locoenvs.numerics.arrays import Array, convert
 from locoenvs.numerics.rotation import heading, rotate
 from locoenvs.numerics.rows import map_arrays
-from locoenvs.policies.policy import Policy
+from locoenvs.policies.policy import Policy, episodes_begin
 from locoenvs.tasks.task import Commands, Task
 from locoenvs.tools.view.commands import Order, given
 from locoenvs.tools.view.setup import EVERY, MOST_ROBOTS, Setup, own_ground, own_map, task_of
@@ -107,10 +107,13 @@ class Session:
         seconds = (self._numbers(self.env.state.episodes.step) + 1) * self.dt
         _, reward, terminated, truncated, info = self.env.step(action)
         self.steps += 1
+        done = terminated | truncated
+        if done.any():
+            episodes_begin(self.policy, done)
         reasons = self.env.reset_reasons
         ends = tuple(
             End(int(robot), reasons[info["reset_reason"][robot]], float(seconds[robot]))
-            for robot in np.nonzero(terminated | truncated)[0]
+            for robot in np.nonzero(done)[0]
         )
         return Moment(reward, info["reward_terms"], ends)
 
@@ -124,6 +127,7 @@ class Session:
             sums = xp.where(over[:, None], xp.zeros_like(episodes.sums), episodes.sums)
             step = xp.where(over, xp.zeros_like(episodes.step), episodes.step)
             episodes = dataclasses.replace(episodes, step=step, number=number, sums=sums)
+            episodes_begin(self.policy, self._numbers(over))
         command = given(self.env.mdp, self.own_commands, self.order, episodes)
         self.env.state = dataclasses.replace(state, episodes=dataclasses.replace(episodes, command=command))
 
@@ -156,6 +160,7 @@ class Session:
     def reset(self) -> None:
         """Put all robots on their tiles, at the beginning of an episode."""
         self.env.reset(seed=self.seed)
+        episodes_begin(self.policy)
         self._to_their_tiles()
 
     def reset_here(self) -> None:
@@ -164,6 +169,7 @@ class Session:
         episodes = start.begin_here(self.env.mdp, state.episodes)
         physics = simulator.place(state.physics, episodes.robot >= 0, episodes.readout)
         self.env.state = dataclasses.replace(state, episodes=episodes, physics=physics)
+        episodes_begin(self.policy)
 
     def change(self, setup: Setup) -> None:
         """Go on as ``setup`` says. On the same ground the robots keep their place and motion; nothing changes if it raises ValueError."""
@@ -172,28 +178,30 @@ class Session:
             return
         task = task_of(self.task, setup, self.robots)
         if task != task_before:
-            env = self._made(setup)
-            saved, old = self.env.save(), self.env
-            self.env, self.setup = env, setup
-            if task.terrain == task_before.terrain:
-                try:
-                    put(env, saved, task_before, self.seed)
-                except BaseException:
-                    self.env, self.setup = old, before
-                    env.close()
-                    raise
-            else:
-                self.reset()
-            old.close()
+            saved, stays = self.env.save(), task.terrain == task_before.terrain
+            self._build(setup, (lambda: put(self.env, saved, task_before, self.seed)) if stays else self.reset)
         self.setup = setup
         if (setup.ground, setup.level) != (before.ground, before.level) and task.terrain == task_before.terrain:
             self._to_their_tiles()
+
+    def _build(self, setup: Setup, begin: Callable[[], object]) -> None:
+        """Go on in a new environment, in which ``begin`` puts the robots; in the old one as before if one of both raises."""
+        env, old, before = self._made(setup), self.env, self.setup
+        self.env, self.setup = env, setup
+        try:
+            begin()
+        except BaseException:
+            self.env, self.setup = old, before
+            env.close()
+            raise
+        old.close()
 
     def swap(self, policy: Policy | None) -> None:
         """Go on with another policy. Raises ValueError for one that does not fit."""
         if policy is not None:
             policy.check(self.task)
         self.policy = policy
+        episodes_begin(policy)
 
     def _to_their_tiles(self) -> None:
         """Begin the next episode of all robots on tiles of the kind and level that the setup says."""
@@ -214,6 +222,7 @@ class Session:
         )
         self.env.state = dataclasses.replace(state, episodes=episodes)
         self.env.reset(options={"reset_mask": np.ones(self.robots, bool)})
+        episodes_begin(self.policy)
 
     # What is there to see
 

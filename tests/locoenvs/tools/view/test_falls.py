@@ -7,7 +7,11 @@ import falls
 import numpy as np
 import pytest
 
-from locoenvs.evidence.failures.archive import load
+import viewed
+from locoenvs.evidence.evaluate import evaluate
+from locoenvs.evidence.failures.archive import beside, load, write
+from locoenvs.evidence.failures.keeper import Keeper
+from locoenvs.evidence.panel import load_panel
 from locoenvs.tools.view.falls import AS_IT_WAS, FallSession
 from locoenvs.tools.view.keys import actions
 from locoenvs.tools.view.viewer import Viewer
@@ -80,3 +84,33 @@ def test_an_evaluation_without_falls_has_nothing_to_show(session: FallSession) -
     header = dataclasses.replace(session.archive.header, falls=[])
     with pytest.raises(ValueError, match="holds no falls"):
         FallSession(dataclasses.replace(session.archive, header=header))
+
+
+def test_a_change_under_which_nothing_begins_leaves_the_fall_as_it_was(
+    session: FallSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*given: object) -> None:
+        raise RuntimeError("no room")
+
+    env, before = session.env, session.step() and session.readout.base_position
+    with monkeypatch.context() as patched:
+        patched.setattr("locoenvs.tools.view.falls.put", broken)
+        with pytest.raises(RuntimeError, match="no room"):
+            session.change(dataclasses.replace(AS_IT_WAS, friction=0.1))
+    assert session.env is env and session.setup == AS_IT_WAS
+    np.testing.assert_array_equal(session.readout.base_position, before)
+    session.step()
+
+
+def test_a_fall_of_a_recurrent_policy_is_seen_from_the_robots_start(tmp_path: Path) -> None:
+    flat, keeper = load_panel("flat"), Keeper()
+    panel = dataclasses.replace(flat, num_robots=2, task=flat.task.with_({"timing.episode_length": 3.5}))
+    policy, path = viewed.recurrent(tmp_path / "throw", panel.task, throw=True), tmp_path / "result.json"
+    result = evaluate(policy, panel, "mujoco", watch=keeper)
+    path.write_text(result.to_json())
+    write(beside(path), keeper, result, panel, policy, {})
+    session = FallSession(load(path))
+    for _ in range(2):
+        assert steps_to_the_end(session) == session.archive.steps[session.fall.robot]
+        session.go(0)
+    session.close()

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -240,3 +241,83 @@ def test_poses_are_where_the_feet_are(walking: Session) -> None:
     names = [body.name for body in bodies]
     feet = [names.index(foot) for foot in walking.task.robot.feet]
     assert (np.abs(places[0, feet, 2]) < 0.12).all()
+
+
+@dataclasses.dataclass
+class Remembering:
+    """A session by a policy that remembers, and which robots' memory is empty."""
+
+    session: Session
+    policy: Policy
+
+    @property
+    def empty(self) -> list[bool]:
+        memory = self.policy._remembered
+        if memory is None:
+            return [True] * self.session.robots
+        return [not any(value[robot].any() for value in memory.values()) for robot in range(self.session.robots)]
+
+
+@pytest.fixture
+def remembering(tmp_path: Path) -> Iterator[Remembering]:
+    task = viewed.tiles().with_({"timing.episode_length": 0.2})
+    policy = viewed.recurrent(tmp_path / "remembers", task)
+    session = Session(task, policy, 2, Setup("stairs_up", 1))
+    yield Remembering(session, policy)
+    session.close()
+
+
+def test_a_recurrent_policy_forgets_where_an_episode_ends_and_no_other(remembering: Remembering) -> None:
+    session = remembering.session
+    session.step()
+    assert remembering.empty == [False, False]
+    session.change(dataclasses.replace(session.setup, time_limit=True))
+    episodes = session.env.state.episodes
+    step = np.array([9, 3], episodes.step.dtype)  # of ten
+    session.env.state = dataclasses.replace(session.env.state, episodes=dataclasses.replace(episodes, step=step))
+    assert [end.robot for end in session.step().ends] == [0]
+    assert remembering.empty == [True, False]
+
+
+def test_a_recurrent_policy_forgets_where_a_next_episode_begins_without_an_end(remembering: Remembering) -> None:
+    session = remembering.session
+    for _ in range(9):
+        session.step()
+    assert remembering.empty == [False, False]
+    session._before()  # the tenth step
+    assert remembering.empty == [True, True]
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        Session.reset,
+        Session.reset_here,
+        lambda session: session.change(Setup("slope_up", 0)),
+        lambda session: session.change(Setup(PLANE)),
+        lambda session: session.swap(session.policy),
+    ],
+    ids=["reset", "here", "tile", "ground", "policy"],
+)
+def test_a_recurrent_policy_forgets_what_was_before(remembering: Remembering, again: Callable[[Session], None]) -> None:
+    remembering.session.step()
+    again(remembering.session)
+    assert remembering.empty == [True, True]
+
+
+def test_a_recurrent_policy_remembers_where_robots_go_on(remembering: Remembering) -> None:
+    remembering.session.step()
+    remembering.session.change(dataclasses.replace(remembering.session.setup, friction=0.3))
+    assert remembering.empty == [False, False]
+
+
+def test_a_ground_on_which_nothing_begins_changes_nothing(walking: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> None:
+        raise RuntimeError("no reset")
+
+    env, setup = walking.env, walking.setup
+    monkeypatch.setattr(walking, "reset", broken)
+    with pytest.raises(RuntimeError, match="no reset"):
+        walking.change(Setup("gaps"))
+    assert walking.env is env and walking.setup == setup
+    walking.step()
