@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,7 @@ class Panel:
         self._gui, self._viewer, self._scene = server.gui, viewer, scene
         self._order: Order | None = None
         self._refreshed = -REFRESH
+        self._asked, self._asking = set[str](), threading.Lock()
         self._gui.configure_theme(show_logo=False, show_share_button=False, brand_color=(31, 111, 235))
         main = self._gui.main_panel
         main.dock_right()
@@ -84,13 +86,17 @@ class Panel:
         self._watched.value = viewer.watched
 
     def _on(self, handle: Any, action: Callable[[Any], None]) -> None:
-        """Post ``action`` with the value whenever a user, and not this program, changes it."""
+        """Post ``action`` with the value whenever a user changes it."""
+        self._on_user(handle, lambda value: self._viewer.post(lambda: action(value)))
+
+    @staticmethod
+    def _on_user(handle: Any, action: Callable[[Any], None]) -> None:
+        """Do ``action`` with the value at once, in the server's thread, whenever a user, and not this program, changes it."""
 
         @handle.on_update
         def _(event: Any) -> None:
             if event.client is not None:
-                value = event.target.value
-                self._viewer.post(lambda: action(value))
+                action(event.target.value)
 
     def _button(self, label: str, action: Callable[[], None], hint: str | None = None) -> Any:
         handle = self._gui.add_button(label, hint=hint)
@@ -169,12 +175,22 @@ class Panel:
             self._button("All as in the task", lambda: self._change(self._begin))
         self._begin = dataclasses.replace(wanted, friction=None, payload=None, drive=None, delay=None, noise=1.0)
         for name, handle in self._fields.items():
-            self._on(handle, partial(self._ask, name))
+            self._on_user(handle, lambda _, name=name: self._ask(name))
 
-    def _ask(self, name: str, value: Any) -> None:
-        self._change(
-            dataclasses.replace(self._viewer.session.setup, **{name: value / 1000 if name == "delay" else value})
-        )
+    def _ask(self, name: str) -> None:
+        """Let a field count, with what it shows when its turn comes: building takes longer than a slider needs for its next value."""
+        with self._asking:
+            if not self._asked:
+                self._viewer.post(self._answer)
+            self._asked.add(name)
+
+    def _answer(self) -> None:
+        with self._asking:
+            asked, self._asked = self._asked, set()
+        wanted = {name: self._fields[name].value for name in asked}
+        if "delay" in wanted:
+            wanted["delay"] /= 1000
+        self._change(dataclasses.replace(self._viewer.session.setup, **wanted))
 
     def _change(self, wanted: Setup) -> None:
         """Go on as it is wanted, or show again what is if that cannot be."""

@@ -59,7 +59,7 @@ class Viewer:
 
     def tick(self, now: float) -> int:
         """Do what was asked for, then the steps that are due at ``now``; how many they were."""
-        while not self._asked.empty():
+        for _ in range(self._asked.qsize()):  # what is asked for meanwhile waits: a picture comes first
             self._try(self._asked.get())
         self._look_around(now)
         count = self.clock.due(now)
