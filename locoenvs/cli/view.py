@@ -37,9 +37,24 @@ from locoenvs.training.run import Run
 
 PORT = 8080
 
+POLICY = "anymal_c_flat"
+
+_NOT_OF_FALLS: dict[str, object] = {
+    "POLICY": POLICY,
+    "--robots": 1,
+    "--ground": None,
+    "--level": 0,
+    "--backend": "auto",
+    "--options": (),
+    "--follow": None,
+    "--task": None,
+    "--set": (),
+}
+"""What is of no use beside --failures: what each is where it is not given."""
+
 
 def view(
-    policy: Annotated[str, tyro.conf.Positional] = "anymal_c_flat",
+    policy: Annotated[str, tyro.conf.Positional] = POLICY,
     robots: int = 1,
     ground: OptionalText = None,
     level: int = 0,
@@ -70,6 +85,8 @@ def view(
         port: Port to listen on; 0 takes any that is free.
         gamepad: Device of a gamepad on this machine, which may come and go.
     """
+    if failures is not None:
+        _check_of_falls(policy, robots, ground, level, backend, options, follow, task, set_)
     server = serve(host, port)
     try:
         session, source = _session(policy, robots, ground, level, backend, options, follow, failures, task, set_)
@@ -83,6 +100,13 @@ def view(
             terminal.console().print(f"{clock.made} control steps, {clock.dropped_share:.1%} of those due were dropped")
     finally:
         server.stop()
+
+
+def _check_of_falls(*given: object) -> None:
+    """Raise ValueError for what is ``given``, in the order of :data:`_NOT_OF_FALLS`, and would count for nothing beside --failures."""
+    names = [name for (name, unset), value in zip(_NOT_OF_FALLS.items(), given, strict=True) if value != unset]
+    if names:
+        raise ValueError(f"--failures shows falls as they were evaluated: leave out {', '.join(names)}")
 
 
 def _session(

@@ -53,6 +53,11 @@ def test_a_port_that_is_taken(capsys: pytest.CaptureFixture[str]) -> None:
         (["anymal_c_flat", "--task", "{rough}"], "does not fit the task. observation"),
         (["--failures", "{nothing}"], "nothing.json"),
         (["--follow", "nothing"], "nothing"),
+        (["--failures", "{nothing}", "--robots", "4"], "leave out --robots"),
+        (["--failures", "{nothing}", "--ground", "plane", "--level", "2"], "leave out --ground, --level"),
+        (["--failures", "{nothing}", "--backend", "mjx", "--options", "threads=1"], "leave out --backend, --options"),
+        (["--failures", "{nothing}", "--set", "action_clip=1", "--task", "{rough}"], "leave out --task, --set"),
+        (["anymal_c_rough", "--failures", "{nothing}", "--follow", "rough"], "leave out POLICY, --follow"),
     ],
 )
 def test_mistakes_are_told_in_a_line(
