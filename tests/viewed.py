@@ -35,6 +35,6 @@ def recurrent(folder: Path, task: Task, throw: bool = False) -> Policy:
     """A policy of ``task`` that remembers and hardly moves, or one that ``throw``s the robot over within seconds."""
     rng, inputs, joints = np.random.default_rng(0), layout(task)[-1].stop, len(task.robot.joints)
     unit = tuple(rng.normal(size=shape) / 4 for shape in ((12, inputs), (12, 4), (12,), (12,)))
-    last = (6 if throw else 0.05) * rng.normal(size=(joints, 4)), np.tile([0.0, 6.0, -6.0], 4) * throw
+    last = (6 if throw else 0.05) * rng.normal(size=(joints, 4)), throw * np.resize([0.0, 6.0, -6.0], joints)
     save_policy(folder, task, [last], memory=Memory("gru", [unit]))  # type: ignore[list-item]
     return load_policy(folder)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated
 
@@ -53,6 +55,10 @@ def play(
     loaded = policy_named(policy)
     played: Task = (task_given(task) or loaded.task).with_(changes_given(set_))
     robot: int | list[int] = 0
+    if level != 0 and together:
+        raise ValueError(f"--level {level}: --together shows every level; leave one of both out")
+    if level != 0 and terrain is None and played.terrain.kind != "tiles":
+        raise ValueError(f"--level {level}: a plane has no levels; choose a kind of tile by --terrain")
     if together:
         if played.terrain.kind != "tiles" or terrain is not None:
             raise ValueError("--together shows the tiles of a map: it takes a policy of rough ground, and no --terrain")
@@ -64,7 +70,9 @@ def play(
         if not 0 <= level < levels:
             raise ValueError(f"--level {level}: the levels are 0 to {levels - 1}")
         played, robot = one_column(played, terrain), level
-    shown = {policy: loaded} | {name: policy_named(name) for name in beside}
+    shown = {policy: loaded}
+    for name in beside:
+        shown[_unlike(name, shown)] = policy_named(name)
     for each in shown.values():
         each.check(played)
     console = terminal.console()
@@ -81,3 +89,9 @@ def play(
             progress=lambda share: progress.update(bar, completed=share),
         )
     console.print(f"video: {out}")
+
+
+def _unlike(name: str, others: Collection[str]) -> str:
+    """The name, numbered from 2 on where others have it."""
+    numbered = (name if count == 1 else f"{name} ({count})" for count in itertools.count(1))
+    return next(each for each in numbered if each not in others)

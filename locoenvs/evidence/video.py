@@ -91,13 +91,17 @@ def record(
 
     ``seconds`` is the video's length, the schedule's without; a schedule that is shorter starts over. On a map of tiles
     a robot starts on the tile of level ``robot // columns`` in column ``robot % columns``. ``overlay`` writes the
-    command into the picture. Several policies, name -> policy, do the same side by side, under their names. ``progress`` hears the share that is done. Raises ValueError for a video without length or of another kind.
+    command into the picture. Several policies, name -> policy, do the same side by side, under their names. ``progress`` hears the share that is done. Raises ValueError for a video too short for a picture or of another kind.
     """
     length = once = sum(leg.seconds for leg in schedule)
     if seconds is not None:
         length = seconds
     if length <= 0 or once <= 0:
         raise ValueError(f"a video and its schedule must last longer than 0 s, got {length} s and {once} s")
+    dt = task.timing.control_dt
+    least = math.ceil(1 / (FRAMES_PER_SECOND * dt) - 1e-6)
+    if round(length / dt) < least:
+        raise ValueError(f"a video of {length:g} s has no picture: it must last at least {least * dt:g} s")
     shown_by = policy if isinstance(policy, Mapping) else {"": policy}
     takes = [_frames(each, task, length, schedule, robot, backend, look) for each in shown_by.values()]
     with Film(path) as film, ExitStack() as stack:
@@ -188,7 +192,9 @@ def _frames(
         for step in range(steps):
             leg = _leg(schedule, step * dt)
             _command(env, leg)
-            observation, *_ = env.step(policy(observation))
+            observation, _, terminated, truncated, _ = env.step(policy(observation))
+            if (done := terminated | truncated).any():
+                episodes_begin(policy, done)
             if (step + 1) * dt * FRAMES_PER_SECOND >= shown + 1 - 1e-6:
                 shown += 1
                 yield env.simulator.render(env.state.physics, robot, look.size, **camera), leg

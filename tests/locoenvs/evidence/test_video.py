@@ -8,6 +8,7 @@ import array_api_compat.numpy as xp
 import numpy as np
 import pytest
 
+import viewed
 from fake import BIPED, FakeSimulator
 from locoenvs.envs import engines
 from locoenvs.evidence.video import Leg, Look, _read, contact_sheet, record
@@ -119,3 +120,30 @@ def test_a_kind_of_video_that_there_is_not_is_refused(painted: None, tmp_path: P
     with pytest.raises(ValueError, match="must end in .mp4, .webm, .gif"):
         record(IDLE, TASK, tmp_path / "v.avi", seconds=0.5)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("seconds", [0.01, 0.02])
+def test_a_video_too_short_for_a_picture_is_refused(seconds: float, painted: None, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=f"{seconds} s has no picture: it must last at least 0.04 s"):
+        record(IDLE, TASK, tmp_path / "v.mp4", seconds=seconds)
+    record(IDLE, TASK, tmp_path / "v.mp4", seconds=0.04, overlay=False)
+    assert Painted.shown == 1 and len(_read(tmp_path / "v.mp4")) == 1
+
+
+def test_a_recurrent_policy_forgets_where_an_episode_ends(
+    painted: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("onnxruntime")
+    policy, forgot = viewed.recurrent(tmp_path / "remembers", TASK), list[object]()
+    advance, steps = Painted.advance, list[int]()
+
+    def falling(self: Painted, physics: object, target: object) -> object:
+        steps.append(1)
+        if len(steps) == 20:
+            self.broken[1] = True
+        return advance(self, physics, target)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Painted, "advance", falling)
+    monkeypatch.setattr(policy, "reset", lambda mask=None: forgot.append(mask if mask is None else list(mask)))
+    record(policy, TASK, tmp_path / "v.mp4", seconds=0.4, robot=[0, 1], overlay=False)
+    assert forgot[:2] == [None, [False, True]]
