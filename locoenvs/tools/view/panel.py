@@ -175,9 +175,9 @@ class Panel:
             self._button("All as in the task", lambda: self._change(self._begin))
         self._begin = dataclasses.replace(wanted, friction=None, payload=None, drive=None, delay=None, noise=1.0)
         for name, handle in self._fields.items():
-            self._on_user(handle, lambda _, name=name: self._ask(name))
+            self._on_user(handle, partial(self._ask, name))
 
-    def _ask(self, name: str) -> None:
+    def _ask(self, name: str, _: Any) -> None:
         """Let a field count, with what it shows when its turn comes: building takes longer than a slider needs for its next value."""
         with self._asking:
             if not self._asked:
