@@ -115,9 +115,9 @@ def _checked(asked: Study) -> str | None:
 
 
 def conclude(console: Console, state: State) -> None:
-    """Judge, write down and show what came out."""
-    made, curves = verdicts(state, console.print), curves_of(state)
-    write(state.folder / "results.json", report.to_json(state, made, curves))
+    """Write down and show what came out, and then judge: what fails of that takes no result away."""
+    curves = curves_of(state)
+    write(state.folder / "results.json", report.to_json(state, [], curves))
     write(state.folder / "results.csv", report.to_csv(state))
     written = ["results.json", "results.csv"]
     try:
@@ -134,6 +134,8 @@ def conclude(console: Console, state: State) -> None:
         console.print("no configuration beside the base finished: there is nothing to choose")
     else:
         console.print(f"* best by validation: {best.name} {json.dumps(dict(best.changes))}")
+    made = verdicts(state, console.print)
+    write(state.folder / "results.json", report.to_json(state, made, curves))
     for each in made:
         console.print(f"{each.b} beside {each.a}, held out: {each.verdict}")
     console.print("\n".join(f"{state.folder}/{name}" for name in written))
