@@ -73,11 +73,15 @@ def carry(
     address: str | None = None,
     cpus: float = 1.0,
     gpus: float = 0.0,
+    option: str = "--run",
 ) -> State:
-    """Begin or go on with the study of a file's ``content`` in ``folder``, and write down and show what came out; its state."""
+    """Begin or go on with the study of a file's ``content`` in ``folder``, and write down and show what came out; its state.
+
+    ``option`` is the one that chooses the folder, for errors.
+    """
     console = terminal.console()
     asked, document = parsed(content, name)
-    state = State.open(folder, asked, configurations(asked), document)
+    state = State.open(folder, asked, configurations(asked), document, option)
     start = _checked(asked)
     if not (folder / "study.toml").is_file():
         Run.create(folder)  # an error for a folder of something else
