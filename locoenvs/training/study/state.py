@@ -60,7 +60,9 @@ class State:
         before = tomllib.loads(documents.read(asked).decode())
         if different := list(documents.differences(dict(document), before)):
             said = "; ".join(f"{name} is {now}, was {then}" for name, now, then in different[:5])
-            raise ValueError(f"{folder} is of another study: {said}. Give it back what it was asked, or choose another {option}")
+            raise ValueError(
+                f"{folder} is of another study: {said}. Give it back what it was asked, or choose another {option}"
+            )
         if file.is_file():
             found = documents.parsed(documents.read(file), str(file))
             documents.check_format(found, "the state of a study", FORMAT, (1,), str(file))

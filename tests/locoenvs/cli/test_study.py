@@ -106,7 +106,10 @@ def test_the_best_is_judged_beside_the_base_once(
     ("changes", "said"),
     [
         ({"robot.action_scale": 0.4}, "trial-1-seed-4: not judged on panel flat:smoke: the policy of"),
-        ({"observations.slots.projected_gravity.scale": 2.0}, "trial-1-seed-4 is not compared with base-seed-4: results of different"),
+        (
+            {"observations.slots.projected_gravity.scale": 2.0},
+            "trial-1-seed-4 is not compared with base-seed-4: results of different",
+        ),
     ],
 )
 def test_what_cannot_be_judged_takes_no_result_away(
@@ -171,6 +174,14 @@ def test_a_folder_of_something_else_is_left_alone(train: Pretended, capsys: pyte
     with pytest.raises(SystemExit):
         cli.main(["study", "entropies.toml"])
     assert "exists and is no run" in capsys.readouterr().err and not train.asked
+
+
+def test_one_that_was_killed_before_it_had_begun_begins(train: Pretended) -> None:
+    Path("runs/entropies").mkdir(parents=True)
+    for name in ("lock", "study.toml.partial"):
+        Path("runs/entropies", name).write_text("env_")
+    cli.main(["study", "entropies.toml"])
+    assert train.asked and not Path("runs/entropies/study.toml.partial").exists()
 
 
 def test_two_at_a_time_are_kept_apart(train: Pretended, capsys: pytest.CaptureFixture[str]) -> None:
