@@ -32,6 +32,9 @@ BASE = "base"
 MOST = 1000
 """Configurations of a study: more than anybody trains."""
 
+MOST_WHOLE = 2**53
+"""The largest whole number that a range has: beyond it not every one is a float."""
+
 BUDGETS = ("ppo.updates",)
 """Fields that say how long it trains, which a study says of all of its trainings at once."""
 
@@ -54,6 +57,10 @@ class Range:
             raise ValueError(f"low={self.low:g}: a range that is drawn by its logarithm begins above 0")
         if self.whole and math.ceil(self.low) > math.floor(self.high):
             raise ValueError(f"low={self.low:g}, high={self.high:g}: no whole number is between them, leave whole out")
+        if self.whole and max(-self.low, self.high) > MOST_WHOLE:
+            raise ValueError(
+                f"low={self.low:g}, high={self.high:g}: whole numbers are drawn from within {MOST_WHOLE:g} of 0"
+            )
 
     def draw(self, random: np.random.Generator) -> float | int:
         """One of them; a whole one by its logarithm as often as the logarithm is between it and the next."""

@@ -89,6 +89,7 @@ def test_rungs_grow_by_the_factor_up_to_the_budget() -> None:
         ({"space": {"ppo.entropy": {"low": 0.2, "high": 0.1}}, "trials": 3}, "must be less than high"),
         ({"space": {"ppo.entropy": {"low": 0, "high": 0.1, "log": True}}, "trials": 3}, "begins above 0"),
         ({"space": {"ppo.epochs": {"low": 2.4, "high": 2.6, "whole": True}}, "trials": 3}, "no whole number is between"),
+        ({"space": {"ppo.epochs": {"low": 2, "high": 1e30, "whole": True}}, "trials": 3}, "are drawn from within"),
         ({"space": {"ppo.entropy": [0.005]}}, "nothing in them differs from the base"),
         ({"space": {"ppo.updates": [5]}}, "updates or minutes"),
         ({"space": {"ppo.num_envs": [5]}, "num_envs": 5}, "num_envs says it for all"),
