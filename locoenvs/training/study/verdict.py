@@ -15,7 +15,6 @@ from locoenvs.training.streams import panels_for
 from locoenvs.training.study.spec import BASE
 from locoenvs.training.study.state import State
 
-
 FAILURES = (ImportError, MemoryError, OSError, RuntimeError, ValueError)
 """What may be wrong with one judgement: a policy that does not fit a panel, no room for it, runs whose panels differ. The others go on."""
 
