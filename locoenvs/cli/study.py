@@ -73,11 +73,15 @@ def carry(
     address: str | None = None,
     cpus: float = 1.0,
     gpus: float = 0.0,
+    option: str = "--run",
 ) -> State:
-    """Begin or go on with the study of a file's ``content`` in ``folder``, and write down and show what came out; its state."""
+    """Begin or go on with the study of a file's ``content`` in ``folder``, and write down and show what came out; its state.
+
+    ``option`` is the one that chooses the folder, for errors.
+    """
     console = terminal.console()
     asked, document = parsed(content, name)
-    state = State.open(folder, asked, configurations(asked), document)
+    state = State.open(folder, asked, configurations(asked), document, option)
     start = _checked(asked)
     if not (folder / "study.toml").is_file():
         Run.create(folder)  # an error for a folder of something else
@@ -115,9 +119,9 @@ def _checked(asked: Study) -> str | None:
 
 
 def conclude(console: Console, state: State) -> None:
-    """Judge, write down and show what came out."""
-    made, curves = verdicts(state, console.print), curves_of(state)
-    write(state.folder / "results.json", report.to_json(state, made, curves))
+    """Write down and show what came out, and then judge: what fails of that takes no result away."""
+    curves = curves_of(state)
+    write(state.folder / "results.json", report.to_json(state, [], curves))
     write(state.folder / "results.csv", report.to_csv(state))
     written = ["results.json", "results.csv"]
     try:
@@ -134,6 +138,8 @@ def conclude(console: Console, state: State) -> None:
         console.print("no configuration beside the base finished: there is nothing to choose")
     else:
         console.print(f"* best by validation: {best.name} {json.dumps(dict(best.changes))}")
+    made = verdicts(state, console.print)
+    write(state.folder / "results.json", report.to_json(state, made, curves))
     for each in made:
         console.print(f"{each.b} beside {each.a}, held out: {each.verdict}")
     console.print("\n".join(f"{state.folder}/{name}" for name in written))

@@ -35,8 +35,8 @@ try:
 except ImportError:  # Windows has no such locks: two processes are not kept apart there
     fcntl = None  # type: ignore[assignment]
 
-_LEFT_OVER = ("recipe.json.partial", "lock")
-"""What a process leaves in a run's folder that is killed before it has written the recipe."""
+_LEFT_OVER = ("recipe.json.partial", "study.toml.partial", "lock")
+"""What a process leaves in the folder of a run, or of a study, that is killed before it has written what was asked for."""
 
 
 @dataclass(frozen=True)

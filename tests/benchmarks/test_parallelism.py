@@ -50,6 +50,17 @@ def test_the_result_tells_reward_time_and_validation(tmp_path: Path, monkeypatch
     assert count == 8 and len(train.asked) == count, "the same command goes on"
 
 
+def test_a_smoke_test_is_not_in_the_way_of_a_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("matplotlib")
+    monkeypatch.setattr(study, "train_by", Pretended(value=lambda changes, seed, update: 1.0))
+    monkeypatch.chdir(tmp_path)
+    parallelism.main(smoke=True)
+    assert Path("runs/parallelism-smoke.json").is_file() and Path("runs/parallelism-smoke.png").is_file()
+    assert not Path("benchmarks").exists() and not Path("runs/parallelism").exists()
+    with pytest.raises(ValueError, match=r"or choose another --folder$"):
+        parallelism.main(folder=Path("runs/parallelism-smoke"))
+
+
 def test_the_smoke_plan_is_a_task_that_can_be_trained() -> None:
     asked, _ = parsed(SMOKE.toml("rsl_rl", "auto", None).encode(), "smoke")
     task, ppo = resolved(asked.base_of(), configurations(asked)[0].changes)

@@ -32,6 +32,9 @@ BASE = "base"
 MOST = 1000
 """Configurations of a study: more than anybody trains."""
 
+MOST_WHOLE = 2**53
+"""The largest whole number that a range has: beyond it not every one is a float."""
+
 BUDGETS = ("ppo.updates",)
 """Fields that say how long it trains, which a study says of all of its trainings at once."""
 
@@ -52,15 +55,25 @@ class Range:
             raise ValueError(f"low={self.low:g} must be less than high={self.high:g}")
         if self.log and self.low <= 0:
             raise ValueError(f"low={self.low:g}: a range that is drawn by its logarithm begins above 0")
+        if self.whole and math.ceil(self.low) > math.floor(self.high):
+            raise ValueError(f"low={self.low:g}, high={self.high:g}: no whole number is between them, leave whole out")
+        if self.whole and max(-self.low, self.high) > MOST_WHOLE:
+            raise ValueError(
+                f"low={self.low:g}, high={self.high:g}: whole numbers are drawn from within {MOST_WHOLE:g} of 0"
+            )
 
     def draw(self, random: np.random.Generator) -> float | int:
-        """One of them."""
-        low, high = (math.log(self.low), math.log(self.high)) if self.log else (self.low, self.high)
-        if self.whole and not self.log:
-            return int(random.integers(math.ceil(low), math.floor(high) + 1))
-        value = random.uniform(low, high)
-        value = math.exp(value) if self.log else value
-        return round(value) if self.whole else float(f"{value:.4g}")
+        """One of them; a whole one by its logarithm as often as the logarithm is between it and the next."""
+        if self.whole:
+            low, high = math.ceil(self.low), math.floor(self.high)
+            if not self.log:
+                return int(random.integers(low, high + 1))
+            return min(max(math.floor(math.exp(random.uniform(math.log(low), math.log(high + 1)))), low), high)
+        if self.log:
+            value = math.exp(random.uniform(math.log(self.low), math.log(self.high)))
+        else:
+            value = random.uniform(self.low, self.high)
+        return min(max(float(f"{value:.4g}"), self.low), self.high)
 
 
 Values = Annotated[

@@ -41,10 +41,16 @@ class State:
     failed: dict[str, str] = field(default_factory=dict)
 
     @staticmethod
-    def open(folder: Path, study: Study, configurations: Sequence[Configuration], document: Mapping[str, Any]) -> State:
+    def open(
+        folder: Path,
+        study: Study,
+        configurations: Sequence[Configuration],
+        document: Mapping[str, Any],
+        option: str = "--run",
+    ) -> State:
         """The state of a new study, or of the one that is in the folder, whose failed trainings are tried again.
 
-        Raises ValueError if that one was asked something else, naming what, and FileExistsError for a folder of something else.
+        Raises ValueError if that one was asked something else, naming what, and the ``option`` that chooses another folder.
         """
         state, file, asked = State(folder, study, configurations), folder / "state.json", folder / "study.toml"
         if not (
@@ -54,7 +60,9 @@ class State:
         before = tomllib.loads(documents.read(asked).decode())
         if different := list(documents.differences(dict(document), before)):
             said = "; ".join(f"{name} is {now}, was {then}" for name, now, then in different[:5])
-            raise ValueError(f"{folder} is of another study: {said}. Give it back its file, or choose another --run")
+            raise ValueError(
+                f"{folder} is of another study: {said}. Give it back what it was asked, or choose another {option}"
+            )
         if file.is_file():
             found = documents.parsed(documents.read(file), str(file))
             documents.check_format(found, "the state of a study", FORMAT, (1,), str(file))
@@ -62,7 +70,7 @@ class State:
                 if found["configurations"].get(each.name) != each.digest:
                     raise ValueError(
                         f"{folder}: {each.name} comes to another task or other settings than when the study began, by its task's file "
-                        "or by this locoenvs: go on with those that it began with, or choose another --run"
+                        f"or by this locoenvs: go on with those that it began with, or choose another {option}"
                     )
             state.reached = {run: [Reached(**each) for each in rungs] for run, rungs in found["reached"].items()}
         return state

@@ -15,11 +15,15 @@ from locoenvs.training.streams import panels_for
 from locoenvs.training.study.spec import BASE
 from locoenvs.training.study.state import State
 
+FAILURES = (ImportError, MemoryError, OSError, RuntimeError, ValueError)
+"""What may be wrong with one judgement: a policy that does not fit a panel, no room for it, runs whose panels differ. The others go on."""
+
 
 def verdicts(state: State, say: Callable[[str], None]) -> list[Comparison]:
     """The best configuration beside the base, seed by seed, on held-out panels: each run is judged on them once, which its ledger counts.
 
-    Empty if there is no best, or ``panels`` says "none"; without a base to compare with the best is judged all the same.
+    Empty if there is no best, or ``panels`` says "none"; without a base to compare with the best is judged all the same. What cannot be
+    judged or compared is left out, and said why.
     """
     best, panels = state.best(), state.study.panels
     if best is None or panels == ("none",):
@@ -36,19 +40,31 @@ def verdicts(state: State, say: Callable[[str], None]) -> list[Comparison]:
     made = []
     for seed, results in zip(state.study.seeds, found):
         against = _judged(Run(state.folder / base.run(seed)), panels, say)
-        made.append(compare(Side(base.run(seed), tuple(against)), Side(best.run(seed), tuple(results))))
+        if not (results and against):  # which was said
+            continue
+        try:
+            made.append(compare(Side(base.run(seed), tuple(against)), Side(best.run(seed), tuple(results))))
+        except FAILURES as error:
+            say(f"{best.run(seed)} is not compared with {base.run(seed)}: {error}")
     return made
 
 
 def _judged(run: Run, names: Sequence[str] | None, say: Callable[[str], None]) -> list[Result]:
-    """What a run's policy did on held-out panels; one that did a panel before is not judged again."""
-    policy = load_policy(run.policy)
-    results = []
+    """What a run's policy did on held-out panels, those that it can do; one that did a panel before is not judged again."""
+    results: list[Result] = []
+    try:
+        policy = load_policy(run.policy)
+    except FAILURES as error:
+        say(f"{run.folder.name}: not judged: {error}")
+        return results
     for name in names or panels_for(policy.task):
-        before = _before(run, policy, panel_of(policy.task, name))
-        if before is None:
-            say(f"{run.folder.name}: judged on held-out panel {name}")
-        results.append(before or judge(run.folder, [name])[name])
+        try:
+            before = _before(run, policy, panel_of(policy.task, name))
+            if before is None:
+                say(f"{run.folder.name}: judged on held-out panel {name}")
+            results.append(before or judge(run.folder, [name])[name])
+        except FAILURES as error:
+            say(f"{run.folder.name}: not judged on panel {name}: {error}")
     return results
 
 

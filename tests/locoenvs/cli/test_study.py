@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,10 +13,13 @@ import pytest
 from locoenvs.cli import app as cli
 from locoenvs.cli import study as cli_study
 from locoenvs.envs.registration import task
+from locoenvs.evidence.compare import Comparison
 from locoenvs.policies.policy import save_policy
 from locoenvs.tasks.task import Task
 from locoenvs.training.run import Run
 from locoenvs.training.settings import TrainSettings
+from locoenvs.training.study.state import State
+from locoenvs.training.study.trial import Train
 from studies import ENTROPIES, FLAT, Pretended
 
 
@@ -54,26 +59,33 @@ def test_ctrl_c_says_how_to_go_on(train: Pretended, capsys: pytest.CaptureFixtur
     assert not Path("runs/entropies/results.json").exists()
 
 
-def test_the_best_is_judged_beside_the_base_once(
-    train: Pretended, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    pytest.importorskip("onnx")
-    pytest.importorskip("onnxruntime")
+def with_policy(train: Pretended, changed: Mapping[str, Mapping[str, Any]] | None = None) -> Train:
+    """Trains nothing, and leaves a policy of the walk task; ``changed`` are changes of the task, by the name of a run."""
 
-    def with_policy(learner: str, settings: TrainSettings, given: Task | None) -> Path:
+    def trained(learner: str, settings: TrainSettings, given: Task | None) -> Path:
         folder = train(learner, settings, given)
-        own = task(FLAT, "walk", "pd")
-        save_policy(folder / "policy", own, [(np.zeros((12, 48)), np.zeros(12))], provenance={"environment": FLAT})
+        own = task(FLAT, "walk", "pd").with_((changed or {}).get(folder.name, {}), "walk")
+        network = [(np.zeros((12, 48)), np.zeros(12))]
+        save_policy(folder / "policy", own, network, provenance={"environment": FLAT})
         if settings.resume is None:
             recipe = {"environment": FLAT, "backend": "mujoco", "options": {}}
             run = Run(folder)
             run.write_recipe({**run.recipe(), **recipe})
         return folder
 
-    monkeypatch.setattr(cli_study, "train_by", with_policy)
-    Path("entropies.toml").write_text(
-        ENTROPIES.replace('"none"', '"flat:smoke"').replace("seeds = [0, 1]", "seeds = [4]")
-    )
+    return trained
+
+
+JUDGED = ENTROPIES.replace('"none"', '"flat:smoke"').replace("seeds = [0, 1]", "seeds = [4]")
+
+
+def test_the_best_is_judged_beside_the_base_once(
+    train: Pretended, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    monkeypatch.setattr(cli_study, "train_by", with_policy(train))
+    Path("entropies.toml").write_text(JUDGED)
     cli.main(["study", "entropies.toml"])
     said = capsys.readouterr().out
     assert "trial-1-seed-4 beside base-seed-4, held out: no difference" in said
@@ -88,6 +100,46 @@ def test_the_best_is_judged_beside_the_base_once(
     assert used == {"base-seed-4": [1], "trial-1-seed-4": [1], **{f"trial-{n}-seed-4": [] for n in (2, 3, 4)}}, (
         "each once"
     )
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"robot.action_scale": 0.4}, "trial-1-seed-4: not judged on panel flat:smoke: the policy of"),
+        (
+            {"observations.slots.projected_gravity.scale": 2.0},
+            "trial-1-seed-4 is not compared with base-seed-4: results of different",
+        ),
+    ],
+)
+def test_what_cannot_be_judged_takes_no_result_away(
+    changes: dict[str, Any],
+    said: str,
+    train: Pretended,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    monkeypatch.setattr(cli_study, "train_by", with_policy(train, {"trial-1-seed-4": changes}))
+    Path("entropies.toml").write_text(JUDGED)
+    cli.main(["study", "entropies.toml"])
+    out = capsys.readouterr().out
+    assert said in out and "best by validation: trial-1" in out
+    document = json.loads(Path("runs/entropies/results.json").read_text())
+    assert document["best"] == "trial-1" and document["comparisons"] == []
+    assert Path("runs/entropies/results.csv").is_file()
+
+
+def test_results_are_there_before_anything_is_judged(train: Pretended, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(state: State, say: object) -> list[Comparison]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli_study, "verdicts", stopped)
+    with pytest.raises(SystemExit):
+        cli.main(["study", "entropies.toml"])
+    assert json.loads(Path("runs/entropies/results.json").read_text())["best"] == "trial-1"
+    assert Path("runs/entropies/results.csv").is_file()
 
 
 @pytest.mark.parametrize(
@@ -122,6 +174,14 @@ def test_a_folder_of_something_else_is_left_alone(train: Pretended, capsys: pyte
     with pytest.raises(SystemExit):
         cli.main(["study", "entropies.toml"])
     assert "exists and is no run" in capsys.readouterr().err and not train.asked
+
+
+def test_one_that_was_killed_before_it_had_begun_begins(train: Pretended) -> None:
+    Path("runs/entropies").mkdir(parents=True)
+    for name in ("lock", "study.toml.partial"):
+        Path("runs/entropies", name).write_text("env_")
+    cli.main(["study", "entropies.toml"])
+    assert train.asked and not Path("runs/entropies/study.toml.partial").exists()
 
 
 def test_two_at_a_time_are_kept_apart(train: Pretended, capsys: pytest.CaptureFixture[str]) -> None:

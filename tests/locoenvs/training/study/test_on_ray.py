@@ -54,16 +54,18 @@ def test_a_study_on_ray_that_is_killed_goes_on(tmp_path: Path) -> None:
     pytest.importorskip("rsl_rl")
     (tmp_path / "tiny.toml").write_text(toml(TINY))
     folder = tmp_path / "runs" / "tiny"
-    command = [sys.executable, "-m", "locoenvs", "study", "tiny.toml", "--on", "ray"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "NPROC": "8", "COLUMNS": "200"}
-    start = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    command = [sys.executable, "-m", "locoenvs", "study", "tiny.toml", "--on", "ray", "--cpus"]
+    # As many at a time as there are cores, and then, each on two, fewer: most of the time goes into what a worker imports.
+    many, few = [*command, "1"], [*command, str(min(os.cpu_count() or 1, 2))]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "NPROC": "8", "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
+    start = subprocess.Popen(many, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     deadline = time.monotonic() + 200
     while not (first := reached(folder)) and start.poll() is None and time.monotonic() < deadline:
         time.sleep(0.05)
     start.send_signal(signal.SIGKILL)
     _, error = start.communicate()
     assert first, error.decode()[-2000:]
-    again = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=250)
+    again = subprocess.run(few, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=250)
     assert again.returncode == 0, again.stderr[-2000:]
     after = reached(folder)
     assert all(after[run][: len(rungs)] == rungs for run, rungs in first.items()), "what was done is not done again"

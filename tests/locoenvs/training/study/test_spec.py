@@ -88,6 +88,8 @@ def test_rungs_grow_by_the_factor_up_to_the_budget() -> None:
         ({"space": {"ppo.entropy": {"low": 0.1, "high": 0.2}}}, "say by trials how many"),
         ({"space": {"ppo.entropy": {"low": 0.2, "high": 0.1}}, "trials": 3}, "must be less than high"),
         ({"space": {"ppo.entropy": {"low": 0, "high": 0.1, "log": True}}, "trials": 3}, "begins above 0"),
+        ({"space": {"ppo.epochs": {"low": 2.4, "high": 2.6, "whole": True}}, "trials": 3}, "no whole number is between"),
+        ({"space": {"ppo.epochs": {"low": 2, "high": 1e30, "whole": True}}, "trials": 3}, "are drawn from within"),
         ({"space": {"ppo.entropy": [0.005]}}, "nothing in them differs from the base"),
         ({"space": {"ppo.updates": [5]}}, "updates or minutes"),
         ({"space": {"ppo.num_envs": [5]}, "num_envs": 5}, "num_envs says it for all"),
@@ -128,3 +130,22 @@ def test_a_range_by_its_logarithm_draws_whole_numbers_too() -> None:
     random = np.random.default_rng(0)
     drawn = [Range(1, 100, log=True, whole=True).draw(random) for _ in range(200)]
     assert all(isinstance(each, int) and 1 <= each <= 100 for each in drawn)
+    drawn = [Range(8, 10, log=True, whole=True).draw(random) for _ in range(3000)]
+    shares = [drawn.count(each) / len(drawn) for each in (8, 9, 10)]
+    expected = np.diff(np.log([8, 9, 10, 11])) / np.log(11 / 8)
+    np.testing.assert_allclose(shares, expected, atol=0.04)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        Range(0.123456, 0.123459),
+        Range(0.123441, 0.123444, log=True),
+        Range(1.4, 3.6, whole=True),
+        Range(1.4, 3.6, log=True, whole=True),
+        Range(0.2, 1.4, log=True, whole=True),
+    ],
+)
+def test_what_is_drawn_is_in_the_range(asked: Range) -> None:
+    random = np.random.default_rng(0)
+    assert all(asked.low <= asked.draw(random) <= asked.high for _ in range(200))
