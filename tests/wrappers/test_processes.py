@@ -174,6 +174,30 @@ def test_one_process_that_is_asked_to_stop_stops_all(tmp_path: Path, monkeypatch
     assert "Interrupted by SIGTERM after 2 of 1000" in (tmp_path / "log" / "0").read_text()
 
 
+def test_all_wait_until_the_first_has_saved_and_heed_no_echo_of_the_signal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A launcher that sees one end ends the others: none may end while the first still writes."""
+    export = training.Training.export
+
+    def slow(self: training.Training) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(1.0)
+        export(self)
+
+    def work(rank: int) -> None:
+        try:
+            trained(tmp_path / "run", updates=1000)
+        finally:
+            print("exported" if (tmp_path / "run" / "policy" / "policy.onnx").exists() else "too early")
+
+    monkeypatch.setattr(training.Training, "export", slow)
+    monkeypatch.setattr(MeteredEnv, "clear", after(2, lambda: os.kill(os.getpid(), signal.SIGTERM), rank=1))
+    codes = together(2, work, tmp_path / "log")
+    assert codes == [143, 143], said(tmp_path / "log")
+    assert all((tmp_path / "log" / str(rank)).read_text().endswith("exported\n") for rank in range(2))
+
+
 def after(updates: int, event: Any, rank: int) -> Any:
     """``MeteredEnv.clear`` with an ``event`` in one process as it begins that update, in its first start."""
     clear, begun = MeteredEnv.clear, [0]
@@ -228,7 +252,8 @@ def test_those_who_are_started_again_do_not_look_for_those_before_them(tmp_path:
 
 def test_one_that_hangs_ends_the_others_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def hang() -> None:
-        os.system(f"(sleep 12; kill -9 {os.getpid()}) &")
+        told = f"grep -q ConnectionError {tmp_path}/log/0"
+        os.system(f"(for i in $(seq 300); do {told} && break; sleep 0.2; done; kill -9 {os.getpid()}) &")
         os.kill(os.getpid(), signal.SIGSTOP)
 
     monkeypatch.setattr(MeteredEnv, "clear", after(2, hang, rank=1))
