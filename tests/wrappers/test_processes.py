@@ -117,6 +117,7 @@ def test_two_processes_do_what_one_does(monkeypatch: pytest.MonkeyPatch, tmp_pat
     ours, theirs = checkpoint(one), checkpoint(tmp_path / "two")
     assert closeness(ours["algorithm"], theirs["algorithm"]) < 1e-5
     assert same(ours["env"], theirs["env"]) and ours["update"] == theirs["update"]
+    assert same(ours["rng"], theirs["rng"]), "the next rollout explores alike, too"
     (a,), (b,) = ([line for line in run.records() if line["kind"] == "update"] for run in (one, Run(tmp_path / "two")))
     assert b.pop("processes") == 2 and a.keys() == b.keys()
     for name in ("resets", "most_at_once", "levels", "level_counts", "samples"):
@@ -136,6 +137,11 @@ def of_two(tmp_path_factory: pytest.TempPathFactory) -> Path:
         codes = together(2, lambda _: trained(place / "run", updates=2), place / "log")
     assert codes == [0, 0], said(place / "log")
     return place / "run"
+
+
+def test_two_updates_of_two_processes_are_those_of_one(of_two: Path, tmp_path: Path) -> None:
+    one, two = checkpoint(trained(tmp_path / "one", updates=2)), checkpoint(of_two)
+    assert closeness(one["algorithm"], two["algorithm"]) < 1e-4 and same(one["rng"], two["rng"])
 
 
 @pytest.mark.parametrize("count", [1, 3, 4])
@@ -384,6 +390,7 @@ def test_the_command_starts_processes_and_skrl_does_what_it_does_in_one(tmp_path
     assert done.stdout.count("policy: ") == 1
     ours, theirs = (checkpoint(tmp_path / name) for name in ("one", "two"))
     assert closeness(ours["algorithm"], theirs["algorithm"]) < 1e-5 and same(ours["env"], theirs["env"])
+    assert same(ours["rng"], theirs["rng"])
     line = json.loads((tmp_path / "two" / "ledger.jsonl").read_text().splitlines()[0])
     assert line["processes"] == 2
 
