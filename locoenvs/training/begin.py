@@ -84,8 +84,9 @@ def gone_on_with(settings: TrainSettings) -> TrainSettings:
         return settings  # they began none
     if began != job:
         return settings
-    new = {"run": None, "start_from": None, "recipe": None, "actuator": None, "changes": None}
-    return dataclasses.replace(settings, resume=settings.run, **new)
+    return dataclasses.replace(
+        settings, resume=settings.run, run=None, start_from=None, recipe=None, actuator=None, changes=None
+    )
 
 
 def facts(

@@ -223,6 +223,7 @@ def leave() -> None:
         import torch.distributed as dist
 
         dist.destroy_process_group()
+        os.environ.pop("LOCAL_WORLD_SIZE", None)  # the cores are no longer shared
         _joined = ALONE
 
 

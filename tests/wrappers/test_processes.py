@@ -28,6 +28,7 @@ import torch
 from locoenvs.cli import app
 from locoenvs.envs.registration import task as task_of
 from locoenvs.envs.saved_state import rows_of
+from locoenvs.machine import allowed_cores, cores
 from locoenvs.numerics.arrays import convert
 from locoenvs.training import ranks
 from locoenvs.training.run import Run
@@ -252,6 +253,8 @@ def test_those_who_are_started_again_do_not_look_for_those_before_them(tmp_path:
         os.environ |= {"TORCHELASTIC_USE_AGENT_STORE": "True", "MASTER_PORT": str(launchers.port)}
         time.sleep(1.0 if rank == 0 else 0.0)
         assert ranks.join().most(rank) == (1,)
+        ranks.leave()
+        assert cores() == allowed_cores(), "whoever is alone shares no cores"
 
     assert together(2, work, tmp_path / "log") == [0, 0], said(tmp_path / "log")
 
