@@ -19,7 +19,7 @@ def hardware() -> dict[str, Any]:
     there = total_memory()
     return {
         "processor": _processor(),
-        "cores": _allowed(),
+        "cores": allowed_cores(),
         "memory_mb": None if there is None else megabytes(there),
         "gpus": [{"name": name, "memory_mb": megabytes(size)} for name, size in _gpus()],
     }
@@ -32,11 +32,11 @@ def megabytes(size: float) -> float:
 
 def cores() -> int:
     """Cores that this process may use, where it is one of several that train together its share of them."""
-    return max(1, _allowed() // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+    return max(1, allowed_cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
 
 
-def _allowed() -> int:
-    """Cores that the system lets this process run on."""
+def allowed_cores() -> int:
+    """Cores that the system lets this process run on, others of its run as well."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -12,19 +12,21 @@ from typing import Any
 import torch
 
 from locoenvs.training.ranks import Ranks, current
-from locoenvs.wrappers.diagnostics import Advantage, Diagnosis, Ratios, policy_lag
+from locoenvs.wrappers.diagnostics import Advantage, Diagnosis, Ratios, moved, policy_lag
 
 
 @dataclass
 class Part:
     """The robots ``own`` of all ``robots`` of a run, which other processes have the rest of.
 
-    ``weight`` is that of this process's samples of the newest minibatch in the mean over the processes: 1 where each has as many.
+    ``weight`` is that of this process's samples of the newest minibatch in the mean over the processes: 1 where each has as many;
+    ``minibatch`` is how many samples it has in all processes.
     """
 
     ranks: Ranks
     robots: int
     weight: float = field(default=1.0, init=False)
+    minibatch: int = field(default=0, init=False)
 
     @property
     def own(self) -> range:
@@ -32,9 +34,12 @@ class Part:
 
     def noise(self, mean: torch.Tensor) -> torch.Tensor:
         """Standard normal numbers for the actions of the own robots, (own, J) like their ``mean``: rows of what is drawn for all."""
-        shape = (self.robots, mean.shape[-1])
-        drawn = torch.normal(mean.new_zeros(shape), mean.new_ones(shape))
-        return drawn[self.own.start : self.own.stop]
+        return _drawn(self.robots, mean)[self.own.start : self.own.stop]
+
+    def unused(self, mean: torch.Tensor) -> torch.Tensor:
+        """Actions of the newest minibatch that nobody uses. One process draws them for all of it, and what is drawn next comes after them."""
+        _drawn(self.minibatch, mean)
+        return mean
 
     def own_samples(self, samples: torch.Tensor) -> tuple[torch.Tensor, float]:
         """Where the own ones of a minibatch's samples are in the own rollout, and what ``weight`` they have.
@@ -57,6 +62,10 @@ class Part:
         for parameter in parameters:
             if parameter.grad is not None:
                 parameter.grad.mul_(self.weight)
+
+    def moved(self, log_ratio: torch.Tensor, clip: float) -> torch.Tensor:
+        """:func:`~locoenvs.wrappers.diagnostics.moved` of the own samples of the newest minibatch: zeros where it has none of them."""
+        return moved(log_ratio, clip) * float(self.weight > 0)
 
     def summed(self, values: torch.Tensor) -> torch.Tensor:
         """The sum over all processes."""
@@ -83,6 +92,12 @@ class Part:
         mean = total / count
         squares = self.summed(torch.square(values - mean).sum())
         return mean, squares, count
+
+
+def _drawn(rows: int, mean: torch.Tensor) -> torch.Tensor:
+    """Standard normal numbers, (rows, J) like a ``mean``."""
+    shape = (rows, mean.shape[-1])
+    return torch.normal(mean.new_zeros(shape), mean.new_ones(shape))
 
 
 def part_of(robots: int) -> Part | None:

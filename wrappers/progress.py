@@ -79,6 +79,11 @@ class Stop:
         if again:
             signal.raise_signal(number)
 
+    def agree(self, number: int) -> None:
+        """Another process was asked to stop by this signal, if any: what comes here within :data:`ECHO` s is the same one."""
+        if number and not self.signal:
+            self.signal, self._came = number, time.monotonic()
+
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)

@@ -35,8 +35,10 @@ def asked_for(
     kind: type[Learner], env_id: str, settings: TrainSettings, task: Task | None, ppo: PPOConfig | None
 ) -> tuple[Run, dict[str, Any], Task, PPOConfig, list[Layer] | None]:
     """The run, its recipe, task and settings, and the layers that a new one begins with; None for one to go on with."""
-    settings = gone_on_with(settings)
+    asked, settings = settings, gone_on_with(settings)
     if settings.resume is not None:
+        if settings is not asked:
+            task = ppo = None  # of the new run that was asked for, which its recipe holds
         run, recipe, task, ppo = resumed_run(kind, env_id, settings, task, ppo)
         ranks.current().check_robots(ppo.num_envs)
         return run, recipe | derived(recipe, ppo, task), task, ppo, None
@@ -62,7 +64,7 @@ def asked_for(
         "start_from": None if start is None else {"sha256": start.sha256, **start.provenance},
         "changes": changes,
         "ppo": dataclasses.asdict(ppo),
-        **({} if ranks.job() is None else {"job": ranks.job()}),
+        **({} if (job := ranks.job()) is None else {"job": job}),
     }
     recipe = new_recipe(kind.name, settings, task, versions_of(kind), own)
     return run, recipe | derived(recipe, ppo, task), task, ppo, first

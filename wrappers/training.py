@@ -161,30 +161,32 @@ class Training:
             if wandb is not None:
                 wandb.log(numbers, step=self.update)
 
-        with Stop() as stop, Progress(console, self.ppo.updates, self.update) as progress:
-            while self.update < self.ppo.updates and self.seconds < limit and not (asked or reached):
-                line = self._update()
-                if line is not None:
-                    self.run.record("update", **line)
-                    log(dict(scalars(line)))
-                    progress.show(line)
-                    self._look(line, log, progress.say)
-                    if self.update == first + 2 < self.ppo.updates and not self._reached:
-                        progress.say(duration(line, self.ppo, self.task, self.recipe, limit - self.seconds))
-                late = float(time.perf_counter() - saved_at > CHECKPOINT_SECONDS)
-                self.seconds, asked, reached, late = self.ranks.most(self.seconds, stop.signal, self._reached, late)
-                if late and not reached:
-                    self.save()
-                    saved_at = time.perf_counter()
-        stop.signal = stop.signal or int(asked)
-        if writer is not None:
-            writer.close()
-        if wandb is not None:
-            wandb.finish()
-        self.save()
-        if self.ranks.first:
-            self.export()
-            self._conclude(console, stop)
+        with Stop() as stop:
+            with Progress(console, self.ppo.updates, self.update) as progress:
+                while self.update < self.ppo.updates and self.seconds < limit and not (asked or reached):
+                    line = self._update()
+                    if line is not None:
+                        self.run.record("update", **line)
+                        log(dict(scalars(line)))
+                        progress.show(line)
+                        self._look(line, log, progress.say)
+                        if self.update == first + 2 < self.ppo.updates and not self._reached:
+                            progress.say(duration(line, self.ppo, self.task, self.recipe, limit - self.seconds))
+                    late = float(time.perf_counter() - saved_at > CHECKPOINT_SECONDS)
+                    self.seconds, asked, reached, late = self.ranks.most(self.seconds, stop.signal, self._reached, late)
+                    if late and not reached:
+                        self.save()
+                        saved_at = time.perf_counter()
+            stop.agree(int(asked))
+            if writer is not None:
+                writer.close()
+            if wandb is not None:
+                wandb.finish()
+            self.save()
+            if self.ranks.first:
+                self.export()
+                self._conclude(console, stop)
+            self.ranks.most(0)  # a launcher ends all as soon as one has ended, so the others wait for the first
         stop.end()
 
     def _look(self, line: dict[str, Any], log: Callable[[dict[str, float]], None], say: Callable[[str], None]) -> None:

@@ -13,6 +13,7 @@ from locoenvs.envs.vector import LocoVectorEnv
 from locoenvs.evidence.audit import BAR, meets_bar
 from locoenvs.evidence.evaluate import Result, environment_of, evaluate
 from locoenvs.evidence.panel import VALIDATION_SEEDS, Panel, Stratum, validation_of
+from locoenvs.machine import allowed_cores
 from locoenvs.policies.policy import Policy, fits, load_policy
 from locoenvs.tasks.documents import write_atomically
 from locoenvs.tasks.task import Task
@@ -97,6 +98,8 @@ class Validation:
         """Make the environment, once, and write down what it is of. Raises what a machine or a backend cannot do."""
         if self._env is None:
             policy(np.zeros((1, policy.document["observation"]["size"]), np.float32))
+            if backend == "mujoco":  # other processes of the run wait, and their cores are free
+                options = {"threads": allowed_cores(), **options}
             self._env = environment_of(self.panel, backend, device=device, options=options)
             _write(self.run.folder / "validation.json", self.panel.to_json())
 

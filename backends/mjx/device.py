@@ -48,11 +48,14 @@ def free_bytes(device: jax.Device) -> int | None:
     return None
 
 
-def check_memory(num_envs: int, bytes_a_robot: int, device: jax.Device) -> None:
-    """Raises ValueError if so many robots cannot fit, with the number that does."""
-    free = free_bytes(device)
-    if free is not None and num_envs * bytes_a_robot > free:
-        raise ValueError(
-            f"num_envs={num_envs}: at about {bytes_a_robot / 1024:.0f} KiB each they need {num_envs * bytes_a_robot / 2**30:.1f} "
-            f"GiB, and {device} has {free / 2**30:.1f} GiB left. It holds about {free // bytes_a_robot} robots"
-        )
+def check_memory(num_envs: int, bytes_a_robot: int, *devices: jax.Device) -> None:
+    """Raises ValueError if so many robots, in equal parts on the devices, cannot fit, with the number that does."""
+    share = num_envs // len(devices)
+    whose = "each they" if len(devices) == 1 else f"each the {share} of a device"
+    for device in devices:
+        free = free_bytes(device)
+        if free is not None and share * bytes_a_robot > free:
+            raise ValueError(
+                f"num_envs={num_envs}: at about {bytes_a_robot / 1024:.0f} KiB {whose} need {share * bytes_a_robot / 2**30:.1f} "
+                f"GiB, and {device} has {free / 2**30:.1f} GiB left. It holds about {free // bytes_a_robot} robots"
+            )

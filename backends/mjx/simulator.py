@@ -92,15 +92,16 @@ class MjxSimulator:
         if actuator is None and not isinstance(own := actuator_of(task), PD):
             actuator = own
         self._height_map, self._actuator = height_map, actuator
+        self.spread = spread_over(devices, self.device, num_envs, self.impl)
         self._engine = _engine(self, contact, cone, graph, torque_actuators=actuator is not None)
-        check_memory(num_envs, self._engine.bytes_a_robot, self.device)
+        homes = [self.device] if self.spread is None else self.spread.mesh.devices
+        check_memory(num_envs, self._engine.bytes_a_robot, *homes)
         self.model = self._engine.model
         self._changes: Changes | None = None
         if bodies:
             self._changes = Inertias.of(self.model, task.robot, self.device)
         elif "payload" in quantities(task):
             self._changes = Payload.of(self.model, self.model.body(task.robot.bodies[0].name).id)
-        self.spread = spread_over(devices, self.device, num_envs, self.impl)
         if self.spread is not None:
             self.device = self.spread.everywhere
         self.constants = jax.device_put(self._engine.constants, self.device)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 import numpy as np
@@ -29,6 +29,7 @@ def check(
     autoreset_mode: Autoreset | AutoresetMode,
     split: str,
     first_robot: int,
+    options: Mapping[str, object] | None,
     render_mode: str | None,
     render_robot: int | None,
     width: int,
@@ -40,6 +41,13 @@ def check(
         raise ValueError(f"num_envs must be an integer of at least 1, got {num_envs!r}")
     if not isinstance(first_robot, int | np.integer) or not 0 <= first_robot <= 2**31 - 1 - num_envs:
         raise ValueError(f"first_robot must be an integer of at least 0, the number of a robot, got {first_robot!r}")
+    if (devices := (options or {}).get("devices", 1)) != 1 and (array == "torch" or first_robot):
+        what = (
+            "array='torch' has its arrays on one"
+            if array == "torch"
+            else f"first_robot={first_robot} is a part of the robots"
+        )
+        raise ValueError(f"devices={devices!r}: {what}: use locoenvs.functional, or one process a GPU")
     if render_robot is not None and not 0 <= render_robot < num_envs:
         raise ValueError(f"render_robot must be in [0, {num_envs}), one of the robots, got {render_robot}")
     if render_mode == "rgb_array" and render_robot is None and num_envs > MOST_PICTURES:

@@ -90,6 +90,7 @@ class LocoVectorEnv(VectorEnv, gymnasium.Env):  # type: ignore[misc]
             autoreset_mode=autoreset_mode,
             split=split,
             first_robot=first_robot,
+            options=options,
             render_mode=render_mode,
             render_robot=render_robot,
             width=width,

@@ -75,17 +75,18 @@ def new_recipe(
 
 
 def gone_on_with(settings: TrainSettings) -> TrainSettings:
-    """The settings of a start by a launcher that has restarted its processes: they go on with the run that they began."""
-    if not ranks.restarts() or settings.resume is not None or settings.run is None:
+    """The settings of processes that a launcher has restarted: they go on with the run that its earlier ones began, as it began."""
+    if settings.resume is not None or settings.run is None or (job := ranks.job()) is None:
         return settings
-    run = Run(Path(settings.run))
     try:
-        began = run.recipe().get("job")
+        began = Run(Path(settings.run)).recipe().get("job")
     except (OSError, ValueError):
         return settings  # they began none
-    if began != ranks.job():
+    if began != job:
         return settings
-    return dataclasses.replace(settings, run=None, resume=settings.run, start_from=None, changes=None)
+    return dataclasses.replace(
+        settings, resume=settings.run, run=None, start_from=None, recipe=None, actuator=None, changes=None
+    )
 
 
 def facts(

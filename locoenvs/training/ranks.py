@@ -13,6 +13,7 @@ import math
 import os
 import platform
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -118,7 +119,7 @@ class Ranks:
                     )
 
 
-_PORT = "locoenvs/port"
+_PORT, _LAUNCH = "locoenvs/port", "locoenvs/launch"
 
 ALONE = Ranks()
 
@@ -190,7 +191,7 @@ def _store(rank: int, wait: datetime.timedelta) -> Any:
 
     store: Any = dist.TCPStore  # type: ignore[attr-defined]
     host, port, size = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), asked()
-    if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
+    if not _launchers_store():
         return store(host, port, size, rank == 0, wait)
     launchers = store(host, port, None, False, wait)
     if rank == 0:
@@ -210,6 +211,11 @@ def _store(rank: int, wait: datetime.timedelta) -> Any:
             return found
 
 
+def _launchers_store() -> bool:
+    """Whether the launcher has a store of its own at MASTER_ADDR and MASTER_PORT."""
+    return os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
+
+
 def leave() -> None:
     """Part from the other processes: from here on this one is alone."""
     global _joined
@@ -217,6 +223,7 @@ def leave() -> None:
         import torch.distributed as dist
 
         dist.destroy_process_group()
+        os.environ.pop("LOCAL_WORLD_SIZE", None)  # the cores are no longer shared
         _joined = ALONE
 
 
@@ -250,20 +257,23 @@ def here(count: int) -> int:
     return min(count, -(-count // _joined.size) * int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
 
 
-def restarts() -> int:
-    """How often the launcher has started the processes anew."""
-    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
-
-
 def most_restarts() -> int:
     """How often the launcher would start them anew."""
     return int(os.environ.get("TORCHELASTIC_MAX_RESTARTS", "0"))
 
 
 def job() -> str | None:
-    """What the launcher calls this start of the processes, the same after it has restarted them; None without a launcher."""
-    name = os.environ.get("TORCHELASTIC_RUN_ID")
-    return f"{platform.node()}:{os.getppid()}" if name == "none" else name
+    """A name of this launch, the same after its launcher has restarted the processes and no other launch's; None without a launcher's store.
+
+    It is not the launcher's own name, which a user gives, and may give again.
+    """
+    if not _launchers_store():
+        return None
+    import torch.distributed as dist
+
+    host, port, wait = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), datetime.timedelta(seconds=patience())
+    store: Any = dist.TCPStore(host, port, None, False, wait)  # type: ignore[attr-defined]
+    return str(store.compare_set(_LAUNCH, "", uuid.uuid4().hex).decode())  # the first who asks names it
 
 
 def _of_another(error: RuntimeError) -> bool:

@@ -37,6 +37,15 @@ def test_the_weighed_mean_over_processes_is_that_of_the_minibatch() -> None:
     assert PARTS[1].own_samples(samples)[1] == 0.0
 
 
+def test_a_process_without_a_sample_counts_none() -> None:
+    log_ratio = torch.tensor([0.5])
+    parts = [Part(Ranks(rank, SIZE), ROBOTS) for rank in range(SIZE)]
+    for part in parts:
+        _, part.weight = part.own_samples(torch.tensor([0, 6]))  # of the first and the last process
+    assert [part.moved(log_ratio, 0.2)[2] for part in parts] == [1, 0, 1]
+    assert not parts[1].moved(log_ratio, 0.2).any()
+
+
 def test_the_exploration_of_all_is_what_one_process_draws() -> None:
     torch.manual_seed(3)
     whole = torch.distributions.Normal(torch.zeros(ROBOTS, 4), torch.ones(ROBOTS, 4)).sample()

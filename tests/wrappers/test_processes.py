@@ -26,7 +26,9 @@ if not hasattr(os, "fork"):
 import torch
 
 from locoenvs.cli import app
+from locoenvs.envs.registration import task as task_of
 from locoenvs.envs.saved_state import rows_of
+from locoenvs.machine import allowed_cores, cores
 from locoenvs.numerics.arrays import convert
 from locoenvs.training import ranks
 from locoenvs.training.run import Run
@@ -116,6 +118,7 @@ def test_two_processes_do_what_one_does(monkeypatch: pytest.MonkeyPatch, tmp_pat
     ours, theirs = checkpoint(one), checkpoint(tmp_path / "two")
     assert closeness(ours["algorithm"], theirs["algorithm"]) < 1e-5
     assert same(ours["env"], theirs["env"]) and ours["update"] == theirs["update"]
+    assert same(ours["rng"], theirs["rng"]), "the next rollout explores alike, too"
     (a,), (b,) = ([line for line in run.records() if line["kind"] == "update"] for run in (one, Run(tmp_path / "two")))
     assert b.pop("processes") == 2 and a.keys() == b.keys()
     for name in ("resets", "most_at_once", "levels", "level_counts", "samples"):
@@ -135,6 +138,11 @@ def of_two(tmp_path_factory: pytest.TempPathFactory) -> Path:
         codes = together(2, lambda _: trained(place / "run", updates=2), place / "log")
     assert codes == [0, 0], said(place / "log")
     return place / "run"
+
+
+def test_two_updates_of_two_processes_are_those_of_one(of_two: Path, tmp_path: Path) -> None:
+    one, two = checkpoint(trained(tmp_path / "one", updates=2)), checkpoint(of_two)
+    assert closeness(one["algorithm"], two["algorithm"]) < 1e-4 and same(one["rng"], two["rng"])
 
 
 @pytest.mark.parametrize("count", [1, 3, 4])
@@ -173,6 +181,30 @@ def test_one_process_that_is_asked_to_stop_stops_all(tmp_path: Path, monkeypatch
     assert "Interrupted by SIGTERM after 2 of 1000" in (tmp_path / "log" / "0").read_text()
 
 
+def test_all_wait_until_the_first_has_saved_and_heed_no_echo_of_the_signal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A launcher that sees one end ends the others: none may end while the first still writes."""
+    export = training.Training.export
+
+    def slow(self: training.Training) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(1.0)
+        export(self)
+
+    def work(rank: int) -> None:
+        try:
+            trained(tmp_path / "run", updates=1000)
+        finally:
+            print("exported" if (tmp_path / "run" / "policy" / "policy.onnx").exists() else "too early")
+
+    monkeypatch.setattr(training.Training, "export", slow)
+    monkeypatch.setattr(MeteredEnv, "clear", after(2, lambda: os.kill(os.getpid(), signal.SIGTERM), rank=1))
+    codes = together(2, work, tmp_path / "log")
+    assert codes == [143, 143], said(tmp_path / "log")
+    assert all((tmp_path / "log" / str(rank)).read_text().endswith("exported\n") for rank in range(2))
+
+
 def after(updates: int, event: Any, rank: int) -> Any:
     """``MeteredEnv.clear`` with an ``event`` in one process as it begins that update, in its first start."""
     clear, begun = MeteredEnv.clear, [0]
@@ -196,7 +228,9 @@ def test_a_process_that_dies_is_started_again_and_the_run_ends(tmp_path: Path, m
     config = LaunchConfig(
         1, 1, 2, run_id="one", rdzv_backend="c10d", rdzv_endpoint="localhost:0", max_restarts=1, start_method="fork"
     )
-    work = lambda: trained(tmp_path / "run", updates=4).folder.name  # noqa: E731
+    asked: dict[str, Any] = {"recipe": "walk", "num_envs": 16, "seed": 5, "updates": 4, "validate_every": 0}
+    asked |= {"run": str(tmp_path / "run"), "changes": {"action_clip": 50.0, "ppo.entropy": 0.004}}
+    work = lambda: train(FLAT, TrainSettings(FLAT, **asked), task=task_of(FLAT, "walk")).name  # noqa: E731
     child = os.fork()
     if child == 0:
         (tmp_path / "log").mkdir()
@@ -205,7 +239,7 @@ def test_a_process_that_dies_is_started_again_and_the_run_ends(tmp_path: Path, m
     run = Run(tmp_path / "run")
     assert updates(run.folder) == [1, 2, 3, 4] and checkpoint(run)["update"] == 4
     assert [line["update"] for line in run.records() if line["kind"] == "resume"] == [2]
-    assert (run.policy / "policy.onnx").exists() and run.recipe()["job"] == "one"
+    assert (run.policy / "policy.onnx").exists() and run.recipe()["job"] != "one"
 
 
 def test_those_who_are_started_again_do_not_look_for_those_before_them(tmp_path: Path) -> None:
@@ -219,13 +253,16 @@ def test_those_who_are_started_again_do_not_look_for_those_before_them(tmp_path:
         os.environ |= {"TORCHELASTIC_USE_AGENT_STORE": "True", "MASTER_PORT": str(launchers.port)}
         time.sleep(1.0 if rank == 0 else 0.0)
         assert ranks.join().most(rank) == (1,)
+        ranks.leave()
+        assert cores() == allowed_cores(), "whoever is alone shares no cores"
 
     assert together(2, work, tmp_path / "log") == [0, 0], said(tmp_path / "log")
 
 
 def test_one_that_hangs_ends_the_others_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def hang() -> None:
-        os.system(f"(sleep 12; kill -9 {os.getpid()}) &")
+        told = f"grep -q ConnectionError {tmp_path}/log/0"
+        os.system(f"(for i in $(seq 300); do {told} && break; sleep 0.2; done; kill -9 {os.getpid()}) &")
         os.kill(os.getpid(), signal.SIGSTOP)
 
     monkeypatch.setattr(MeteredEnv, "clear", after(2, hang, rank=1))
@@ -356,6 +393,7 @@ def test_the_command_starts_processes_and_skrl_does_what_it_does_in_one(tmp_path
     assert done.stdout.count("policy: ") == 1
     ours, theirs = (checkpoint(tmp_path / name) for name in ("one", "two"))
     assert closeness(ours["algorithm"], theirs["algorithm"]) < 1e-5 and same(ours["env"], theirs["env"])
+    assert same(ours["rng"], theirs["rng"])
     line = json.loads((tmp_path / "two" / "ledger.jsonl").read_text().splitlines()[0])
     assert line["processes"] == 2
 

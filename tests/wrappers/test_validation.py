@@ -137,6 +137,24 @@ def test_a_resumed_training_knows_what_the_last_one_found(judged: list[Any], tmp
     assert load_policy(run.best).sha256 == judged[1][1], "the best was found before"
 
 
+def test_a_validation_has_the_cores_of_the_processes_that_wait_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = list[dict[str, Any]]()
+    monkeypatch.setattr(validation, "environment_of", lambda *_, options, **__: given.append(options))
+    monkeypatch.setattr(validation, "_write", lambda *_: None)
+    monkeypatch.setattr(validation, "allowed_cores", lambda: 6)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    task = task_of(FLAT)
+    asked: list[tuple[str, dict[str, Any]]] = [("mujoco", {}), ("mujoco", {"threads": 1}), ("mjx", {})]
+    for backend, options in asked:
+        planned = validation.plan(TrainSettings(FLAT), 300)
+        made = validation.Validation.of(task, {"validation": planned}, Run(tmp_path))
+        assert made is not None
+        made.open(load_policy(POLICIES / "anymal_c_flat"), backend, options, None)
+    assert given == [{"threads": 6}, {"threads": 1}, {}]
+
+
 def test_judging_changes_nothing_of_a_training(short: None, tmp_path: Path) -> None:
     """With the real panel, shortened: the same weights as without."""
     given = {"num_envs": 4, "updates": 3}

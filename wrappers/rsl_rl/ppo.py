@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import Any
 from unittest import mock
@@ -15,7 +15,7 @@ from tensordict import TensorDict
 from torch import nn
 
 from locoenvs.mdp.symmetry import Mirror
-from locoenvs.wrappers.diagnostics import Diagnosis, Ratios, advantage, explained_variance
+from locoenvs.wrappers.diagnostics import Diagnosis, Ratios, advantage, explained_variance, moved
 from locoenvs.wrappers.networks import mirrored
 from locoenvs.wrappers.part import Part
 from locoenvs.wrappers.ppo import PPOConfig
@@ -30,6 +30,9 @@ class TimeoutPPO(PPO):
     Args:
         max_learning_rate: upper bound of the adaptive learning rate.
     """
+
+    measure: Callable[[Any, float], Any] = staticmethod(moved)
+    """What of a minibatch the diagnosis counts."""
 
     def __init__(self, *args: Any, max_learning_rate: float = 1e-2, **kwargs: Any) -> None:
         self.max_learning_rate = max_learning_rate
@@ -67,7 +70,7 @@ class TimeoutPPO(PPO):
 
     def update(self) -> dict[str, float]:
         """Learn from the rollout; the mean losses."""
-        ratios, actor, stored = Ratios(self.clip_param), self.actor, self.storage
+        ratios, actor, stored = Ratios(self.clip_param, self.measure), self.actor, self.storage
         recurrent = actor.is_recurrent or self.critic.is_recurrent
         batches = "recurrent_mini_batch_generator" if recurrent else "mini_batch_generator"
         generate, log_prob = getattr(stored, batches), actor.get_output_log_prob
@@ -102,6 +105,7 @@ class PartPPO(TimeoutPPO):
 
     def __init__(self, *args: Any, part: Part, **kwargs: Any) -> None:
         self.part = part
+        self.measure = part.moved
         super().__init__(*args, **kwargs)
 
     def act(self, obs: TensorDict) -> torch.Tensor:
@@ -123,7 +127,7 @@ class PartPPO(TimeoutPPO):
         weighted = lambda old, new: divergence(old, new) * self.part.weight  # noqa: E731
         with (
             mock.patch.object(self.storage, "mini_batch_generator", self._minibatches),
-            mock.patch.object(distribution, "sample", lambda: distribution.mean),  # nobody uses it, so nothing is drawn
+            mock.patch.object(distribution, "sample", lambda: self.part.unused(distribution.mean)),
             mock.patch.object(self.actor, "get_kl_divergence", weighted),
         ):
             return super().update()
@@ -144,6 +148,7 @@ class PartPPO(TimeoutPPO):
         parameters = [values.flatten(0, 1) for values in stored.distribution_params or ()]
         for _ in range(epochs):
             for rows, self.part.weight in parts:
+                self.part.minibatch = size
                 own: dict[str, Any] = {name: values[rows] for name, values in flat.items()}
                 yield RolloutStorage.Batch(**own, old_distribution_params=tuple(each[rows] for each in parameters))
 

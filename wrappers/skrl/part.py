@@ -26,6 +26,7 @@ class PartPPO(TimeoutPPO):
 
     def __init__(self, *, part: Part, **kwargs: Any) -> None:
         self.part = part
+        self.measure = part.moved
         super().__init__(**kwargs)
 
     def act(self, *args: Any, **kwargs: Any) -> Any:
@@ -53,7 +54,7 @@ class PartPPO(TimeoutPPO):
             mock.patch.object(self.policy, "reduce_parameters", reduced[0]),
             mock.patch.object(self.value, "reduce_parameters", reduced[1]),
             mock.patch.object(self.scheduler, "step", self._adapted(self.scheduler.step)),
-            _sampling(self._unused),
+            _sampling(lambda made: self.part.unused(made.loc)),
         ):
             super().update(timestep=timestep, timesteps=timesteps)
 
@@ -61,15 +62,9 @@ class PartPPO(TimeoutPPO):
         """The own samples of the minibatches that SKRL would take of all robots."""
         order = torch.randperm(self.memory.memory_size * self.part.robots)
         for samples in torch.tensor_split(order, mini_batches):  # as numpy's array_split, which SKRL uses
-            self._size = len(samples)
+            self.part.minibatch = len(samples)
             rows, self.part.weight = self.part.own_samples(samples)
             yield self.memory.sample_by_index(names, indexes=rows)[0]
-
-    def _unused(self, made: Normal) -> torch.Tensor:
-        """Actions that nobody uses. They are drawn, for the whole minibatch, as the next epoch is shuffled by what comes after them."""
-        shape = (self._size, made.loc.shape[-1])
-        torch.normal(made.loc.new_zeros(shape), made.loc.new_ones(shape))
-        return made.loc
 
     def _adapted(self, step: Callable[[float], None]) -> Callable[[float], None]:
         """The scheduler's ``step`` by the KL of all robots: SKRL's own is the mean over processes, whatever parts they have."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 from unittest import mock
 
@@ -13,7 +14,7 @@ from skrl.resources.schedulers.torch import KLAdaptiveLR
 from torch import nn
 
 from locoenvs.mdp.symmetry import Mirror
-from locoenvs.wrappers.diagnostics import Diagnosis, Ratios, advantage, explained_variance
+from locoenvs.wrappers.diagnostics import Diagnosis, Ratios, advantage, explained_variance, moved
 from locoenvs.wrappers.networks import mlp
 from locoenvs.wrappers.ppo import PPOConfig
 from locoenvs.wrappers.skrl.face import spaces
@@ -28,6 +29,8 @@ class TimeoutPPO(PPO):
     """
 
     diagnosis: Diagnosis | None = None
+    measure: Callable[[Any, float], Any] = staticmethod(moved)
+    """What of a minibatch the diagnosis counts."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -67,7 +70,7 @@ class TimeoutPPO(PPO):
 
     def update(self, *, timestep: int, timesteps: int) -> None:
         """Learn from the rollout."""
-        self.ratios = ratios = Ratios(self.cfg.ratio_clip)
+        self.ratios = ratios = Ratios(self.cfg.ratio_clip, self.measure)
         memory, sample, act = self.memory, self.memory.sample, self.policy.act
         old = self._tensors_names.index("log_prob")
 

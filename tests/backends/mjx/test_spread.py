@@ -16,19 +16,23 @@ pytest.importorskip("mujoco.mjx")
 
 import jax
 
+from locoenvs.backends.mjx import device as memory
 from locoenvs.backends.mjx.spread import spread_over
 
 CODE = """
 import json, jax, jax.numpy as jnp, numpy as np
 import locoenvs
+from locoenvs.backends.mjx import simulator
 
 ROBOTS = 8
 make = lambda devices: locoenvs.functional(
     "Loco/AnymalC-Flat-v0", ROBOTS, recipe="walk", actuator="pd", device="cpu", devices=devices
 )
+checked = []
+simulator.check_memory = lambda count, _, *devices: checked.append([count, len(devices)])
 one, two = make(1), make(2)
 leaves = lambda tree: {jax.tree_util.keystr(path): np.array(leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
-random, told = np.random.default_rng(0), {"differ": {}}
+random, told = np.random.default_rng(0), {"differ": {}, "checked": checked}
 begun, beside = one.reset(3), two.reset(3)
 told["reset"] = [name for name, value in leaves(begun).items() if (value != leaves(beside)[name]).any()]
 state = begun[0]
@@ -57,6 +61,7 @@ def test_two_devices_do_what_one_does() -> None:
     )
     assert ran.returncode == 0, ran.stderr[-3000:]
     told = json.loads(ran.stdout.splitlines()[-1])
+    assert told["checked"] == [[8, 1], [8, 2]], "memory: of each device for its share"
     assert told["reset"] == [], "bit by bit"
     assert told["lie"] == {"qpos": [[0, [0]], [1, [4]]], "reward": [[0, [0]], [1, [4]]], "clock": [[0, []], [1, []]]}
     differ = told["differ"]
@@ -101,6 +106,17 @@ def test_what_cannot_be_is_refused(
     with pytest.raises(ValueError, match=said):
         spread_over(count, there[0], robots, impl)
     assert spread_over(1, there[0], robots, impl) is None
+
+
+def test_each_device_must_hold_its_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    there, free = [device(index) for index in range(4)], [100, 100, 100, 49]
+    monkeypatch.setattr(memory, "free_bytes", lambda device: free[device.id])
+    memory.check_memory(100, 1, *there[:3])
+    memory.check_memory(196, 1, *there)
+    with pytest.raises(ValueError, match="num_envs=200: .* each the 50 of a device need .* It holds about 49 robots"):
+        memory.check_memory(200, 1, *there)
+    with pytest.raises(ValueError, match="num_envs=101: .* KiB each they need"):
+        memory.check_memory(101, 1, there[0])
 
 
 def test_devices_are_counted_from_the_first(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,6 +26,14 @@ FLAT = recipe_task(ROBOTS["AnymalC"], "flat")
         ({"render_mode": "rgb_aray"}, "unknown render_mode 'rgb_aray'; did you mean 'rgb_array'"),
         ({"backend": "mujco"}, "unknown backend 'mujco'; did you mean 'mujoco'"),
         ({"options": {"thread": 2}}, "unknown option of backend 'mujoco' 'thread'; did you mean 'threads'"),
+        (
+            {"options": {"devices": 2}, "array": "torch"},
+            "devices=2: array='torch' has its arrays on one: use locoenvs.functional, or one process a GPU",
+        ),
+        (
+            {"options": {"devices": 2}, "first_robot": 4},
+            "devices=2: first_robot=4 is a part of the robots: use locoenvs.functional, or one process a GPU",
+        ),
         ({"device": "cuda"}, "runs on the CPU, got device='cuda': use device=None"),
     ],
 )

@@ -71,15 +71,34 @@ def test_learners_that_train_in_one_process_say_so() -> None:
 def test_what_a_launcher_starts_again_goes_on_with_its_own_run_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = TrainSettings("Loco/AnymalC-Flat-v0", run=str(tmp_path / "run"), changes={"ppo.entropy": 0.0})
+    new = {"changes": {"ppo.entropy": 0.0}, "recipe": "walk", "actuator": "pd"}
+    asked = TrainSettings("Loco/AnymalC-Flat-v0", run=str(tmp_path / "run"), **new)  # type: ignore[arg-type]
     run = Run.create(tmp_path / "run")
-    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "mine")
-    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
+    monkeypatch.setattr(ranks, "job", lambda: "mine")
     assert gone_on_with(asked) is asked  # it had begun none
     run.write_recipe({"job": "another"})
     assert gone_on_with(asked) is asked
     run.write_recipe({"job": "mine"})
     again = gone_on_with(asked)
-    assert (again.resume, again.run, again.changes) == (str(run.folder), None, None)
-    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "0")
+    assert (again.resume, again.run) == (str(run.folder), None)
+    assert again.changes is again.recipe is again.actuator is None
+    run.write_recipe({"job": None})
+    monkeypatch.setattr(ranks, "job", lambda: None)
     assert gone_on_with(asked) is asked
+
+
+def test_a_launch_has_a_name_that_no_other_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the user calls it: the same command on another day is another launch."""
+    distributed = pytest.importorskip("torch.distributed")
+    monkeypatch.delenv("TORCHELASTIC_USE_AGENT_STORE", raising=False)
+    assert ranks.job() is None
+    launches = [distributed.TCPStore("127.0.0.1", 0, None, True, wait_for_workers=False) for _ in range(2)]
+    monkeypatch.setenv("TORCHELASTIC_USE_AGENT_STORE", "True")
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "rough")
+    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
+    names = []
+    for count, store in [(0, launches[0]), (1, launches[0]), (0, launches[1]), (1, launches[1])]:
+        monkeypatch.setenv("MASTER_PORT", str(store.port))
+        monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", str(count))
+        names.append(ranks.job())
+    assert names[0] and names[2] and names[0] == names[1] != names[2] == names[3]
