@@ -95,9 +95,8 @@ struct Json {
         if (*at != end) expect(at, ',');
       }
       ++at;
-    } else if (*at == '"') {
-      made.text = string(at);
-    } else if (*at == 't' || *at == 'f' || *at == 'n') {
+    } else if (*at == '"') made.text = string(at);
+    else if (*at == 't' || *at == 'f' || *at == 'n') {
       made.number = *at == 't';
       while (*at >= 'a' && *at <= 'z') ++at;
     } else {
@@ -214,7 +213,7 @@ class Runtime {
       default_.push_back(joint["default_position"].number);
       stiffness_.push_back(joint["stiffness"].number), damping_.push_back(joint["damping"].number);
     }
-    control_dt_ = document["control_dt"].number, longest_ = limits["age"].number;
+    control_dt_ = document["control_dt"].number, physics_dt_ = document["control"]["physics_dt"].number, longest_ = limits["age"].number;
     delay_ = std::max(0.0, document["control"]["action_delay"].items.at(0).number - robot_delay);
     scale_ = document["action"]["scale"].number, clip_ = document["action"]["clip"].number;
     const size_t size = static_cast<size_t>(seen["size"].number);
@@ -266,6 +265,7 @@ class Runtime {
   const std::vector<std::string>& joints() const { return joints_; }
   const Numbers& default_position() const { return default_; }
   double control_dt() const { return control_dt_; }
+  double physics_dt() const { return physics_dt_; }  // the drives' step in training
   const Numbers& action() const { return action_; }
 
   // Begin anew, upright and near the default pose, which the next step checks: no fault, no last action, nothing remembered.
@@ -381,7 +381,7 @@ class Runtime {
   std::vector<std::string> joints_;
   Numbers default_, stiffness_, damping_, center_, factor_, edge_;
   std::array<Numbers, 2> low_, high_;  // and those of the first step
-  double control_dt_ = 0, longest_ = 0, delay_ = 0, scale_ = 1, clip_ = 0;
+  double control_dt_ = 0, physics_dt_ = 0, longest_ = 0, delay_ = 0, scale_ = 1, clip_ = 0;
   std::vector<Part> parts_;
   Part own_, gravity_;
   std::vector<std::array<double, 2>> asked_;

@@ -43,8 +43,8 @@ class Runtime:
         if not 0 <= robot_delay < math.inf:
             raise ValueError(f"robot_delay={robot_delay}: must be seconds, at least 0")
         self.joints: list[str] = [joint["name"] for joint in joints]
-        self.control_dt, self.longest = document["control_dt"], limits["age"]
-        self.delay = max(0.0, document["control"]["action_delay"][0] - robot_delay)
+        self.control_dt, self.longest, control = document["control_dt"], limits["age"], document["control"]
+        self.physics_dt, self.delay = control["physics_dt"], max(0.0, control["action_delay"][0] - robot_delay)
         names = ("default_position", "stiffness", "damping")
         self.default, self._stiffness, self._damping = (np.array([joint[name] for joint in joints]) for name in names)
         self.default.flags.writeable = False
