@@ -18,7 +18,7 @@ sys.path.insert(0, asked.folder)
 from runtime import Runtime  # noqa: E402  # the folder's own
 
 model = mujoco.MjModel.from_xml_path(f"{asked.folder}/model.xml")
-data, runtime = mujoco.MjData(model), Runtime(asked.folder, log="sim2sim.log")
+data, runtime = mujoco.MjData(model), Runtime(asked.folder, log=time.strftime("sim2sim-%Y%m%d-%H%M%S.log"))
 mujoco.mj_resetDataKeyframe(model, data, model.key("start").id)
 viewer = mujoco.viewer.launch_passive(model, data) if os.environ.get("DISPLAY") else None
 for _ in range(round(asked.seconds / runtime.control_dt)):
@@ -28,11 +28,13 @@ for _ in range(round(asked.seconds / runtime.control_dt)):
     seen = {"base_linear_velocity": turn @ data.qvel[:3], "base_angular_velocity": data.qvel[3:6]}
     seen |= {"projected_gravity": turn @ [0, 0, -1], "joint_position": data.qpos[7:], "joint_velocity": data.qvel[6:]}
     seen |= {"command": asked.command, "heights": np.full(runtime.readings.get("heights", 0), data.qpos[2])}
-    targets = runtime.step(data.time, seen)
-    if targets.fault:
-        sys.exit(f"it damps: {targets.fault}")
-    data.ctrl[:] = targets.position
-    mujoco.mj_step(model, data, nstep=round(runtime.control_dt / model.opt.timestep))
+    runtime.step(data.time, seen)
+    for _ in range(round(runtime.control_dt / model.opt.timestep)):
+        targets = runtime.targets(data.time)  # as late as in training
+        if targets.fault:
+            sys.exit(f"it damps: {targets.fault}")
+        data.ctrl[:] = targets.position
+        mujoco.mj_step(model, data)
     if viewer is not None:
         viewer.sync()
         time.sleep(runtime.control_dt)

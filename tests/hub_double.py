@@ -80,7 +80,9 @@ def hub() -> Iterator[Double]:
                 if (found := double.files(repo, revision)) is None:
                     return self.missing("RevisionNotFound")
                 siblings = [double.described(name, content) for name, content in found[1].items()]
-                return self.answer({"id": repo, "sha": double.sha or found[0], "siblings": siblings})
+                return self.answer(
+                    {"id": repo, "sha": double.sha or found[0], "siblings": siblings, "private": repo in double.private}
+                )
             repo, revision, name = "/".join(parts[:2]), parts[3], "/".join(parts[4:])
             found = double.files(repo, revision)
             if found is None or name not in found[1]:

@@ -6,19 +6,21 @@ import importlib.util
 import json
 import os
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import pytest
 
 from locoenvs.cli.app import main
 from locoenvs.policies.deploy.log import read_log
-from locoenvs.policies.policy import load_policy
+from locoenvs.policies.policy import POLICIES, load_policy, save_policy
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-LONGEST = {"ppo.py": 200}
+LONGEST = {"ppo.py": 200, "ros2_node.py": 75}
 """Lines that an example may have where that is not 40."""
 
 
@@ -214,7 +216,7 @@ def test_sim_to_sim_walks_without_this_package(name: str, tmp_path: Path) -> Non
     time, forward, left, high = numbers
     start = json.loads((tmp_path / "policy" / "policy.json").read_text())["control"]["start_height"]
     assert time == 4 and 1.2 < forward < 2.4 and abs(left) < 0.5 and 0.75 * start < high < 1.15 * start, ran.stdout
-    assert len(read_log(tmp_path / "sim2sim.log").time) == 200
+    assert len(read_log(next(tmp_path.glob("sim2sim-*.log"))).time) == 200
 
 
 def test_sim_to_sim_says_why_it_damps(tmp_path: Path) -> None:
@@ -223,56 +225,186 @@ def test_sim_to_sim_says_why_it_damps(tmp_path: Path) -> None:
     assert told.returncode == 1 and "it damps: not finite: command[0] is nan" in told.stderr
 
 
+def test_sim_to_sim_is_as_late_as_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Targets that came 10 ms late in training come 10 ms late, not at the next step of the policy."""
+    mujoco = pytest.importorskip("mujoco")
+    policy = load_policy(POLICIES / "anymal_c_flat")
+    late = policy.task.with_({"randomization.terms.action_delay.parameters.delay": [0.01, 0.01]})
+    save_policy(tmp_path / "late", late, policy.layers())
+    main(["export", str(tmp_path / "late"), "--out", str(tmp_path / "robot"), "--model"])
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delitem(sys.modules, "runtime", raising=False)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr(sys, "argv", ["sim2sim.py", str(tmp_path / "robot"), "--seconds", "0.1"])
+    seen, step = list[tuple[float, bytes]](), mujoco.mj_step
+
+    def recording(model: object, data: Any, **options: int) -> None:
+        seen.append((data.time, data.ctrl.tobytes()))
+        step(model, data, **options)
+
+    monkeypatch.setattr(mujoco, "mj_step", recording)
+    runpy.run_path(str(EXAMPLES / "sim2sim.py"), run_name="__main__")
+    monkeypatch.delitem(sys.modules, "runtime")
+    changes = [time for (time, new), (_, old) in zip(seen[1:], seen) if new != old]
+    assert changes == pytest.approx([0.01, 0.03, 0.05, 0.07, 0.09])
+
+
 ROS = """
-import sys, types
+import math, sys, types
 from types import SimpleNamespace as Space
 
 vector = lambda: Space(x=0.0, y=0.0, z=0.0)
 class Node:
-    def __init__(self, name): self.subscribed, self.published, self.now = {}, [], 0
+    def __init__(self, name): self.subscribed, self.published, self.time, self.timers, self.errors = {}, [], 100.0, {}, []
     def create_subscription(self, kind, topic, call, depth): self.subscribed[topic] = call
     def create_publisher(self, kind, topic, depth): return Space(publish=lambda message: self.published.append(message.data))
-    def create_timer(self, seconds, call): self.timer = seconds, call
-    def get_clock(self): return Space(now=lambda: Space(nanoseconds=self.now))
+    def create_service(self, kind, name, call): self.start = lambda: call(Space(), Space(success=None, message=""))
+    def create_timer(self, seconds, call): self.timers[seconds] = call
+    def get_clock(self): return Space(now=lambda: Space(nanoseconds=round(self.time * 1e9)))
+    def get_logger(self): return Space(error=self.errors.append)
 kinds = {
-    "rclpy": dict(init=lambda: None, spin=lambda node: drive(node)),
-    "rclpy.node": dict(Node=Node),
+    "rclpy": dict(init=lambda signal_handler_options: None, spin=lambda node: drive(node)),
+    "rclpy.node": dict(Node=Node), "rclpy.signals": dict(SignalHandlerOptions=Space(NO=0)),
     "geometry_msgs.msg": dict(Twist=lambda: Space(linear=vector(), angular=vector())),
     "nav_msgs.msg": dict(Odometry=Space), "sensor_msgs.msg": dict(JointState=Space),
-    "std_msgs.msg": dict(Float64MultiArray=lambda data: Space(data=data)),
+    "std_msgs.msg": dict(Float64MultiArray=lambda data: Space(data=data)), "std_srvs.srv": dict(Trigger=Space),
 }
 for name, members in kinds.items():
     sys.modules[name.partition(".")[0]] = sys.modules.get(name.partition(".")[0], types.ModuleType(name))
     sys.modules[name] = sys.modules.get(name) or types.ModuleType(name)
     vars(sys.modules[name]).update(members)
 
+def sense(node, **changes):
+    stamp = Space(stamp=Space(sec=int(node.time), nanosec=round(node.time % 1 * 1e9)))
+    turn = Space(w=1.0, x=0.0, y=0.0, z=0.0)
+    twist = Space(twist=Space(linear=vector(), angular=vector()))
+    node.subscribed["odom"](Space(header=stamp, pose=Space(pose=Space(orientation=turn)), twist=twist))
+    names, pose = node.runtime.joints[::-1], node.runtime.default[::-1].tolist()
+    joints = dict(name=names, position=pose, velocity=[0.0] * len(names))
+    node.subscribed["joint_states"](Space(header=stamp, **{**joints, **changes}))
+
+def tick(node, sensed=True):
+    node.time += node.runtime.control_dt
+    if sensed:
+        sense(node)
+    node.timers[node.runtime.control_dt]()
+
+def commanded(node):
+    places = node.runtime._places
+    return [*node.runtime._raw[places["command_linear_velocity"]], *node.runtime._raw[places["command_yaw_rate"]]]
+
+def stiffness(node, last=1):
+    return [float(data[12]) for data in node.published[-last:]]
+
+def walking(node):
+    sense(node)
+    begun = node.start()
+    assert begun.success and begun.message == "", begun
+    tick(node)
+    assert stiffness(node) == [80.0]
+
 def drive(node):
-    seconds, call = node.timer
-    names = node.runtime.joints[::-1]
-    angles = dict(zip(node.runtime.joints, node.runtime.default))
-    call()
-    assert not node.published
-    for tick in range(3):
-        node.now = int(tick * seconds * 1e9)
-        stamp = Space(stamp=Space(sec=0, nanosec=node.now))
-        turn = Space(w=1.0, x=0.0, y=0.0, z=0.0)
-        twist = Space(twist=Space(linear=vector(), angular=vector()))
-        node.subscribed["odom"](Space(header=stamp, pose=Space(pose=Space(orientation=turn)), twist=twist))
-        place = [angles[name] for name in names]
-        node.subscribed["joint_states"](Space(header=stamp, name=names, position=place, velocity=[0.0] * len(names)))
+    nodes.append(node)
+    try:
+        scenario(node)
+    except KeyboardInterrupt:
+        pass
+nodes = []
+"""
+
+WAITS = """
+def scenario(node):
+    for call in node.timers.values():
         call()
-    node.now += int(seconds * 1e9)  # and no message more
-    call()
-    sizes = {len(data) for data in node.published}
-    print(sizes, [float(data[12]) for data in node.published], node.runtime.fault)
+    assert node.start().message == "no odom or no joint_states yet"
+    tick(node)
+    assert not node.published, "nobody has started it"
+    sense(node, position=(node.runtime.default[::-1] + 0.6).tolist())
+    refused = node.start()
+    assert not refused.success and "begin upright, near the default pose" in refused.message
+    tick(node)
+    assert not node.published
+    walking(node)
+"""
+
+DRIVES = """
+def scenario(node):
+    walking(node)
+    assert sorted(node.timers) == [0.005, 0.02]
+    before = len(node.published)
+    node.timers[0.005]()
+    assert len(node.published) == before + 1 and {len(data) for data in node.published} == {36}
+    tick(node, sensed=False)
+    assert node.runtime.fault == "", "one message that was lost is no fault"
+    for _ in range(3):
+        tick(node, sensed=False)
+    assert node.runtime.fault.startswith("stale") and stiffness(node) == [0.0]
+    tick(node)
+    assert stiffness(node) == [0.0], "it damps until it is started again"
+    walking(node)
+"""
+
+COMMANDS = """
+def scenario(node):
+    walking(node)
+    assert commanded(node) == [0, 0, 0]
+    asked = kinds["geometry_msgs.msg"]["Twist"]()
+    asked.linear.x, asked.linear.y, asked.angular.z = 0.5, 0.25, -0.75
+    node.subscribed["cmd_vel"](asked)
+    for step in range(24):
+        tick(node)
+        assert commanded(node) == [0.5, 0.25, -0.75], step
+    for _ in range(2):
+        tick(node)
+    assert commanded(node) == [0, 0, 0] and node.runtime.fault == "", "half a second later nobody asks any more"
+"""
+
+FOREIGN = """
+def scenario(node):
+    walking(node)
+    for foreign in (dict(name=["finger"], position=[0.1], velocity=[0.0]), dict(velocity=[]), dict(position=[])):
+        node.time += 0.02
+        sense(node)
+        sense(node, **foreign)
+        node.timers[0.02]()
+        assert node.runtime.fault == "" and stiffness(node) == [80.0] and not node.errors
+"""
+
+BREAKS = """
+def scenario(node):
+    walking(node)
+    read = node.read
+    node.read = lambda: 1 / 0
+    tick(node)
+    assert node.errors == ["ZeroDivisionError('division by zero')"] and stiffness(node) == [0.0]
+    node.read = read
+    tick(node)
+    node.timers[0.005]()
+    assert stiffness(node, 2) == [0.0, 0.0]
+"""
+
+ENDS = """
+def scenario(node):
+    walking(node)
+    raise KeyboardInterrupt
 """
 
 
-def test_the_ros_2_node(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "scenario",
+    [WAITS, DRIVES, COMMANDS, FOREIGN, BREAKS, ENDS],
+    ids=["waits", "drives", "commands", "foreign", "breaks", "ends"],
+)
+def test_the_ros_2_node(scenario: str, tmp_path: Path) -> None:
     """Against a double of rclpy and its messages: ROS 2 itself is not in any registry that tests install from."""
     shipped_folder(tmp_path / "policy")
-    (tmp_path / "double.py").write_text(ROS)
-    code = f"exec(open('double.py').read())\nimport runpy, sys\nsys.argv = ['node', 'policy']\nrunpy.run_path({str(EXAMPLES / 'ros2_node.py')!r}, run_name='__main__')"
+    (tmp_path / "double.py").write_text(ROS + scenario)
+    code = (
+        "exec(open('double.py').read())\nimport runpy\nsys.argv = ['node', 'policy']\n"
+        f"runpy.run_path({str(EXAMPLES / 'ros2_node.py')!r}, run_name='__main__')\n"
+        "assert stiffness(nodes[0]) == [0.0], 'it damps as it ends'"
+    )
     ran = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
-    assert ran.stdout.startswith("{36} [80.0, 80.0, 80.0, 0.0] time: a step 0.0000 s after the last")
+    assert len(list(tmp_path.glob("policy-*.log"))) == 1

@@ -44,7 +44,7 @@ def pull(repo: Word, out: OptionalPath = None, revision: OptionalText = None, fo
         repo: OWNER/NAME.
         out: Folder to write to; NAME by default.
         revision: Branch, tag or commit; by default the newest of the main branch.
-        force: Replace what is there.
+        force: Replace what is there; results of another policy, which the pulled one has not, are deleted.
     """
     pulled, console = hub.pull(repo, revision, RESULTS), terminal.console()
     folder = Path(repo.partition("/")[2]) if out is None else out
@@ -52,16 +52,24 @@ def pull(repo: Word, out: OptionalPath = None, revision: OptionalText = None, fo
     for name, result in results.items():
         if result.policy_sha256 != pulled.policy.sha256:
             raise ValueError(f"{repo}/{name} is of another policy: {documents.shown(result.policy_sha256)}")
-    if not force and (there := [name for name in (*FILES, *results) if (folder / name).exists()]):
+    if not force and (there := [name for name in (*FILES, *RESULTS) if (folder / name).exists()]):
         raise FileExistsError(
             f"{folder} holds {' and '.join(there)} already: choose another folder, or replace by --force"
         )
+    stale = [folder / name for name in RESULTS if name not in results and _of_another(folder / name, pulled.policy)]
+    for file in stale:
+        file.unlink()
     pulled.policy.save(folder)
     for name, result in results.items():
         write(folder / name, result.to_json())
     console.print(f"policy: {folder} ({repo} at {pulled.commit[:12]})", markup=False)
     if pulled.left:
         console.print(f"left there, as no policy has them: {documents.shown(list(pulled.left))}", markup=False)
+
+
+def _of_another(file: Path, policy: Policy) -> bool:
+    """Whether a file holds the result of another policy."""
+    return file.is_file() and Result.from_json(documents.read(file), str(file)).policy_sha256 != policy.sha256
 
 
 def _results(policy: Policy) -> dict[str, Result]:

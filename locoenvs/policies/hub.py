@@ -42,7 +42,8 @@ def push(
 
     Files of the names ``replaces`` that an older policy left there, and this one does not have, are deleted in that commit.
 
-    Raises ValueError for a name that is none, PermissionError or ConnectionError, in one line, for what the Hub refuses.
+    Raises ValueError for a name that is none, or for ``private`` of a repository that is public, before anything of the policy goes
+    there; PermissionError or ConnectionError, in one line, for what the Hub refuses.
     """
     hub = library()
     _check_name(repo)
@@ -50,7 +51,12 @@ def push(
     with _told(repo):
         api = hub.HfApi()
         api.create_repo(repo, exist_ok=True, private=private or None)
-        there = {each.rfilename for each in api.model_info(repo).siblings or ()}
+        info = api.model_info(repo)
+        if private and not info.private:
+            raise ValueError(
+                f"{repo} is there already, and public: choose another name, or make it private on the Hub first"
+            )
+        there = {each.rfilename for each in info.siblings or ()}
         operations = [hub.CommitOperationAdd(name, content) for name, content in contents.items()]
         operations += [hub.CommitOperationDelete(name) for name in sorted((there & {*replaces}) - {*contents})]
         made = api.create_commit(repo, operations, commit_message=f"policy {policy.sha256[:12]}")

@@ -1,14 +1,16 @@
 // Runs a policy on a robot: sensor readings in, joint targets out. Needs C++17, onnxruntime's C API, policy.json and policy.onnx.
 //
 //   locoenvs::Runtime runtime("policy", 0.0, "walk.log");
-//   while (true) {  // every runtime.control_dt() seconds
-//     const locoenvs::Targets& targets = runtime.step(time, {{"joint_position", angles}, ...}, clock());
-//   }
+//   const locoenvs::Targets& targets = runtime.step(time, {{"joint_position", angles}, ...}, clock());  // every control_dt() s
 //
 // It does what runtime.py does, to rounding: see there for readings, targets, faults and the log. Only the constructor throws.
 // Unlike runtime.py it does not compare policy.onnx with the sha256 in policy.json: export both together.
 
 #pragma once
+
+#if defined(__FAST_MATH__) || __FINITE_MATH_ONLY__
+#error "-ffast-math takes every NaN for a number: compile without it"
+#endif
 
 #include <onnxruntime_c_api.h>
 
@@ -16,10 +18,11 @@
 #include <array>
 #include <cmath>
 #include <cstdint>
-#include <cstdlib>
+#include <cstring>
 #include <deque>
 #include <fstream>
 #include <iterator>
+#include <locale>
 #include <map>
 #include <memory>
 #include <sstream>
@@ -63,9 +66,7 @@ struct Json {
   }
 
  private:
-  static void space(const char*& at) {
-    while (*at == ' ' || *at == '\n' || *at == '\r' || *at == '\t') ++at;
-  }
+  static void space(const char*& at) { at += std::strspn(at, " \n\r\t"); }
   static void expect(const char*& at, char sign) {
     space(at);
     if (*at++ != sign) throw std::runtime_error("policy.json is not JSON");
@@ -94,16 +95,16 @@ struct Json {
         if (*at != end) expect(at, ',');
       }
       ++at;
-    } else if (*at == '"') {
-      made.text = string(at);
-    } else if (*at == 't' || *at == 'f' || *at == 'n') {
+    } else if (*at == '"') made.text = string(at);
+    else if (*at == 't' || *at == 'f' || *at == 'n') {
       made.number = *at == 't';
       while (*at >= 'a' && *at <= 'z') ++at;
     } else {
-      char* end = nullptr;
-      made.number = std::strtod(at, &end);
-      if (end == at) throw std::runtime_error("policy.json is not JSON");
-      at = end;
+      const size_t length = std::strspn(at, "+-.0123456789eE");
+      std::istringstream text(std::string(at, length));
+      text.imbue(std::locale::classic());  // whatever the program's has for a decimal point
+      if (!(text >> made.number)) throw std::runtime_error("policy.json is not JSON");
+      at += length;
     }
     return made;
   }
@@ -118,11 +119,9 @@ class Network {
     check(api_->CreateEnv(ORT_LOGGING_LEVEL_ERROR, "locoenvs", &env_));
     OrtSessionOptions* options = nullptr;
     check(api_->CreateSessionOptions(&options));
-    check(api_->SetIntraOpNumThreads(options, 1));
-    check(api_->SetInterOpNumThreads(options, 1));
+    check(api_->SetIntraOpNumThreads(options, 1)), check(api_->SetInterOpNumThreads(options, 1));
     OrtStatus* status = api_->CreateSession(env_, file.c_str(), options, &session_);
-    api_->ReleaseSessionOptions(options);
-    check(status);
+    api_->ReleaseSessionOptions(options), check(status);
     check(api_->CreateCpuMemoryInfo(OrtArenaAllocator, OrtMemTypeDefault, &memory_));
     add("obs", "actions", {1, static_cast<int64_t>(observations)}, {1, static_cast<int64_t>(joints)});
     for (const Json& state : states.items) {
@@ -146,9 +145,7 @@ class Network {
     check(api_->Run(session_, nullptr, input_names_.data(), inputs_.data(), inputs_.size(), output_names_.data(),
                     outputs_.size(), outputs_.data()));
   }
-  void remember() {
-    for (size_t i = 1; i < given_.size(); ++i) given_[i] = made_[i];
-  }
+  void remember() { std::copy(made_.begin() + 1, made_.end(), given_.begin() + 1); }
   void forget() {
     for (size_t i = 1; i < given_.size(); ++i) std::fill(given_[i].begin(), given_[i].end(), 0.0f);
   }
@@ -170,8 +167,7 @@ class Network {
   void add(const std::string& input, const std::string& output, const Shape& in, const Shape& out) {
     names_.insert(names_.end(), {input, output});
     shapes_.insert(shapes_.end(), {in, out});
-    given_.emplace_back(count(in), 0.0f);
-    made_.emplace_back(count(out), 0.0f);
+    given_.emplace_back(count(in), 0.0f), made_.emplace_back(count(out), 0.0f);
   }
   void bind() {  // once nothing moves any more
     for (size_t i = 0; i < given_.size(); ++i) {
@@ -202,7 +198,7 @@ class Network {
 class Runtime {
  public:
   // robot_delay: seconds that targets take to the robot's drives; what is missing to the shortest delay of training is waited for.
-  // log: file to write, a row a step; none if it is empty.
+  // log: a new file, a row a step; none if it is empty.
   explicit Runtime(const std::string& folder, double robot_delay = 0.0, const std::string& log = "") {
     std::ifstream file(folder + "/policy.json");
     if (!file) throw std::runtime_error(folder + "/policy.json is missing");
@@ -215,17 +211,16 @@ class Runtime {
     for (const Json& joint : document["joints"].items) {
       joints_.push_back(joint["name"].text);
       default_.push_back(joint["default_position"].number);
-      stiffness_.push_back(joint["stiffness"].number);
-      damping_.push_back(joint["damping"].number);
+      stiffness_.push_back(joint["stiffness"].number), damping_.push_back(joint["damping"].number);
     }
-    control_dt_ = document["control_dt"].number;
-    longest_ = limits["age"].number;
+    control_dt_ = document["control_dt"].number, physics_dt_ = document["control"]["physics_dt"].number, longest_ = limits["age"].number;
     delay_ = std::max(0.0, document["control"]["action_delay"].items.at(0).number - robot_delay);
-    scale_ = document["action"]["scale"].number;
-    clip_ = document["action"]["clip"].number;
+    scale_ = document["action"]["scale"].number, clip_ = document["action"]["clip"].number;
     const size_t size = static_cast<size_t>(seen["size"].number);
-    low_.assign(size, -1e300), high_.assign(size, 1e300), center_.assign(size, 0), factor_.assign(size, 0);
-    edge_.assign(size, seen["clip"].number), raw_.assign(size, NAN);
+    low_.fill(Numbers(size, -1e300)), high_.fill(Numbers(size, 1e300));
+    double near = 0.1;  // rad beyond the starts of training
+    for (double angle : default_) near = std::max(near, 0.1 + std::abs(angle) / 2);
+    center_.assign(size, 0), factor_.assign(size, 0), edge_.assign(size, seen["clip"].number), raw_.assign(size, NAN);
     for (const Json& slot : seen["slots"].items) {
       Part part{slot["name"].text, 0, 0, static_cast<size_t>(slot["start"].number), static_cast<size_t>(slot["stop"].number)};
       const size_t count = part.size = part.stop - part.start;
@@ -235,8 +230,11 @@ class Runtime {
       const Numbers high = limited ? limits["readings"][name]["high"].numbers(count) : Numbers(count, 1e300);
       for (size_t i = 0; i < count; ++i) {
         const size_t at = part.start + i;
-        low_[at] = low[i], high_[at] = high[i], factor_[at] = slot["scale"].number;
+        factor_[at] = slot["scale"].number;
         if (name == "joint_position") center_[at] = default_.at(i);
+        const double about = name == "joint_position" ? near : 1e300;
+        low_[0][at] = low[i], low_[1][at] = std::clamp(center_[at] - about, low[i], high[i]);
+        high_[0][at] = high[i], high_[1][at] = std::clamp(center_[at] + about, low[i], high[i]);
         if (name == "heights") {
           center_[at] = seen["heights"]["offset"].number;
           edge_[at] = std::min(edge_[at], factor_[at] * seen["heights"]["clip"].number);
@@ -244,7 +242,7 @@ class Runtime {
       }
       if (name == "command_linear_velocity" || name == "command_yaw_rate")
         part.reading = "command", part.first = count == 2 ? 0 : 2, part.size = 3;
-      if (name == "projected_gravity") gravity_ = part;
+      if (name == "projected_gravity") gravity_ = part, high_[1].at(part.stop - 1) = -0.7;  // upright
       if (name == "last_action") own_ = part;
       else parts_.push_back(part);
     }
@@ -252,8 +250,10 @@ class Runtime {
     norms_ = {limits["gravity_norm"].items.at(0).number, limits["gravity_norm"].items.at(1).number};
     network_ = std::make_unique<Network>(folder + "/policy.onnx", size, joints_.size(), document["onnx"]["states"]);
     if (!log.empty()) {
+      if (std::ifstream(log)) throw std::runtime_error(log + " exists already: choose another name for the log");
       log_.open(log, std::ios::binary);
       if (!log_) throw std::runtime_error(log + " cannot be written");
+      log_.imbue(std::locale::classic());
       log_ << "{\"format\": \"locoenvs.deployment_log\", \"format_version\": 1, \"sha256\": \"" << document["onnx"]["sha256"].text
            << "\", \"observations\": " << size << ", \"joints\": " << joints_.size() << ", \"faults\": [";
       for (size_t i = 0; i < kinds_.size(); ++i) log_ << (i ? ", \"" : "\"") << kinds_[i] << "\"";
@@ -265,19 +265,20 @@ class Runtime {
   const std::vector<std::string>& joints() const { return joints_; }
   const Numbers& default_position() const { return default_; }
   double control_dt() const { return control_dt_; }
+  double physics_dt() const { return physics_dt_; }  // the drives' step in training
   const Numbers& action() const { return action_; }
 
-  // Begin anew, at about the default pose: no fault, no last action, nothing remembered.
+  // Begin anew, upright and near the default pose, which the next step checks: no fault, no last action, nothing remembered.
   void reset() {
     fault_.clear(), code_ = 0, time_ = NAN, begun_ = true;
     action_.assign(joints_.size(), NAN), last_.assign(joints_.size(), 0.0);
-    held_ = default_;
-    due_.clear();
-    network_->forget();
+    held_ = default_, due_.clear(), network_->forget();
   }
 
   // Run the policy once; what the drives are told now. time is when the sensors were read, in seconds of the same clock.
+  // Less than control_dt / 2 after the last step it is targets() and no more.
   const Targets& step(double time, const Readings& readings, double now) {
+    if (const double passed = time - time_; fault_.empty() && passed >= 0 && passed < control_dt_ / 2) return targets(now);
     std::fill(raw_.begin(), raw_.end(), NAN), std::fill(action_.begin(), action_.end(), NAN);
     if (fault_.empty()) look(time, readings, now);
     if (fault_.empty()) act(time);
@@ -293,7 +294,7 @@ class Runtime {
 
   // What the drives are told now: for drives that are told more often than the policy runs, and its watchdog.
   const Targets& targets(double now) {
-    if (fault_.empty() && std::abs(now - time_) > longest_) late(now - time_);
+    if (fault_.empty() && !std::isnan(time_) && !(std::abs(now - time_) <= longest_)) late(now - time_);  // nor is a NaN
     targets_.damping = damping_;
     if (!fault_.empty() || std::isnan(time_)) {
       targets_.stiffness.assign(joints_.size(), 0.0);
@@ -316,13 +317,9 @@ class Runtime {
   inline static const std::vector<std::string> kinds_{"", "missing", "shape", "not finite", "out of range", "time", "stale", "network"};
   static std::string shown(double value) {
     std::ostringstream text;
-    text << value;
-    return text.str();
+    return text << value, text.str();
   }
-  void fail(int code, const std::string& why) {
-    code_ = code;
-    fault_ = kinds_[static_cast<size_t>(code)] + ": " + why;
-  }
+  void fail(int code, const std::string& why) { code_ = code, fault_ = kinds_[static_cast<size_t>(code)] + ": " + why; }
 
   void late(double passed) { fail(6, "no step for " + shown(passed) + " s, at most " + shown(longest_)); }
 
@@ -331,8 +328,7 @@ class Runtime {
     if (std::abs(now - time) > longest_)
       return fail(6, "readings are " + shown(now - time) + " s old, at most " + shown(longest_));
     const double passed = time - time_;  // NaN in the first step: no comparison holds
-    if (passed < control_dt_ / 2)
-      return fail(5, "a step " + shown(passed) + " s after the last, the policy runs every " + shown(control_dt_) + " s");
+    if (passed < 0) return fail(5, "a step " + shown(passed) + " s after the last: time goes back");
     if (passed > longest_) return late(passed);
     for (const Part& part : parts_) {
       const auto found = readings.find(part.reading);
@@ -347,12 +343,15 @@ class Runtime {
       }
     }
     for (size_t i = own_.start; i < own_.stop; ++i) raw_[i] = last_[i - own_.start];
+    const size_t first = std::isnan(passed);
+    const Numbers &low = low_[first], &high = high_[first];
     for (const Part& part : parts_)
       for (size_t i = part.start; i < part.stop; ++i) {
-        if (raw_[i] >= low_[i] && raw_[i] <= high_[i]) continue;
+        if (raw_[i] >= low[i] && raw_[i] <= high[i]) continue;
         const std::string which = part.reading + "[" + std::to_string(part.first + i - part.start) + "] is " + shown(raw_[i]);
         if (!std::isfinite(raw_[i])) return fail(3, which);
-        return fail(4, which + ", from " + shown(low_[i]) + " to " + shown(high_[i]) + " was expected: look at its unit");
+        return fail(4, which + ", from " + shown(low[i]) + " to " + shown(high[i]) + " was expected: " +
+                           (first ? "begin upright, near the default pose" : "look at its unit"));
       }
     double square = 0;
     for (size_t i = gravity_.start; i < gravity_.stop; ++i) square += raw_[i] * raw_[i];
@@ -380,8 +379,9 @@ class Runtime {
   }
 
   std::vector<std::string> joints_;
-  Numbers default_, stiffness_, damping_, low_, high_, center_, factor_, edge_;
-  double control_dt_ = 0, longest_ = 0, delay_ = 0, scale_ = 1, clip_ = 0;
+  Numbers default_, stiffness_, damping_, center_, factor_, edge_;
+  std::array<Numbers, 2> low_, high_;  // and those of the first step
+  double control_dt_ = 0, physics_dt_ = 0, longest_ = 0, delay_ = 0, scale_ = 1, clip_ = 0;
   std::vector<Part> parts_;
   Part own_, gravity_;
   std::vector<std::array<double, 2>> asked_;

@@ -135,6 +135,37 @@ def test_results_of_an_older_policy_do_not_stay(double: Double) -> None:
     main(["pull", REPO])
 
 
+def test_results_of_the_policy_that_a_pull_replaces_do_not_stay(
+    double: Double, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["push", "a1_flat", REPO])
+    del double.commits[REPO][-1]["evaluation.json"]
+    other = (POLICIES / "anymal_c_flat" / "evaluation.json").read_text()
+    own = (POLICIES / "a1_flat" / "evaluation.json").read_text()
+    Path("walks").mkdir()
+    for name, text in (("evaluation.json", other), ("crossing.json", other), ("flat.json", own), ("notes.json", other)):
+        (Path("walks") / name).write_text(text)
+    said = refused(capsys, "pull", REPO)
+    assert "walks holds evaluation.json and " in said and " and crossing.json" in said and "notes" not in said
+    assert not (Path("walks") / "policy.json").exists()
+    main(["pull", REPO, "--force"])
+    kept = {"policy.onnx", "policy.json", "flat.json", "notes.json"}
+    assert {path.name for path in Path("walks").iterdir()} == kept
+
+
+def test_what_should_be_private_does_not_go_where_all_can_see_it(
+    double: Double, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["push", "a1_flat", REPO])
+    before = len(double.commits[REPO])
+    said = refused(capsys, "push", "anymal_c_flat", REPO, "--private")
+    assert f"{REPO} is there already, and public: choose another name" in said
+    assert len(double.commits[REPO]) == before
+    main(["push", "a1_flat", "somebody/hidden", "--private"])
+    main(["push", "anymal_c_flat", "somebody/hidden", "--private"])
+    assert len(double.commits["somebody/hidden"]) == 3 and double.private == {"somebody/hidden"}
+
+
 def test_only_files_of_known_names_are_asked_for(double: Double, capsys: pytest.CaptureFixture[str]) -> None:
     main(["push", "a1_flat", REPO])
     evil = {

@@ -4,10 +4,19 @@
 #include "runtime.hpp"
 
 #include <chrono>
+#include <cstdlib>
 #include <iostream>
+#include <locale>
+
+struct Commas : std::numpunct<char> {  // 1.234,5
+  char do_decimal_point() const override { return ','; }
+  char do_thousands_sep() const override { return '.'; }
+  std::string do_grouping() const override { return "\1"; }
+};
 
 int main(int count, char** given) {
   try {
+    if (std::getenv("COMMAS")) std::locale::global(std::locale(std::locale::classic(), new Commas));
     locoenvs::Runtime runtime(given[1], std::stod(given[5]), given[4]);
     std::vector<std::pair<std::string, size_t>> names;
     size_t width = 3;

@@ -70,6 +70,17 @@ def test_replay_tells_of_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert "--robot is missing: say which robot" in capsys.readouterr().err
 
 
+def test_replay_of_a_bad_time_tells_no_rate_of_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = Runtime(exported(tmp_path / "policy"), log=tmp_path / "a.log")
+    for time in (0.0, DT, math.nan, 3 * DT):
+        run.step(time, good())
+    run.close()
+    main(["replay", str(tmp_path / "a.log"), "--policy", str(tmp_path / "policy")])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "4 steps of the network" in said and "20.0 ms apart, 20.0 ms at most" in said and "nan" not in said
+    assert "damped from step 2, of no time, on, for 2 steps: time" in said
+
+
 def test_a_row_that_was_cut_off_is_left_out(tmp_path: Path) -> None:
     path = logged(tmp_path)
     path.write_bytes(path.read_bytes()[:-5])

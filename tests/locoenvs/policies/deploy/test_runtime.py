@@ -18,6 +18,7 @@ from fake import BIPED
 from locoenvs.mdp.layout import layout
 from locoenvs.policies.deploy import runtime
 from locoenvs.policies.deploy.export import write_export
+from locoenvs.policies.deploy.log import read_log
 from locoenvs.policies.deploy.runtime import FAULTS, Runtime
 from locoenvs.policies.policy import POLICIES, load_policy, save_policy
 from locoenvs.tasks.task import Observations, Task, Terrain
@@ -100,7 +101,7 @@ def test_targets_are_the_clipped_actions_and_gains_are_the_tasks(tmp_path: Path)
     first = run.action
     run.step(DT, good())
     assert not np.array_equal(run.action, first), "the last action is seen, after its clip"
-    saw = run._raw[run._own]
+    saw = run._raw[run._places["last_action"]]
     np.testing.assert_array_equal(saw, np.clip(first, -0.5, 0.5))
 
 
@@ -146,9 +147,10 @@ def test_a_bad_reading_is_damped_and_told(tmp_path: Path, changes: dict[str, Any
 @pytest.mark.parametrize(
     ("time", "now", "why"),
     [
-        (-0.1, None, "time: a step -0.1000 s after the last, the policy runs every 0.02 s"),
-        (0.0, None, "time: a step 0.0000 s after the last"),
-        (0.009, None, "time: a step 0.0090 s after the last"),
+        (-0.1, None, "time: a step -0.1000 s after the last: time goes back"),
+        (-1e-6, 0.0, "time: a step -0.0000 s after the last: time goes back"),
+        (0.009, 0.07, "stale: no step for 0.070 s, at most 0.06"),
+        (0.009, math.nan, "stale: no step for nan s"),
         (math.nan, None, "time: nan s is no time"),
         (DT, math.inf, "time: 0.02 s is no time, at inf s"),
         (0.061, None, "stale: no step for 0.061 s, at most 0.06"),
@@ -161,6 +163,94 @@ def test_a_bad_time_is_damped_and_told(tmp_path: Path, time: float, now: float |
     run.step(0.0, good())
     targets = run.step(time, good(), now)
     assert targets.fault.startswith(why) and not targets.stiffness.any()
+
+
+def test_an_early_step_tells_the_targets_and_runs_nothing(tmp_path: Path) -> None:
+    """As after one late tick, or one message that was lost and the same readings again: that is no fault."""
+    run = Runtime(exported(tmp_path), log=tmp_path / "log")
+    first = run.step(0.0, good())
+    action = run.action.tolist()
+    for early in (0.0, 0.0099):
+        again = run.step(early, good(joint_velocity=[1, 1]), now=0.01)
+        assert again.fault == "" and run.action.tolist() == action
+        assert (again.position.tolist(), again.stiffness.tolist()) == (first.position.tolist(), [40, 40])
+    assert run.step(0.011, good()).fault == "" and run.action.tolist() != action
+    assert run.step(0.071, good()).fault == "", "the time of the last step is that of the last that ran"
+    run.close()
+    assert read_log(tmp_path / "log").time.tolist() == [0.0, 0.011, 0.071]
+
+
+def test_what_is_handed_out_is_the_callers(tmp_path: Path) -> None:
+    run = Runtime(exported(tmp_path))
+    waiting = run.targets(0.0)
+    for targets in (waiting, run.step(0.0, good()), run.targets(0.0)):
+        for array in targets[:3]:
+            array += 100.0  # type: ignore[misc]
+    fresh = run.targets(0.0)
+    assert (fresh.stiffness.tolist(), fresh.damping.tolist()) == ([40, 40], [1, 1])
+    assert np.abs(fresh.position).max() < 10
+    with pytest.raises(ValueError, match="read-only"):
+        run.default += 1.0
+    damping = run.step(DT, good(joint_position=None))
+    damping.stiffness[:] = 7
+    assert not run.targets(DT).stiffness.any()
+    run.reset()
+    assert run.step(2 * DT, good()).fault == "" and not run._raw[run._places["last_action"]].any()
+
+
+def test_a_policy_need_not_see_its_last_action(tmp_path: Path) -> None:
+    run = Runtime(exported(tmp_path, TASK.with_({"observations.slots.last_action": None})))
+    for step in range(3):
+        assert run.step(DT * step, good()).fault == "" and np.isfinite(run.action).all()
+
+
+TIPPED = (0.0, 0.75, -0.66)
+"""By 49 degrees."""
+
+FAR = "out of range: joint_position[0] is 0.45, from 0 to 0.4 was expected: begin upright, near the default pose"
+LYING = "out of range: projected_gravity[2] is -0.66, from -1.2 to -0.7 was expected: begin upright"
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"), [({"joint_position": [0.45, -0.1]}, FAR), ({"projected_gravity": TIPPED}, LYING)]
+)
+def test_the_first_step_is_upright_and_near_the_default_pose(tmp_path: Path, changes: dict[str, Any], why: str) -> None:
+    run = Runtime(exported(tmp_path))
+    for start in (0.0, 1.0):
+        run.reset()
+        targets = run.step(start, good(**changes))
+        assert targets.fault.startswith(why) and not targets.stiffness.any()
+        run.reset()
+        assert run.step(start, good(joint_position=[0.39, -0.39])).fault == "", "starts of training, and 0.1 rad more"
+        assert run.step(start + DT, good(**changes)).fault == "", "later it may be anywhere"
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in POLICIES.iterdir()))
+def test_starts_of_training_are_near_enough(name: str, tmp_path: Path) -> None:
+    policy = load_policy(POLICIES / name)
+    write_export(policy, tmp_path)
+    run = Runtime(tmp_path)
+    lowest, highest = policy.task.randomization.start.joint_scale
+    for scale in (lowest, highest):
+        seen: dict[str, Any] = {reading: np.zeros(size) for reading, size in run.readings.items()}
+        seen |= {"projected_gravity": [0, 0, -1], "joint_position": scale * run.default}
+        run.reset()
+        assert run.step(0.0, seen).fault == ""
+
+
+def test_a_time_that_is_none_is_damped(tmp_path: Path) -> None:
+    run = Runtime(exported(tmp_path))
+    assert run.targets(math.nan).fault == "waiting: no step yet"
+    run.step(0.0, good())
+    targets = run.targets(math.nan)
+    assert targets.fault == "stale: no step for nan s, at most 0.06" and not targets.stiffness.any()
+
+
+def test_a_log_is_not_written_over(tmp_path: Path) -> None:
+    (tmp_path / "walk.log").write_bytes(b"of before")
+    with pytest.raises(FileExistsError, match=r"File exists: .*walk\.log"):
+        Runtime(exported(tmp_path), log=tmp_path / "walk.log")
+    assert (tmp_path / "walk.log").read_bytes() == b"of before"
 
 
 def test_nothing_at_all_is_damped(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -24,12 +24,13 @@ from locoenvs.policies.deploy.runtime import Runtime
 from locoenvs.policies.memory import Kind, Memory
 from locoenvs.policies.policy import POLICIES, load_policy, save_policy
 
-from .test_runtime import BAD, DT, TASK, exported, good
+from .test_runtime import BAD, DT, FAR, LYING, TASK, TIPPED, exported, good
 
 onnxruntime = pytest.importorskip("onnxruntime")
 pytest.importorskip("onnx")
 
 HERE = Path(__file__).parent
+HEADER = HERE.parents[3] / "locoenvs" / "policies" / "deploy" / "runtime.hpp"
 COMPILER = shutil.which("g++") or shutil.which("clang++")
 LIBRARY = next(iter(sorted((Path(onnxruntime.__file__).parent / "capi").glob("libonnxruntime.so.*"))), None)
 HEADERS = [
@@ -45,9 +46,9 @@ if LIBRARY is None:
 
 def compiled(folder: Path, source: str, *more: str, include: Path = HERE) -> Path:
     assert COMPILER is not None
-    program, header = folder / "program", HERE.parents[3] / "locoenvs" / "policies" / "deploy"
+    program = folder / "program"
     strict = ["-std=c++17", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-Wconversion"]
-    command = [COMPILER, *strict, "-I", str(header), "-isystem", str(include), source, "-o", str(program), *more]
+    command = [COMPILER, *strict, "-I", str(HEADER.parent), "-isystem", str(include), source, "-o", str(program), *more]
     made = subprocess.run(command, capture_output=True, text=True)
     assert made.returncode == 0, made.stderr[:3000]
     return program
@@ -63,16 +64,21 @@ def drive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def driven(
-    drive: Path, folder: Path, rows: list[tuple[float, float, bool, dict[str, Any]]], delay: float = 0.0
+    drive: Path,
+    folder: Path,
+    rows: list[tuple[float, float, bool, dict[str, Any]]],
+    delay: float = 0.0,
+    **environment: str,
 ) -> tuple[np.ndarray, list[str]]:
     """What the program makes of (time, now, begun, readings): rows of action, position, stiffness; and what it prints."""
     names = {name: len(value) for name, value in rows[0][3].items()}
     table = [[time, now, begun, *np.concatenate([seen[name] for name in names])] for time, now, begun, seen in rows]
     given, made = folder / "given", folder / "made"
     given.write_bytes(np.array(table, "<f8").tobytes())
+    (folder / "cpp.log").unlink(missing_ok=True)
     sizes = [f"{name}:{size}" for name, size in names.items()]
     command = [str(drive), str(folder), str(given), str(made), str(folder / "cpp.log"), str(delay), *sizes]
-    ran = subprocess.run(command, capture_output=True, text=True)
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
     return np.frombuffer(made.read_bytes(), "<f8").reshape(len(rows), -1), ran.stdout.splitlines()
 
@@ -96,7 +102,8 @@ def test_it_gives_the_environments_own_actions(drive: Path, tmp_path: Path, name
 
 
 FAULTY = [changes for changes, why in BAD if why.startswith(("not finite", "out of range"))]
-TIMES = [(-0.1, -0.1), (0.0, 0.0), (0.009, 0.009), (np.nan, 0.0), (0.061, 0.061), (DT, DT + 0.061), (DT, DT - 0.061)]
+TIMES = [(-0.1, -0.1), (-1e-6, 0.0), (0.009, 0.07), (0.009, np.nan), (np.nan, 0.0)]
+TIMES += [(0.061, 0.061), (DT, DT + 0.061), (DT, DT - 0.061)]
 
 
 def test_it_damps_what_runtime_py_damps_and_says_the_same(drive: Path, tmp_path: Path) -> None:
@@ -124,6 +131,69 @@ def test_readings_of_another_size_or_none_are_damped(drive: Path, tmp_path: Path
     assert said[0] == "0 shape: joint_position must be 2 numbers, got 1"
     said = driven(drive, tmp_path, [(0.0, 0.0, True, good(joint_position=None))])[1]
     assert said[0] == "0 missing: no reading 'joint_position'"
+
+
+def test_an_early_step_tells_the_targets_and_runs_nothing(drive: Path, tmp_path: Path) -> None:
+    run = Runtime(exported(tmp_path))
+    times = [0.0, 0.0, 0.0099, 0.011, 0.071]
+    made, said = driven(
+        drive, tmp_path, [(time, time, time == 0.0 and not index, good()) for index, time in enumerate(times)]
+    )
+    assert len(said) == 1, "no fault"
+    expected = []
+    for time in times:
+        run.step(time, good())
+        expected.append(run.action)
+    np.testing.assert_allclose(made[:, :2], expected, rtol=0, atol=1e-5)
+    np.testing.assert_array_equal(made[0], made[2])
+    assert read_log(tmp_path / "cpp.log").time.tolist() == [0.0, 0.011, 0.071]
+
+
+def test_a_policy_need_not_see_its_last_action(drive: Path, tmp_path: Path) -> None:
+    run = Runtime(exported(tmp_path, TASK.with_({"observations.slots.last_action": None})))
+    made, said = driven(drive, tmp_path, [(time, time, time == 0, good()) for time in (0.0, DT)])
+    assert len(said) == 1
+    for row, time in zip(made, (0.0, DT)):
+        run.step(time, good())
+        np.testing.assert_allclose(row[:2], run.action, rtol=0, atol=1e-5)
+
+
+def test_the_first_step_is_upright_and_near_the_default_pose(drive: Path, tmp_path: Path) -> None:
+    exported(tmp_path)
+    rows = list[tuple[float, float, bool, dict[str, Any]]]()
+    for seen in (good(joint_position=[0.45, -0.1]), good(projected_gravity=TIPPED)):
+        near = good(joint_position=[0.39, -0.39])
+        rows += [(0.0, 0.0, True, seen), (0.0, 0.0, True, near), (DT, DT, False, seen)]
+    made, said = driven(drive, tmp_path, rows)
+    assert said[0] == f"0 {FAR}" and said[2].startswith(f"3 {LYING}")
+    assert made[:, -1].tolist() == 2 * [0, 40, 40]
+
+
+def test_a_programs_locale_changes_nothing(drive: Path, tmp_path: Path) -> None:
+    exported(tmp_path)
+    rows = [(time, time, time == 0, good()) for time in (0.0, DT)]
+    expected, _ = driven(drive, tmp_path, rows)
+    made, _ = driven(drive, tmp_path, rows, COMMAS="1")
+    np.testing.assert_array_equal(made, expected)
+    assert len(read_log(tmp_path / "cpp.log").time) == 2, "nor the log's header"
+    assert "strtod" not in HEADER.read_text(), "which follows the locale of C"
+
+
+def test_a_log_is_not_written_over(drive: Path, tmp_path: Path) -> None:
+    (tmp_path / "walk.log").write_bytes(b"of before")
+    command = [str(drive), str(exported(tmp_path)), "given", "made", str(tmp_path / "walk.log"), "0"]
+    ran = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert ran.returncode == 2 and "walk.log exists already: choose another name" in ran.stderr
+    assert (tmp_path / "walk.log").read_bytes() == b"of before"
+
+
+@pytest.mark.parametrize("flag", ["-ffast-math", "-ffinite-math-only"])
+def test_it_is_not_compiled_where_nan_is_a_number(flag: str) -> None:
+    assert COMPILER is not None
+    command = [COMPILER, "-std=c++17", "-E", "-I", str(HERE), str(HEADER)]
+    assert subprocess.run(command, capture_output=True).returncode == 0
+    refused = subprocess.run([*command, flag], capture_output=True, text=True)
+    assert refused.returncode != 0 and "takes every NaN for a number" in refused.stderr
 
 
 def test_targets_come_as_late_as_in_training_less_what_the_robot_takes(drive: Path, tmp_path: Path) -> None:
@@ -188,7 +258,7 @@ USED = ("GetErrorMessage", "CreateEnv", "CreateSession", "Run", "CreateSessionOp
 def test_the_part_of_the_header_that_stands_here_is_onnxruntimes(tmp_path: Path) -> None:
     if not HEADERS:
         pytest.skip("onnxruntime_c_api.h is not installed: set ONNXRUNTIME_INCLUDE to its folder")
-    used = re.findall(r"api_->(\w+)", (HERE.parents[3] / "locoenvs/policies/deploy/runtime.hpp").read_text())
+    used = re.findall(r"api_->(\w+)", HEADER.read_text())
     assert set(used) == set(USED)
     lines = [f'std::printf("{name} %zu\\n", offsetof(OrtApi, {name}));' for name in USED]
     constants = (
