@@ -135,7 +135,7 @@ def test_wrong_ids_are_named_with_what_comes_nearest() -> None:
 
 def test_every_option_is_one_of_the_batch() -> None:
     assert set(OPTIONS) == {"task", "recipe", "actuator", "backend", "device", "array", "autoreset_mode", "privileged", "split",
-                            "stagger", "render_mode", "render_robot", "width", "height", "action_limit", "options"}  # fmt: skip
+                            "stagger", "first_robot", "render_mode", "render_robot", "width", "height", "action_limit", "options"}  # fmt: skip
 
 
 def test_what_gymnasium_would_wrap_around_a_batch_is_refused() -> None:

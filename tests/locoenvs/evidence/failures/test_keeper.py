@@ -50,7 +50,7 @@ def test_a_robot_that_falls_at_once_is_kept_from_its_start() -> None:
     assert [each.fall.robot for each in keeper.kept] == [*range(6)]
     early = [each for each in keeper.kept if each.fall.step <= 100]
     assert early and all(each.step == 0 and each.state["episodes.step"] == 0 for each in early)
-    assert all(each.fall.tilt_rate > 0 and each.fall.kind == "flat" for each in early)
+    assert all(each.fall.tilt_rate > 0 and each.fall.kind == "plane" for each in early)
 
 
 def test_to_keep_falls_changes_no_number() -> None:
