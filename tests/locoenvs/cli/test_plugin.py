@@ -28,6 +28,7 @@ if __name__ == "__main__":
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("locoenvs.cli.plugin._IMPORTED", [])
     (tmp_path / "my_own_terms.py").write_text(SCRIPT)
     yield tmp_path
     if sys.modules.pop("my_own_terms", None) is not None:
