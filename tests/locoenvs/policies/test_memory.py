@@ -102,6 +102,7 @@ def test_runtime_py_remembers_too(kind: str, count: int, tmp_path: Path) -> None
             run.reset()
             last = np.zeros(2)
         joints, speeds = rng.uniform(-0.4, 0.4, (2, 2))
+        joints = run.default + joints / 2  # a start is near the default pose
         seen = {"base_linear_velocity": rng.uniform(-1, 1, 3), "base_angular_velocity": rng.uniform(-1, 1, 3)}
         seen |= {"projected_gravity": [0, 0, -1], "joint_position": joints, "joint_velocity": speeds}
         seen["command"] = rng.uniform(-1, 1, 3)
