@@ -31,6 +31,19 @@ def tiles() -> Task:
     return rough().task.with_(changes | {"timing.episode_length": 2.0})
 
 
+class Diverged(Policy):
+    """A policy whose actions are no numbers."""
+
+    def __init__(self) -> None:
+        pass
+
+    def check(self, task: object, start: bool = False) -> None:
+        pass
+
+    def __call__(self, observations: np.ndarray) -> np.ndarray:
+        return np.full((len(observations), 12), np.nan, np.float32)
+
+
 def recurrent(folder: Path, task: Task, throw: bool = False) -> Policy:
     """A policy of ``task`` that remembers and hardly moves, or one that ``throw``s the robot over within seconds."""
     rng, inputs, joints = np.random.default_rng(0), layout(task)[-1].stop, len(task.robot.joints)

@@ -91,7 +91,8 @@ def record(
 
     ``seconds`` is the video's length, the schedule's without; a schedule that is shorter starts over. On a map of tiles
     a robot starts on the tile of level ``robot // columns`` in column ``robot % columns``. ``overlay`` writes the
-    command into the picture. Several policies, name -> policy, do the same side by side, under their names. ``progress`` hears the share that is done. Raises ValueError for a video too short for a picture or of another kind.
+    command into the picture. Several policies, name -> policy, do the same side by side, under their names. ``progress`` hears the share
+    that is done. Raises ValueError for a video too short for a picture or of another kind.
     """
     length = once = sum(leg.seconds for leg in schedule)
     if seconds is not None:

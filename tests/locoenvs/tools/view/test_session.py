@@ -173,21 +173,8 @@ def test_why_an_episode_ended_is_told_and_the_robot_stands_again(
     assert np.isfinite(walking.readout.base_position).all() and abs(walking.readout.base_position[0, 2] - 0.58) < 0.1
 
 
-class Broken(Policy):
-    """A policy whose actions are no numbers."""
-
-    def __init__(self) -> None:
-        pass
-
-    def check(self, task: object, start: bool = False) -> None:
-        pass
-
-    def __call__(self, observations: np.ndarray) -> np.ndarray:
-        return np.full((len(observations), 12), np.nan, np.float32)
-
-
 def test_actions_that_are_no_numbers_are_told(walking: Session) -> None:
-    walking.swap(Broken())
+    walking.swap(viewed.Diverged())
     with pytest.raises(ValueError, match="the policy has diverged"):
         walking.step()
 

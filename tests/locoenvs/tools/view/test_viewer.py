@@ -65,19 +65,8 @@ def test_what_is_asked_for_happens_between_steps_and_what_goes_wrong_is_said(vie
     assert viewer.said == "friction 99.0: must be from 0 to 3" and viewer.session.steps == 1
 
 
-class Diverged(Policy):
-    def __init__(self) -> None:
-        pass
-
-    def check(self, task: object, start: bool = False) -> None:
-        pass
-
-    def __call__(self, observations: np.ndarray) -> np.ndarray:
-        return np.full((len(observations), 12), np.nan, np.float32)
-
-
 def test_a_policy_that_diverges_pauses(viewer: Viewer) -> None:
-    viewer.session.swap(Diverged())
+    viewer.session.swap(viewed.Diverged())
     run(viewer, 0.1)
     assert viewer.clock.paused and "diverged" in viewer.said
     viewer.session.swap(viewed.flat())
