@@ -63,22 +63,51 @@ def installed_by(name: str, *extras: str) -> set[str]:
     return {distribution for distribution, _ in found}
 
 
-@pytest.mark.parametrize("learner", sorted(learners.installed()))
-def test_a_learners_extra_is_enough(learner: str, tmp_path: Path) -> None:
-    if (package := learners.missing(learner)) is not None:
-        pytest.skip(f"{package} is not installed")
-    brought = installed_by("locoenvs", learner.replace("_", "-"))
-    absent = [
+def without_others(extra: str) -> list[str]:
+    """The modules here that an installation with one extra would not have."""
+    brought = installed_by("locoenvs", extra)
+    return [
         module
         for module, owners in importlib.metadata.packages_distributions().items()
         if not brought & {re.sub(r"[-_.]+", "-", owner).lower() for owner in owners}
     ]
+
+
+@pytest.mark.parametrize("learner", sorted(learners.installed()))
+def test_a_learners_extra_is_enough(learner: str, tmp_path: Path) -> None:
+    if (package := learners.missing(learner)) is not None:
+        pytest.skip(f"{package} is not installed")
+    absent = without_others(learner.replace("_", "-"))
     others = {"rsl_rl", "skrl", "stable_baselines3", "rl_games", "brax"} & set(absent)
     assert len(others) >= 4, "the other learners are absent"
     command = [sys.executable, "-c", HIDE + TRAIN, ",".join(absent), learner, str(tmp_path / "run")]
     result = subprocess.run(command, capture_output=True, text=True, timeout=280)
     assert result.returncode == 0, result.stderr[-2000:]
     assert (tmp_path / "run" / "policy" / "policy.onnx").exists()
+
+
+VIEW = """
+import threading
+from locoenvs.cli.app import main
+from locoenvs.tools.view.page import Page
+
+run = Page.run
+Page.run = lambda page, over: (threading.Timer(0.5, over.set).start(), run(page, over))
+main(["view", "anymal_c_flat", "--port", "0"])
+found = absent - {"_distutils_hack"} & {name.partition(".")[0] for name in sys.modules}
+assert not found, found
+"""
+
+
+def test_the_viewers_extra_is_enough_to_see_a_policy_walk() -> None:
+    pytest.importorskip("viser")
+    absent = without_others("view")
+    assert {"onnxruntime", "torch", "matplotlib"} <= set(absent)
+    result = subprocess.run(
+        [sys.executable, "-c", HIDE + VIEW, ",".join(absent)], capture_output=True, text=True, timeout=100
+    )
+    assert result.returncode == 0, result.stderr[-2000:]
+    assert int(re.search(r"(\d+) control steps", result.stdout)[1]) > 0, result.stdout
 
 
 IMPORT = """

@@ -41,7 +41,7 @@ def asked_for(
             task = ppo = None  # of the new run that was asked for, which its recipe holds
         run, recipe, task, ppo = resumed_run(kind, env_id, settings, task, ppo)
         ranks.current().check_robots(ppo.num_envs)
-        return run, recipe | derived(recipe, ppo, task), task, ppo, None
+        return run, recipe | derived(recipe, ppo, task) | launched(recipe), task, ppo, None
     start, first = None, list[Layer]()
     task = task or task_of(env_id, settings.recipe or "paper", settings.actuator)
     changes = dict(settings.changes or {})
@@ -64,10 +64,9 @@ def asked_for(
         "start_from": None if start is None else {"sha256": start.sha256, **start.provenance},
         "changes": changes,
         "ppo": dataclasses.asdict(ppo),
-        **({} if (job := ranks.job()) is None else {"job": job}),
     }
     recipe = new_recipe(kind.name, settings, task, versions_of(kind), own)
-    return run, recipe | derived(recipe, ppo, task), task, ppo, first
+    return run, recipe | derived(recipe, ppo, task) | launched({}), task, ppo, first
 
 
 def first_layers(start: Policy, task: Task, ppo: PPOConfig) -> tuple[list[Layer], PPOConfig]:
@@ -91,6 +90,12 @@ def derived(recipe: dict[str, Any], ppo: PPOConfig, task: Task) -> dict[str, Any
         "geometry": geometry(ppo, task),
         "streams": streams(task, recipe["seed"], [*validation, *held_out(task)]),
     }
+
+
+def launched(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """The launchers that have started a run's processes, those of before among them: whoever of them starts them again goes on with it."""
+    every = {*recipe.get("launchers", ()), *ranks.launchers()}
+    return {"launchers": sorted(every)} if every else {}
 
 
 def check_once(settings: TrainSettings, changes: Mapping[str, object]) -> None:

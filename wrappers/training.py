@@ -17,7 +17,7 @@ from locoenvs import terminal
 from locoenvs.envs.saved_state import rows_of, together
 from locoenvs.machine import device_memory, hardware, megabytes, memory
 from locoenvs.mdp.symmetry import mirror
-from locoenvs.policies.policy import load_policy, save_policy
+from locoenvs.policies.policy import load_policy, policy_in, save_policy
 from locoenvs.tasks.task import Task
 from locoenvs.training import learners, ranks
 from locoenvs.training.begin import facts
@@ -121,7 +121,7 @@ class Training:
         every = recipe.get("video_every")
         self.films = None if every is None else Films(run.folder / "videos", every)
         if not self.ranks.first:
-            self.validation = self.films = None
+            self.films = None
         options = options_of(recipe)
         torch.manual_seed(recipe["seed"])
         np.random.seed(recipe["seed"] % 2**32)
@@ -155,7 +155,8 @@ class Training:
         writer = tensorboard(self.run, self.update) if self.ranks.first else None
 
         def log(numbers: dict[str, float]) -> None:
-            assert writer is not None
+            if writer is None:
+                return
             for name, value in numbers.items():
                 writer.add_scalar(name, value, self.update)
             if wandb is not None:
@@ -169,9 +170,9 @@ class Training:
                         self.run.record("update", **line)
                         log(dict(scalars(line)))
                         progress.show(line)
-                        self._look(line, log, progress.say)
-                        if self.update == first + 2 < self.ppo.updates and not self._reached:
-                            progress.say(duration(line, self.ppo, self.task, self.recipe, limit - self.seconds))
+                    self._look(line, log, progress.say)
+                    if line is not None and self.update == first + 2 < self.ppo.updates and not self._reached:
+                        progress.say(duration(line, self.ppo, self.task, self.recipe, limit - self.seconds))
                     late = float(time.perf_counter() - saved_at > CHECKPOINT_SECONDS)
                     self.seconds, asked, reached, late = self.ranks.most(self.seconds, stop.signal, self._reached, late)
                     if late and not reached:
@@ -183,17 +184,24 @@ class Training:
             if wandb is not None:
                 wandb.finish()
             self.save()
+            if self.validation is not None:
+                self.validation.close()
             if self.ranks.first:
                 self.export()
                 self._conclude(console, stop)
             self.ranks.most(0)  # a launcher ends all as soon as one has ended, so the others wait for the first
         stop.end()
 
-    def _look(self, line: dict[str, Any], log: Callable[[dict[str, float]], None], say: Callable[[str], None]) -> None:
-        """Film and judge the policy, where that is due."""
+    def _look(
+        self, line: dict[str, Any] | None, log: Callable[[dict[str, float]], None], say: Callable[[str], None]
+    ) -> None:
+        """Film and judge the policy, where that is due by the first process, which has the ``line`` of an update."""
         if self.films is not None and self.films.due(self.update):
             self._film(self.films, say)
-        if self.validation is not None and self.validation.due(self.update, self.seconds, line["samples_per_second"]):
+        if self.validation is None:
+            return
+        due = line is not None and self.validation.due(self.update, self.seconds, line["samples_per_second"])
+        if self.ranks.most(due)[0]:
             log(self._validate(self.validation, say))
 
     @property
@@ -203,10 +211,8 @@ class Training:
 
     def _conclude(self, console: Console, stop: Stop) -> None:
         """Say how the training ended, and what its validations found."""
-        if self.validation is not None:
-            self.validation.close()
-            if self.validation.best is not None:
-                console.print(summary(self.validation, self.seconds))
+        if self.validation is not None and self.validation.best is not None:
+            console.print(summary(self.validation, self.seconds))
         if self._reached and self.validation is not None:
             console.print(
                 f"good enough {self.validation.met} times in a row after {self.update} updates, {time_in_words(self.seconds)}"
@@ -224,17 +230,22 @@ class Training:
         A plan that nobody asked for gives way, with a word, to a machine or a backend that cannot have a second environment.
         """
         begun = time.perf_counter()
-        self.export()
-        policy = load_policy(self.run.policy)
+        policy = policy_in(self.ranks.first_says(self._exported), str(self.run.policy))
+        failed: Exception | None = None
         try:
             validation.open(policy, self.recipe["backend"], self.recipe["options"], self.env.device)
         except (ImportError, RuntimeError, ValueError) as error:
+            failed = error
+        told = self.ranks.all_told(failed and (str(failed) or type(failed).__name__))
+        if reason := next(filter(None, told), None):
             if validation.share is None:
-                raise
+                raise failed or RuntimeError(f"another process: {reason}")
             self.validation = None
-            say(f"it is not validated: {error}")
+            say(f"it is not validated: {reason}")
             return {}
         result = validation.judge(policy, self.update)
+        if result is None:
+            return {}
         spent = time.perf_counter() - begun
         self.seconds += spent
         validation.took(spent, self.seconds)
@@ -242,6 +253,11 @@ class Training:
         self.run.record("validation", update=self.update, **elapsed, **validation.line(result))
         say(described(result))
         return {f"validation/{name}": estimate.value for name, estimate in result.metrics.items()}
+
+    def _exported(self) -> dict[str, bytes]:
+        """The files of the policy as it is, written to the run's folder, too."""
+        self.export()
+        return load_policy(self.run.policy).files()
 
     def _film(self, films: Films, say: Callable[[str], None]) -> None:
         """Export the policy as it is and film it. It is time of the training too."""
@@ -326,7 +342,7 @@ class Training:
             set_numpy_rng(state["rng"]["numpy"])
         if self.ranks.first:
             self.run.truncate_ledger(self.update)
-        if self.validation is not None and state is not None:
+        if self.validation is not None and state is not None and self.ranks.first:
             self.validation.resume()
 
     def _checkpoint(self, parts: list[dict[str, np.ndarray]]) -> dict[str, Any] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,13 @@ import numpy as np
 
 from locoenvs.envs.vector import LocoVectorEnv
 from locoenvs.evidence.audit import BAR, meets_bar
-from locoenvs.evidence.evaluate import Result, environment_of, evaluate
+from locoenvs.evidence.evaluate import Result, environment_of, recorded, result_of
 from locoenvs.evidence.panel import VALIDATION_SEEDS, Panel, Stratum, validation_of
-from locoenvs.machine import allowed_cores
+from locoenvs.evidence.record import joined
 from locoenvs.policies.policy import Policy, fits, load_policy
 from locoenvs.tasks.documents import write_atomically
 from locoenvs.tasks.task import Task
+from locoenvs.training import ranks
 from locoenvs.training.run import Run
 from locoenvs.training.settings import TrainSettings
 
@@ -43,7 +45,8 @@ class Validation:
     """A policy is judged after every ``every`` updates or ``minutes``, as long as that takes no more than a ``share`` of all the time.
 
     ``met`` counts the times in a row that it has met the bar, ``spent`` the seconds that it took, ``last`` those of the last one, which
-    was at ``at`` seconds of the training; ``best`` is what the best policy of the run was found to be.
+    was at ``at`` seconds of the training; ``best`` is what the best policy of the run was found to be. Each process of a run judges its part
+    of the robots, and the first one has the counts and the results.
     """
 
     run: Run
@@ -70,6 +73,10 @@ class Validation:
         if planned["until_bar"] and task.terrain.kind != "plane":
             raise ValueError("until_bar: the bar is one of flat ground. Leave it out, and give updates or minutes")
         panel = _sized(_panel(task), planned.get("num_robots"), planned["until_bar"])
+        if panel.num_robots < (processes := ranks.current().size):
+            raise ValueError(
+                f"validate_robots={panel.num_robots}: {processes} processes need a robot each. Ask for more, or start fewer processes"
+            )
         planned |= {"panel": panel.name, "panel_hash": panel.hash, "num_robots": panel.num_robots, "best": BEST}
         pace = planned["every"], planned.get("minutes"), planned.get("share")
         return Validation(run, panel, *pace, planned["until_bar"], planned.get("keep_policies", False))
@@ -98,19 +105,24 @@ class Validation:
         """Make the environment, once, and write down what it is of. Raises what a machine or a backend cannot do."""
         if self._env is None:
             policy(np.zeros((1, policy.document["observation"]["size"]), np.float32))
-            if backend == "mujoco":  # other processes of the run wait, and their cores are free
-                options = {"threads": allowed_cores(), **options}
-            self._env = environment_of(self.panel, backend, device=device, options=options)
-            _write(self.run.folder / "validation.json", self.panel.to_json())
+            own = ranks.current().robots(self.panel.num_robots)
+            self._env = environment_of(self.panel, backend, device=device, options=options, robots=own)
+            if ranks.current().first:
+                _write(self.run.folder / "validation.json", self.panel.to_json())
 
     def close(self) -> None:
         if self._env is not None:
             self._env.close()
             self._env = None
 
-    def judge(self, policy: Policy, update: int) -> Result:
-        """Evaluate the policy as it is now, and keep it if it is the best so far, or all are kept."""
-        result = evaluate(policy, self.panel, env=self._env)
+    def judge(self, policy: Policy, update: int) -> Result | None:
+        """Evaluate the policy as it is now, and keep it if it is the best so far, or all are kept. None in processes but the first."""
+        assert self._env is not None
+        begun = time.perf_counter()
+        records = ranks.current().gathered(recorded(policy, self.panel, self._env))
+        if not records:
+            return None
+        result = result_of(policy, self.panel, joined(records), self._env, time.perf_counter() - begun)
         self.met = self.met + 1 if meets_bar(result) else 0
         self._waits = False
         if self.keep_policies:

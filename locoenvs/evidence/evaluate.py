@@ -49,17 +49,42 @@ def evaluate(
     ``watch`` sees every step, as :class:`locoenvs.evidence.failures.keeper.Keeper` does to keep what led to falls.
     ``env`` is what :func:`environment_of` made of the panel, for who evaluates many policies on it; it stays open.
     """
+    begun, given = time.perf_counter(), env
     if isinstance(policy, Policy):
         policy.check(panel.task)
-    normalization = policy.document["network"]["normalization"] if isinstance(policy, Policy) else None
-    begun, given = time.perf_counter(), env
     env = given or environment_of(panel, backend, device=device, options=options)
-    name, physics = str(getattr(env.simulator, "name", engines.resolve(backend))), dict(env.simulator.options)
     try:
-        record = record_of(env, policy, panel.seed, progress, watch, moments=normalization is not None)
+        record = recorded(policy, panel, env, progress, watch)
+        return result_of(policy, panel, record, env, time.perf_counter() - begun, backend)
     finally:
         if given is None:
             env.close()
+
+
+def recorded(
+    policy: Policy | Callable[[np.ndarray], np.ndarray],
+    panel: Panel,
+    env: LocoVectorEnv,
+    progress: Callable[[float], None] = lambda share: None,
+    watch: Watch = nobody,
+) -> Record:
+    """What a policy does on a panel, or on the part of its robots that ``env`` has."""
+    return record_of(env, policy, panel.seed, progress, watch, moments=_normalization(policy) is not None)
+
+
+def result_of(
+    policy: Policy | Callable[[np.ndarray], np.ndarray],
+    panel: Panel,
+    record: Record,
+    env: LocoVectorEnv,
+    seconds: float,
+    backend: str = "auto",
+) -> Result:
+    """What a panel says of a policy, by the record of all its robots, which took ``seconds`` in an environment like ``env``.
+
+    ``backend`` is what physics that has no name of its own is called.
+    """
+    normalization = _normalization(policy)
     groups = {
         stratum.quantity: {
             label: metrics_of(record, moments, whole) for label, moments, whole in groups_of(panel, stratum, record)
@@ -72,20 +97,24 @@ def evaluate(
         panel_hash=panel.hash,
         task_hash=panel.task.hash,
         policy_sha256=policy.sha256 if isinstance(policy, Policy) else None,
-        backend=name,
+        backend=str(getattr(env.simulator, "name", engines.resolve(backend))),
         num_robots=panel.num_robots,
         episode_seconds=float(record.alive.sum(axis=0).mean() * record.dt),
         metrics=metrics_of(record, np.ones_like(record.alive), True),
         reset_reasons={name: int(count) for name, count in zip(env.reset_reasons[1:], reasons[1:])},
         strata={name: {label: found for label, found in group.items() if found} for name, group in groups.items()},
         versions={"python": platform.python_version(), **versions(*PACKAGES)},
-        wall_seconds=round(time.perf_counter() - begun, 2),
-        options=physics,  # type: ignore[arg-type]
+        wall_seconds=round(seconds, 2),
+        options=dict(env.simulator.options),  # type: ignore[arg-type]
         inputs=_inputs(panel.task, normalization, record) if normalization is not None else {},
         drive=panel.task.actuator.kind,
         policy=_known(policy) if isinstance(policy, Policy) else {},
         robots=robots_of(panel, record, env.reset_reasons),
     )
+
+
+def _normalization(policy: object) -> Mapping[str, Any] | None:
+    return policy.document["network"]["normalization"] if isinstance(policy, Policy) else None
 
 
 def _known(policy: Policy) -> dict[str, int | float | str | None]:
@@ -109,12 +138,19 @@ def _inputs(task: Task, normalization: Mapping[str, Any], record: Record) -> dic
 
 
 def environment_of(
-    panel: Panel, backend: str = "auto", *, device: str | None = None, options: Mapping[str, object] | None = None
+    panel: Panel,
+    backend: str = "auto",
+    *,
+    device: str | None = None,
+    options: Mapping[str, object] | None = None,
+    robots: range | None = None,
 ) -> LocoVectorEnv:
-    """The environment that a panel asks for."""
+    """The environment that a panel asks for, of all its robots or of the part ``robots``."""
+    robots = range(panel.num_robots) if robots is None else robots
     return LocoVectorEnv(
         panel.task,
-        panel.num_robots,
+        len(robots),
+        first_robot=robots.start,
         backend=backend,
         device=device,
         options=options,

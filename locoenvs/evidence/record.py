@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -122,6 +122,41 @@ def record_of(
         dt=task.timing.control_dt,
         observation=(mean, spread) if moments else None,
     )
+
+
+def joined(records: Sequence[Record]) -> Record:
+    """The record of all robots, of those of their parts in the robots' order."""
+    if len(records) == 1:
+        return records[0]
+    steps = max(len(record.alive) for record in records)
+
+    def beside(series: Sequence[np.ndarray]) -> np.ndarray:
+        # A part whose episodes had all ended was stepped no further.
+        longer = [np.pad(values, ((0, steps - len(values)), (0, 0))) for values in series]
+        return np.concatenate(longer, axis=1)
+
+    of_time = {name: beside([getattr(record, name) for record in records]) for name in ("alive", "fell_at")}
+    names = ("succeeded", "reset_reason", "weight", "level", "kind")
+    of_robots = {name: np.concatenate([getattr(record, name) for record in records]) for name in names}
+    return Record(
+        **of_time,
+        **of_robots,
+        series={name: beside([record.series[name] for record in records]) for name in records[0].series},
+        drawn={name: np.concatenate([record.drawn[name] for record in records]) for name in records[0].drawn},
+        dt=records[0].dt,
+        observation=_moments(records),
+    )
+
+
+def _moments(records: Sequence[Record]) -> tuple[np.ndarray, np.ndarray] | None:
+    """Mean and standard deviation of all that was seen in ``records``, by theirs."""
+    parts = [(record.alive.sum(), *record.observation) for record in records if record.observation is not None]
+    if len(parts) < len(records):
+        return None
+    count = sum(number for number, _, _ in parts)
+    mean = sum(number * each for number, each, _ in parts) / count
+    squares = sum(number * (each**2 + spread**2) for number, each, spread in parts) / count
+    return mean, np.sqrt(np.maximum(squares - mean**2, 0))
 
 
 def _at_last(values: np.ndarray, alive: np.ndarray, dt: float) -> np.ndarray:

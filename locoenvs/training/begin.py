@@ -76,13 +76,13 @@ def new_recipe(
 
 def gone_on_with(settings: TrainSettings) -> TrainSettings:
     """The settings of processes that a launcher has restarted: they go on with the run that its earlier ones began, as it began."""
-    if settings.resume is not None or settings.run is None or (job := ranks.job()) is None:
+    if settings.resume is not None or settings.run is None:
         return settings
     try:
-        began = Run(Path(settings.run)).recipe().get("job")
+        had = Run(Path(settings.run)).recipe().get("launchers") or ()
     except (OSError, ValueError):
         return settings  # they began none
-    if began != job:
+    if not set(had) & set(ranks.launchers()):
         return settings
     return dataclasses.replace(
         settings, resume=settings.run, run=None, start_from=None, recipe=None, actuator=None, changes=None

@@ -12,8 +12,9 @@ import datetime
 import math
 import os
 import platform
+import socket
+import subprocess
 import time
-import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -72,6 +73,16 @@ class Ranks:
         dist.gather_object(value, found)
         return found or []
 
+    def all_told(self, value: T) -> list[T]:
+        """What all processes give, in their order, for each of them."""
+        if self.size == 1:
+            return [value]
+        import torch.distributed as dist
+
+        found: list[Any] = [None] * self.size
+        dist.all_gather_object(found, value)
+        return found
+
     def scattered(self, values: Sequence[T] | None) -> T:
         """Each process's own of the ``values`` that the first one gives."""
         if self.size == 1:
@@ -105,11 +116,7 @@ class Ranks:
         """Raise ValueError in every process unless all give the same ``facts``; it names the first that differs, and where."""
         if self.size == 1:
             return
-        import torch.distributed as dist
-
-        told: list[Any] = [None] * self.size
-        dist.all_gather_object(told, (platform.node(), dict(facts)))
-        (here, expected), *others = told
+        (here, expected), *others = self.all_told((platform.node(), dict(facts)))
         for rank, (there, found) in enumerate(others, 1):
             for name in {**expected, **found}:
                 if found.get(name) != expected.get(name):
@@ -119,11 +126,13 @@ class Ranks:
                     )
 
 
-_PORT, _LAUNCH = "locoenvs/port", "locoenvs/launch"
+_PLACE = "locoenvs/place"
 
 ALONE = Ranks()
 
 _joined = ALONE
+
+_launchers: tuple[str, ...] = ()
 
 
 def current() -> Ranks:
@@ -153,8 +162,9 @@ def join() -> Ranks:
 
     Raises ValueError for an environment that no launcher has made, and ConnectionError if they cannot be reached in time.
     """
-    global _joined
+    global _joined, _launchers
     if asked() == 1 or _joined.size > 1:
+        _launchers = _launchers or tuple(filter(None, [_launcher()]))
         return _joined
     if lacking := [name for name in ("RANK", "MASTER_ADDR", "MASTER_PORT") if name not in os.environ]:
         raise ValueError(
@@ -178,14 +188,15 @@ def join() -> Ranks:
             f"({_first_line(error)}): check MASTER_ADDR, its port, and that all processes were started"
         ) from error
     _joined = Ranks(rank, asked(), local)
+    _launchers = tuple(sorted(set(filter(None, _joined.all_told(_launcher())))))
     return _joined
 
 
 def _store(rank: int, wait: datetime.timedelta) -> Any:
     """Where the processes find each other: a store in the first process.
 
-    A launcher's own store outlives the processes that it starts again, with the addresses of those before them (PyTorch 2.13). So it tells the
-    port of the first process's alone; who reads an old one finds nobody there, and reads again.
+    A launcher's own store outlives the processes that it starts again, with the addresses of those before them (PyTorch 2.13). So it tells
+    where the first process's is, which may be on another machine than the launcher's; who reads of an old one finds nobody there, and reads again.
     """
     import torch.distributed as dist
 
@@ -195,13 +206,15 @@ def _store(rank: int, wait: datetime.timedelta) -> Any:
         return store(host, port, size, rank == 0, wait)
     launchers = store(host, port, None, False, wait)
     if rank == 0:
-        own = store(host, 0, None, True, wait, wait_for_workers=False)
-        launchers.set(_PORT, str(own.port))
+        address = _address_towards(host, port)
+        own = store(address, 0, None, True, wait, wait_for_workers=False)
+        launchers.set(_PLACE, f"{address} {own.port}")
         return own
     deadline, little = time.monotonic() + wait.total_seconds(), min(wait, datetime.timedelta(seconds=2))
     while True:
         try:
-            found = store(host, int(launchers.get(_PORT)), None, False, little, wait_for_workers=False)
+            address, own_port = launchers.get(_PLACE).decode().split()
+            found = store(address, int(own_port), None, False, little, wait_for_workers=False)
         except RuntimeError:
             if time.monotonic() > deadline:
                 raise
@@ -209,6 +222,12 @@ def _store(rank: int, wait: datetime.timedelta) -> Any:
         else:
             found.set_timeout(wait)
             return found
+
+
+def _address_towards(host: str, port: int) -> str:
+    """The address of this machine by which one that answers at ``host`` and ``port`` can reach it."""
+    with socket.create_connection((host, port)) as connection:
+        return str(connection.getsockname()[0])
 
 
 def _launchers_store() -> bool:
@@ -262,18 +281,24 @@ def most_restarts() -> int:
     return int(os.environ.get("TORCHELASTIC_MAX_RESTARTS", "0"))
 
 
-def job() -> str | None:
-    """A name of this launch, the same after its launcher has restarted the processes and no other launch's; None without a launcher's store.
+def launchers() -> tuple[str, ...]:
+    """The launchers, one on each machine, that have started these processes and would start them again; none where nobody would.
 
-    It is not the launcher's own name, which a user gives, and may give again.
+    Each is told by its machine, its process and when that began. A launcher's name, which a user gives, may be given again.
     """
-    if not _launchers_store():
-        return None
-    import torch.distributed as dist
+    return _launchers
 
-    host, port, wait = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), datetime.timedelta(seconds=patience())
-    store: Any = dist.TCPStore(host, port, None, False, wait)  # type: ignore[attr-defined]
-    return str(store.compare_set(_LAUNCH, "", uuid.uuid4().hex).decode())  # the first who asks names it
+
+def _launcher() -> str | None:
+    """The launcher of this process."""
+    if "TORCHELASTIC_RUN_ID" not in os.environ:
+        return None
+    process = os.getppid()
+    try:
+        told = subprocess.run(["ps", "-o", "lstart=", "-p", str(process)], capture_output=True, text=True)
+    except OSError:  # a machine without ps
+        return f"{platform.node()} {process}"
+    return f"{platform.node()} {process} {' '.join(told.stdout.split())}"
 
 
 def _of_another(error: RuntimeError) -> bool:

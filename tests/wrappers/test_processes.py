@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import dataclasses
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -28,12 +30,13 @@ import torch
 from locoenvs.cli import app
 from locoenvs.envs.registration import task as task_of
 from locoenvs.envs.saved_state import rows_of
+from locoenvs.evidence.panel import Panel
 from locoenvs.machine import allowed_cores, cores
 from locoenvs.numerics.arrays import convert
 from locoenvs.training import ranks
 from locoenvs.training.run import Run
 from locoenvs.training.settings import TrainSettings
-from locoenvs.wrappers import training
+from locoenvs.wrappers import training, validation
 from locoenvs.wrappers.metered import MeteredEnv
 from locoenvs.wrappers.ppo import config
 from locoenvs.wrappers.rsl_rl import train
@@ -42,6 +45,9 @@ from together import free_port, run_and_exit, said, together
 
 FLAT, ROUGH = "Loco/AnymalC-Flat-v0", "Loco/AnymalC-Rough-v0"
 HORIZON = 8
+LOSSES = int(os.environ.get("TEST_LOSSES", "2"))
+"""How often a host is lost: some ten seconds each."""
+VALIDATED = {"validate_every": 2, "validate_robots": 9}
 
 
 @pytest.fixture(autouse=True)
@@ -50,6 +56,14 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     full = config
     less = {"horizon": HORIZON, "epochs": 2, "minibatches": 3, "hidden": (16, 8)}
     monkeypatch.setattr("locoenvs.wrappers.recipe.config", lambda task: dataclasses.replace(full(task), **less))
+    whole = validation.validation_of
+
+    def short(task: Any) -> Panel:
+        panel = whole(task)
+        timing = dataclasses.replace(panel.task.timing, episode_length=0.5)
+        return dataclasses.replace(panel, task=dataclasses.replace(panel.task, timing=timing))
+
+    monkeypatch.setattr(validation, "validation_of", short)
 
 
 def trained(folder: Path, updates: int = 1, env_id: str = FLAT, **settings: Any) -> Run:
@@ -135,14 +149,21 @@ def of_two(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("of_two")
     with pytest.MonkeyPatch.context() as patched:
         small.__wrapped__(patched)  # type: ignore[attr-defined]
-        codes = together(2, lambda _: trained(place / "run", updates=2), place / "log")
+        codes = together(2, lambda _: trained(place / "run", updates=2, **VALIDATED), place / "log")
     assert codes == [0, 0], said(place / "log")
     return place / "run"
 
 
 def test_two_updates_of_two_processes_are_those_of_one(of_two: Path, tmp_path: Path) -> None:
-    one, two = checkpoint(trained(tmp_path / "one", updates=2)), checkpoint(of_two)
+    run = trained(tmp_path / "one", updates=2, **VALIDATED)
+    one, two = checkpoint(run), checkpoint(of_two)
     assert closeness(one["algorithm"], two["algorithm"]) < 1e-4 and same(one["rng"], two["rng"])
+    (ours,), (theirs,) = (
+        [line for line in each.records() if line["kind"] == "validation"] for each in (run, Run(of_two))
+    )
+    assert ours["num_robots"] == theirs["num_robots"] == 9 and ours["resets"] == theirs["resets"]
+    for name, value in ours["metrics"].items():
+        assert theirs["metrics"][name] == pytest.approx(value, rel=1e-3, abs=1e-5), name
 
 
 @pytest.mark.parametrize("count", [1, 3, 4])
@@ -239,7 +260,7 @@ def test_a_process_that_dies_is_started_again_and_the_run_ends(tmp_path: Path, m
     run = Run(tmp_path / "run")
     assert updates(run.folder) == [1, 2, 3, 4] and checkpoint(run)["update"] == 4
     assert [line["update"] for line in run.records() if line["kind"] == "resume"] == [2]
-    assert (run.policy / "policy.onnx").exists() and run.recipe()["job"] != "one"
+    assert (run.policy / "policy.onnx").exists() and len(run.recipe()["launchers"]) == 1
 
 
 def test_those_who_are_started_again_do_not_look_for_those_before_them(tmp_path: Path) -> None:
@@ -247,7 +268,7 @@ def test_those_who_are_started_again_do_not_look_for_those_before_them(tmp_path:
     from torch.distributed import TCPStore
 
     launchers = TCPStore("127.0.0.1", 0, None, True, wait_for_workers=False)
-    launchers.set(ranks._PORT, str(free_port()))
+    launchers.set(ranks._PLACE, f"127.0.0.1 {free_port()}")
 
     def work(rank: int) -> None:
         os.environ |= {"TORCHELASTIC_USE_AGENT_STORE": "True", "MASTER_PORT": str(launchers.port)}
@@ -358,6 +379,66 @@ def test_two_hosts_train_together(two_hosts: list[str], tmp_path: Path) -> None:
     codes = together(2, work, tmp_path / "log", address="10.98.7.1")
     assert codes == [0, 0], said(tmp_path / "log")
     assert updates(tmp_path / "two") == [1, 2]
+
+
+def test_a_host_that_is_lost_again_and_again_costs_what_came_after_the_last_checkpoint(
+    two_hosts: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each time another launcher takes the place of the one that was killed with all that it had started."""
+    pytest.importorskip("torch.distributed.launcher.api")
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+    wire, folder, clear = os.environ["TEST_WIRE"].split(), tmp_path / "run", MeteredEnv.clear
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(MeteredEnv, "clear", lambda self: (time.sleep(0.2), clear(self)))
+    port, log = free_port(), tmp_path / "log"
+    log.mkdir()
+
+    def launch(number: int) -> None:
+        with open(f"/var/run/netns/{two_hosts[number]}") as place:
+            assert ctypes.CDLL(None, use_errno=True).setns(place.fileno(), 0x40000000) == 0  # CLONE_NEWNET
+        os.environ |= {"GLOO_SOCKET_IFNAME": wire[number], "LOCOENVS_PATIENCE": "20"}
+        os.environ["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = "1"  # or PyTorch 2.13's launchers wait for each other
+        alive = {"keep_alive_interval": 1, "keep_alive_max_attempt": 5}
+        config = LaunchConfig(
+            2, 2, 1, run_id="two", rdzv_backend="c10d", rdzv_endpoint=f"10.98.7.1:{port}", max_restarts=20, start_method="fork",
+            rdzv_configs={"is_host": number == 0, **alive}, local_addr=f"10.98.7.{number + 1}", monitor_interval=0.1,
+        )  # fmt: skip
+        elastic_launch(config, lambda: trained(folder, updates=20).folder.name)()
+
+    def host(number: int, name: str) -> int:
+        child = os.fork()
+        if child == 0:
+            os.setpgid(0, 0)
+            run_and_exit(lambda: launch(number), log / name)
+        return child
+
+    def end(child: int) -> int:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+    def done() -> int:
+        ledger = folder / "ledger.jsonl"
+        return max([0, *updates(folder)]) if ledger.exists() else 0
+
+    first, second = host(0, "first"), host(1, "second-0")
+    try:
+        for kill, update in enumerate(sorted(random.Random(0).sample(range(1, 19), LOSSES)), 1):
+            begun = time.monotonic()
+            while done() < update:
+                assert time.monotonic() - begun < 60, said(log)
+                time.sleep(0.02)
+            os.killpg(second, signal.SIGKILL)
+            assert end(second) == -9
+            second = host(1, f"second-{kill}")
+        assert (end(first), end(second)) == (0, 0), said(log)
+    finally:
+        for child in (first, second):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child, signal.SIGKILL)
+    assert updates(folder) == list(range(1, 21)) and checkpoint(folder)["update"] == 20
+    resumed = [line["update"] for line in Run(folder).records() if line["kind"] == "resume"]
+    assert len(resumed) >= LOSSES and resumed == sorted(resumed)
+    assert (Run(folder).policy / "policy.onnx").exists()
 
 
 def test_the_command_starts_processes_and_skrl_does_what_it_does_in_one(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
 from locoenvs.envs.registration import task as task_of
+from locoenvs.evidence.evaluate import evaluate
 from locoenvs.evidence.metrics import Estimate
 from locoenvs.evidence.panel import VALIDATION_SEEDS, Panel, load_panel
 from locoenvs.evidence.result import Result
@@ -62,12 +63,13 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Panel, str]]:
     """What was judged, and its hash. Every second policy falls until the sixth is asked for."""
     asked: list[tuple[Panel, str]] = []
 
-    def judge(policy: Policy, panel: Panel, env: object) -> Result:
+    def judge(policy: Policy, panel: Panel, *_: object) -> Result:
         asked.append((panel, policy.sha256))
         bad = len(asked) < 6 and len(asked) % 2
         return result(panel, {**GOOD, "fall_rate": 0.02} if bad else GOOD, policy.sha256)
 
-    monkeypatch.setattr(validation, "evaluate", judge)
+    for name, made in (("recorded", lambda *_: None), ("joined", lambda _: None), ("result_of", judge)):
+        monkeypatch.setattr(validation, name, made)
     monkeypatch.setattr(validation, "environment_of", lambda *_, **__: types.SimpleNamespace(close=lambda: None))
     return asked
 
@@ -137,24 +139,6 @@ def test_a_resumed_training_knows_what_the_last_one_found(judged: list[Any], tmp
     assert load_policy(run.best).sha256 == judged[1][1], "the best was found before"
 
 
-def test_a_validation_has_the_cores_of_the_processes_that_wait_for_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    given = list[dict[str, Any]]()
-    monkeypatch.setattr(validation, "environment_of", lambda *_, options, **__: given.append(options))
-    monkeypatch.setattr(validation, "_write", lambda *_: None)
-    monkeypatch.setattr(validation, "allowed_cores", lambda: 6)
-    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
-    task = task_of(FLAT)
-    asked: list[tuple[str, dict[str, Any]]] = [("mujoco", {}), ("mujoco", {"threads": 1}), ("mjx", {})]
-    for backend, options in asked:
-        planned = validation.plan(TrainSettings(FLAT), 300)
-        made = validation.Validation.of(task, {"validation": planned}, Run(tmp_path))
-        assert made is not None
-        made.open(load_policy(POLICIES / "anymal_c_flat"), backend, options, None)
-    assert given == [{"threads": 6}, {"threads": 1}, {}]
-
-
 def test_judging_changes_nothing_of_a_training(short: None, tmp_path: Path) -> None:
     """With the real panel, shortened: the same weights as without."""
     given = {"num_envs": 4, "updates": 3}
@@ -180,7 +164,8 @@ def test_an_environment_that_stays_open_tells_what_a_new_one_does(short: None, t
     made.open(shipped, "mujoco", {"threads": 1}, None)
     first, again = (made.judge(shipped, update) for update in (1, 2))
     made.close()
-    fresh = validation.evaluate(shipped, made.panel, "mujoco", options={"threads": 1})
+    assert first is not None and again is not None
+    fresh = evaluate(shipped, made.panel, "mujoco", options={"threads": 1})
     assert first.metrics == again.metrics == fresh.metrics and first.reset_reasons == fresh.reset_reasons
 
 

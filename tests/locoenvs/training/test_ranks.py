@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -74,31 +75,24 @@ def test_what_a_launcher_starts_again_goes_on_with_its_own_run_alone(
     new = {"changes": {"ppo.entropy": 0.0}, "recipe": "walk", "actuator": "pd"}
     asked = TrainSettings("Loco/AnymalC-Flat-v0", run=str(tmp_path / "run"), **new)  # type: ignore[arg-type]
     run = Run.create(tmp_path / "run")
-    monkeypatch.setattr(ranks, "job", lambda: "mine")
+    monkeypatch.setattr(ranks, "launchers", lambda: ("mine", "new"))
     assert gone_on_with(asked) is asked  # it had begun none
-    run.write_recipe({"job": "another"})
+    run.write_recipe({"launchers": ["another"]})
     assert gone_on_with(asked) is asked
-    run.write_recipe({"job": "mine"})
+    run.write_recipe({"launchers": ["gone", "mine"]})
     again = gone_on_with(asked)
     assert (again.resume, again.run) == (str(run.folder), None)
     assert again.changes is again.recipe is again.actuator is None
-    run.write_recipe({"job": None})
-    monkeypatch.setattr(ranks, "job", lambda: None)
+    monkeypatch.setattr(ranks, "launchers", lambda: ())
     assert gone_on_with(asked) is asked
 
 
-def test_a_launch_has_a_name_that_no_other_has(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever the user calls it: the same command on another day is another launch."""
-    distributed = pytest.importorskip("torch.distributed")
-    monkeypatch.delenv("TORCHELASTIC_USE_AGENT_STORE", raising=False)
-    assert ranks.job() is None
-    launches = [distributed.TCPStore("127.0.0.1", 0, None, True, wait_for_workers=False) for _ in range(2)]
-    monkeypatch.setenv("TORCHELASTIC_USE_AGENT_STORE", "True")
+def test_a_launcher_is_the_process_that_started_this_one_whatever_the_user_calls_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
+    assert ranks._launcher() is None
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "rough")
-    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
-    names = []
-    for count, store in [(0, launches[0]), (1, launches[0]), (0, launches[1]), (1, launches[1])]:
-        monkeypatch.setenv("MASTER_PORT", str(store.port))
-        monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", str(count))
-        names.append(ranks.job())
-    assert names[0] and names[2] and names[0] == names[1] != names[2] == names[3]
+    own, again = ranks._launcher(), ranks._launcher()
+    monkeypatch.setattr(os, "getppid", os.getpid)
+    assert own and own == again and ranks._launcher() != own
