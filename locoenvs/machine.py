@@ -8,6 +8,7 @@ import hashlib
 import os
 import platform
 import resource
+import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -76,6 +77,21 @@ def _jax_gpus() -> list[Any]:
     """JAX's GPUs, if JAX has begun to use any: to ask it for devices would make it take most of their memory."""
     clients = getattr(sys.modules.get("jax._src.xla_bridge"), "_backends", {})
     return [device for name, client in clients.items() if name != "cpu" for device in client.local_devices()]
+
+
+def process_began(process: int) -> str | None:
+    """When a process of this machine began: a word that no other process of that number has; None where that is not known."""
+    if sys.platform == "linux":
+        try:
+            stat, boot = Path(f"/proc/{process}/stat").read_text(), Path("/proc/sys/kernel/random/boot_id").read_text()
+        except OSError:
+            return None
+        return f"{boot.strip()} {stat.rpartition(')')[2].split()[19]}"  # clock ticks since the machine began
+    try:
+        told = subprocess.run(["ps", "-o", "lstart=", "-p", str(process)], capture_output=True, text=True)
+    except OSError:
+        return None
+    return " ".join(told.stdout.split()) or None
 
 
 def total_memory() -> int | None:

@@ -237,9 +237,10 @@ class Training:
         except (ImportError, RuntimeError, ValueError) as error:
             failed = error
         told = self.ranks.all_told(failed and (str(failed) or type(failed).__name__))
-        if reason := next(filter(None, told), None):
+        if (reason := next(filter(None, told), None)) is not None:
+            validation.close()
             if validation.share is None:
-                raise failed or RuntimeError(f"another process: {reason}")
+                raise failed or ValueError(f"rank {told.index(reason)} cannot validate: {reason}")
             self.validation = None
             say(f"it is not validated: {reason}")
             return {}

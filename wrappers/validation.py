@@ -73,10 +73,6 @@ class Validation:
         if planned["until_bar"] and task.terrain.kind != "plane":
             raise ValueError("until_bar: the bar is one of flat ground. Leave it out, and give updates or minutes")
         panel = _sized(_panel(task), planned.get("num_robots"), planned["until_bar"])
-        if panel.num_robots < (processes := ranks.current().size):
-            raise ValueError(
-                f"validate_robots={panel.num_robots}: {processes} processes need a robot each. Ask for more, or start fewer processes"
-            )
         planned |= {"panel": panel.name, "panel_hash": panel.hash, "num_robots": panel.num_robots, "best": BEST}
         pace = planned["every"], planned.get("minutes"), planned.get("share")
         return Validation(run, panel, *pace, planned["until_bar"], planned.get("keep_policies", False))
@@ -102,13 +98,12 @@ class Validation:
         return self._waits and (self.share is None or self.spent + cost <= self.share * (seconds + cost))
 
     def open(self, policy: Policy, backend: str, options: dict[str, Any], device: str | None) -> None:
-        """Make the environment, once, and write down what it is of. Raises what a machine or a backend cannot do."""
-        if self._env is None:
+        """Make the environment of this process's part, once. Raises what a machine or a backend cannot do."""
+        processes, count = ranks.current(), self.panel.num_robots
+        own = processes.robots(count) if count >= processes.size else range(count if processes.first else 0)
+        if self._env is None and own:
             policy(np.zeros((1, policy.document["observation"]["size"]), np.float32))
-            own = ranks.current().robots(self.panel.num_robots)
             self._env = environment_of(self.panel, backend, device=device, options=options, robots=own)
-            if ranks.current().first:
-                _write(self.run.folder / "validation.json", self.panel.to_json())
 
     def close(self) -> None:
         if self._env is not None:
@@ -117,12 +112,13 @@ class Validation:
 
     def judge(self, policy: Policy, update: int) -> Result | None:
         """Evaluate the policy as it is now, and keep it if it is the best so far, or all are kept. None in processes but the first."""
-        assert self._env is not None
-        begun = time.perf_counter()
-        records = ranks.current().gathered(recorded(policy, self.panel, self._env))
-        if not records:
+        begun, env = time.perf_counter(), self._env
+        told = ranks.current().gathered(None if env is None else recorded(policy, self.panel, env))
+        if not told or env is None:
             return None
-        result = result_of(policy, self.panel, joined(records), self._env, time.perf_counter() - begun)
+        _write(self.run.folder / "validation.json", self.panel.to_json())
+        record = joined([each for each in told if each is not None])
+        result = result_of(policy, self.panel, record, env, time.perf_counter() - begun)
         self.met = self.met + 1 if meets_bar(result) else 0
         self._waits = False
         if self.keep_policies:

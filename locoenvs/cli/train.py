@@ -135,7 +135,7 @@ def train(
         return
     if ranks.asked() > 1 and processes not in (None, ranks.asked()):
         raise ValueError(f"--processes {processes}: torchrun has started {ranks.asked()}, leave --processes out")
-    if ranks.asked() > 1 and resume is None and run is None and ranks.most_restarts():
+    if resume is None and run is None and ranks.most_restarts():
         raise ValueError("--max-restarts needs a name for the run, by --run: what is started again must find it")
     if resume is None and ranks.asked() == 1:
         settings = dataclasses.replace(settings, run=settings.run or str(folder_of(settings)))

@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import ipaddress
 import math
 import os
 import platform
 import socket
-import subprocess
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
+
+from locoenvs.machine import process_began
 
 T = TypeVar("T")
 
@@ -126,7 +129,7 @@ class Ranks:
                     )
 
 
-_PLACE = "locoenvs/place"
+_PLACE, _LAUNCH = "locoenvs/place", "locoenvs/launch"
 
 ALONE = Ranks()
 
@@ -164,7 +167,7 @@ def join() -> Ranks:
     """
     global _joined, _launchers
     if asked() == 1 or _joined.size > 1:
-        _launchers = _launchers or tuple(filter(None, [_launcher()]))
+        _launchers = _launchers or tuple(_launcher())
         return _joined
     if lacking := [name for name in ("RANK", "MASTER_ADDR", "MASTER_PORT") if name not in os.environ]:
         raise ValueError(
@@ -181,14 +184,14 @@ def join() -> Ranks:
     try:
         store, backend = _store(rank, wait), "cpu:gloo,cuda:nccl" if gpus else "gloo"
         dist.init_process_group(backend, store=store, rank=rank, world_size=asked(), timeout=wait)
-    except RuntimeError as error:
+    except (RuntimeError, OSError) as error:
         where = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
         raise ConnectionError(
             f"rank {rank} of {asked()} did not meet the others at {where} within {wait.total_seconds():g} s "
             f"({_first_line(error)}): check MASTER_ADDR, its port, and that all processes were started"
         ) from error
     _joined = Ranks(rank, asked(), local)
-    _launchers = tuple(sorted(set(filter(None, _joined.all_told(_launcher())))))
+    _launchers = tuple(sorted({known for each in _joined.all_told(_launcher()) for known in each}))
     return _joined
 
 
@@ -225,9 +228,10 @@ def _store(rank: int, wait: datetime.timedelta) -> Any:
 
 
 def _address_towards(host: str, port: int) -> str:
-    """The address of this machine by which one that answers at ``host`` and ``port`` can reach it."""
+    """By what the others, who all reach ``host`` and ``port``, can reach this machine: ``host`` if that is this one."""
     with socket.create_connection((host, port)) as connection:
-        return str(connection.getsockname()[0])
+        own, its = connection.getsockname()[0], connection.getpeername()[0]
+    return host if own == its or ipaddress.ip_address(own).is_loopback else str(own)
 
 
 def _launchers_store() -> bool:
@@ -282,23 +286,31 @@ def most_restarts() -> int:
 
 
 def launchers() -> tuple[str, ...]:
-    """The launchers, one on each machine, that have started these processes and would start them again; none where nobody would.
+    """What the launchers that have started these processes are known by; whoever shares one of them was started by one of them, too.
 
-    Each is told by its machine, its process and when that began. A launcher's name, which a user gives, may be given again.
+    None where no launcher of PyTorch has. A launcher's name counts for nothing: a user gives it, and may give it again.
     """
     return _launchers
 
 
-def _launcher() -> str | None:
-    """The launcher of this process."""
+def _launcher() -> list[str]:
+    """What this process's launcher is known by: a word in its store, if it has one, and the process that it is, which may be on any machine."""
     if "TORCHELASTIC_RUN_ID" not in os.environ:
-        return None
-    process = os.getppid()
-    try:
-        told = subprocess.run(["ps", "-o", "lstart=", "-p", str(process)], capture_output=True, text=True)
-    except OSError:  # a machine without ps
-        return f"{platform.node()} {process}"
-    return f"{platform.node()} {process} {' '.join(told.stdout.split())}"
+        return []
+    known = list[str]()
+    if _launchers_store():
+        import torch.distributed as dist
+
+        host, port, wait = (
+            os.environ["MASTER_ADDR"],
+            int(os.environ["MASTER_PORT"]),
+            datetime.timedelta(seconds=patience()),
+        )
+        store: Any = dist.TCPStore(host, port, None, False, wait)  # type: ignore[attr-defined]
+        known.append(store.compare_set(_LAUNCH, "", uuid.uuid4().hex).decode())  # the first who asks names it
+    if began := process_began(os.getppid()):
+        known.append(f"{platform.node()} {os.getppid()} {began}")
+    return known
 
 
 def _of_another(error: RuntimeError) -> bool:

@@ -166,6 +166,36 @@ def test_two_updates_of_two_processes_are_those_of_one(of_two: Path, tmp_path: P
         assert theirs["metrics"][name] == pytest.approx(value, rel=1e-3, abs=1e-5), name
 
 
+@pytest.mark.parametrize("asked", [True, False])
+def test_one_process_that_cannot_validate_is_told_of_by_all(
+    asked: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = validation.environment_of
+    monkeypatch.setattr(validation, "LEAST_UPDATES", 1)
+    monkeypatch.setattr(validation, "SHARE", 1.0)
+
+    def work(rank: int) -> None:
+        def of_second(*given: Any, **named: Any) -> Any:
+            if rank == 1:
+                raise RuntimeError("one simulation a process")
+            return made(*given, **named)
+
+        monkeypatch.setattr(validation, "environment_of", of_second)
+        trained(tmp_path / "run", updates=2, validate_every=1 if asked else None, validate_robots=9)
+
+    codes = together(2, work, tmp_path / "log")
+    assert codes == ([1, 1] if asked else [0, 0]), said(tmp_path / "log")
+    told = (tmp_path / "log" / "0").read_text()
+    assert ("rank 1 cannot validate: one simulation" if asked else "it is not validated: one simulation") in told
+
+
+def test_a_panel_of_fewer_robots_than_processes_is_judged_by_the_first(tmp_path: Path) -> None:
+    codes = together(3, lambda _: trained(tmp_path / "run", validate_every=1, validate_robots=2), tmp_path / "log")
+    assert codes == [0, 0, 0], said(tmp_path / "log")
+    (line,) = [line for line in Run(tmp_path / "run").records() if line["kind"] == "validation"]
+    assert line["num_robots"] == 2 and sum(line["resets"].values()) == 2
+
+
 @pytest.mark.parametrize("count", [1, 3, 4])
 def test_a_run_goes_on_with_another_number_of_processes(
     count: int, of_two: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -260,7 +290,7 @@ def test_a_process_that_dies_is_started_again_and_the_run_ends(tmp_path: Path, m
     run = Run(tmp_path / "run")
     assert updates(run.folder) == [1, 2, 3, 4] and checkpoint(run)["update"] == 4
     assert [line["update"] for line in run.records() if line["kind"] == "resume"] == [2]
-    assert (run.policy / "policy.onnx").exists() and len(run.recipe()["launchers"]) == 1
+    assert (run.policy / "policy.onnx").exists() and len(run.recipe()["launchers"]) == 2  # by its store, too
 
 
 def test_those_who_are_started_again_do_not_look_for_those_before_them(tmp_path: Path) -> None:

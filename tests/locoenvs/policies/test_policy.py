@@ -343,7 +343,7 @@ def test_without_onnxruntime_a_policy_acts_the_same_by_onnx_and_without_both_it_
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     again = load_policy(tmp_path)
     np.testing.assert_allclose(again(observations), actions, atol=1e-6)
-    assert type(again._session).__module__.startswith("onnx.reference")
+    assert type(again._session).__name__ == "_OnNumpy"
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(ImportError, match=r"a policy's network needs onnx: pip install .*\[policy\]"):
         load_policy(tmp_path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -87,12 +88,31 @@ def test_what_a_launcher_starts_again_goes_on_with_its_own_run_alone(
     assert gone_on_with(asked) is asked
 
 
-def test_a_launcher_is_the_process_that_started_this_one_whatever_the_user_calls_it(
+def test_a_launcher_is_known_by_its_process_and_its_store_whatever_the_user_calls_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
-    assert ranks._launcher() is None
+    distributed = pytest.importorskip("torch.distributed")
+    for name in ("TORCHELASTIC_RUN_ID", "TORCHELASTIC_USE_AGENT_STORE"):
+        monkeypatch.delenv(name, raising=False)
+    assert ranks._launcher() == []
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "rough")
-    own, again = ranks._launcher(), ranks._launcher()
+    (own,) = ranks._launcher()
+    assert ranks._launcher() == [own] and f" {os.getppid()} " in own
     monkeypatch.setattr(os, "getppid", os.getpid)
-    assert own and own == again and ranks._launcher() != own
+    assert ranks._launcher()[0] != own
+    monkeypatch.setattr(ranks, "process_began", lambda process: None)
+    assert ranks._launcher() == [], "a number alone may be another's tomorrow"
+    stores = [distributed.TCPStore("127.0.0.1", 0, None, True, wait_for_workers=False) for _ in range(2)]
+    monkeypatch.setenv("TORCHELASTIC_USE_AGENT_STORE", "True")
+    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
+    words = []
+    for store in (stores[0], stores[0], stores[1]):
+        monkeypatch.setenv("MASTER_PORT", str(store.port))
+        words += ranks._launcher()
+    assert words[0] == words[1] != words[2]
+
+
+def test_a_machine_that_others_reach_by_its_name_tells_that_and_not_its_loopback() -> None:
+    for host in ("127.0.1.1", "localhost"):
+        with socket.create_server((host, 0)) as server:
+            assert ranks._address_towards(host, server.getsockname()[1]) == host
