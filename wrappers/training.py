@@ -236,7 +236,7 @@ class Training:
             validation.open(policy, self.recipe["backend"], self.recipe["options"], self.env.device)
         except (ImportError, RuntimeError, ValueError) as error:
             failed = error
-        told = self.ranks.all_told(failed and (str(failed) or type(failed).__name__))
+        told = self.ranks.all_told(None if failed is None else str(failed) or type(failed).__name__)
         if (reason := next(filter(None, told), None)) is not None:
             validation.close()
             if validation.share is None:
