@@ -17,6 +17,8 @@ pytest.importorskip("mkdocstrings", reason="needs the extra docs")
 
 from mkdocs.exceptions import PluginError
 
+pytestmark = pytest.mark.xdist_group("site")
+
 ROOT = Path(__file__).parents[1]
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.xdist_group("tutorial")
+
 PAGE = (Path(__file__).parents[1] / "docs" / "adding-a-robot.md").read_text()
 
 

@@ -41,8 +41,8 @@ class Plan:
 
 
 SMALL = Plan(
-    robots=(4,), both_impls_at=(4,), learning_at=(4,), turn=2, turns=2, settle=2, steady_robots=4, steady_steps=20,
-    learning_updates=2, updates=(("flat", 2),), train_robots=4, check_robots=4, panel_robots=4,
+    robots=(3,), both_impls_at=(3,), learning_at=(3,), turn=2, turns=2, settle=2, steady_robots=3, steady_steps=20,
+    learning_updates=2, updates=(("flat", 2),), train_robots=3, check_robots=3, panel_robots=3,
 )  # fmt: skip
 
 

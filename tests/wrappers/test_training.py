@@ -37,6 +37,8 @@ from locoenvs.wrappers.recipe import START_STD
 from locoenvs.wrappers.rsl_rl import train
 from runs import MEASURED, same
 
+pytestmark = pytest.mark.xdist_group("training")
+
 FLAT, ROUGH = "Loco/AnymalC-Flat-v0", "Loco/AnymalC-Rough-v0"
 SHIPPED = cli.POLICIES / "anymal_c_flat"
 

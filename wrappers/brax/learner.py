@@ -54,6 +54,7 @@ class BraxLearner:
         )
         self.optimizing = self.optimizer.init(self.parameters)
         self.state = jax.jit(self.env.reset)(self.key)
+        self._place()
         if self.env.pure is not None:
             env.state = self.state.pipeline_state
         self._rollout, self._learn = jax.jit(self._rollout_of), jax.jit(self._learned)
@@ -161,6 +162,14 @@ class BraxLearner:
         self.optimizing = from_tensors(self.optimizing, saved["optimizer"])
         self.key = from_tensors(self.key, saved["key"])
         self.state = self.env.resume(observation)
+        self._place()
+
+    def _place(self) -> None:
+        """Put all where physics computes, as what comes back from there is: JAX compiles anew for what lies elsewhere, or anywhere."""
+        simulator = self.metered.simulator
+        if self.env.pure is not None and getattr(simulator, "spread", None) is None:
+            everything = self.parameters, self.optimizing, self.key, self.state
+            self.parameters, self.optimizing, self.key, self.state = jax.device_put(everything, simulator.device)
 
     def layers(self) -> list[Layer]:
         return layers(self._policy["network"], self.sides)

@@ -117,7 +117,8 @@ class Actor(linen.Module):
     @linen.compact
     def __call__(self, observation: jax.Array) -> tuple[jax.Array, jax.Array]:
         mean = self.network(observation)
-        log_std = self.param("log_std", lambda _: jnp.full(mean.shape[-1:], math.log(self.initial_std)))
+        first = jnp.full(mean.shape[-1:], math.log(self.initial_std), jnp.float32)  # of the type that learning returns
+        log_std = self.param("log_std", lambda _: first)
         return mean, jnp.broadcast_to(jnp.exp(log_std), mean.shape)
 
 

@@ -14,6 +14,8 @@ import mujoco
 from locoenvs.backends.mjx.contact import FAR, Grid, Touch, cells_under, frame_of, touch
 from locoenvs.mdp.terrain import ground_height
 
+pytestmark = pytest.mark.xdist_group("mjx-contact")
+
 CELL, SIZE = 0.1, 24
 RADIUS = np.array([0.03, 0.03, 0.05, 0.06])
 """As on the robot: feet, shanks, corners of the base, knees; the last one reaches into three cells along a side."""

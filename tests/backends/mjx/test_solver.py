@@ -16,6 +16,8 @@ import jax.numpy as jnp
 from locoenvs.backends.mjx import solver
 from locoenvs.backends.mjx.solver import Problem, minimum
 
+pytestmark = pytest.mark.xdist_group("mjx-solver")
+
 PROBLEMS, DEGREES, ROWS, CONTACTS = 60, 9, 24, 5
 """Of the rows the last 15 are contacts with friction, by normals and tangents, or without them all push alike."""
 

@@ -16,6 +16,8 @@ from locoenvs.tasks.robots import ROBOTS
 from locoenvs.tasks.robots.anymal_c import ANYMAL_C
 from locoenvs.tasks.task import Task, Terrain, Timing
 
+pytestmark = pytest.mark.xdist_group("model")
+
 DEFAULTS = np.array([joint.default for joint in ANYMAL_C.joints])
 WEIGHT = 9.81 * ANYMAL_C.mass
 PLANE = Task(robot=ANYMAL_C, terrain=Terrain(kind="plane"))

@@ -14,6 +14,8 @@ from locoenvs.tasks.entries import TileShare
 from locoenvs.tasks.robots.anymal_c import ANYMAL_C
 from locoenvs.tasks.task import Task, Terrain
 
+pytestmark = pytest.mark.xdist_group("render")
+
 PLANE = Task(robot=ANYMAL_C, terrain=Terrain(kind="plane"))
 STAIRS = Task(
     robot=ANYMAL_C,

@@ -13,6 +13,8 @@ import pytest
 from locoenvs.backends.mujoco.sphere_on_grid import Touch, touch
 from locoenvs.mdp.terrain import ground_height
 
+pytestmark = pytest.mark.xdist_group("sphere-on-grid")
+
 CELL, SIZE = 0.1, 16
 GROUNDS = ("level", "slope", "steps", "rough")
 RADII = (0.03, 0.05, 0.06, 0.13)

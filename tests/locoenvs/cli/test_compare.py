@@ -17,6 +17,8 @@ from locoenvs.evidence.result import Result
 from locoenvs.policies.policy import POLICIES, load_policy
 from locoenvs.tasks.task import Task
 
+pytestmark = pytest.mark.xdist_group("compare")
+
 
 @pytest.fixture(scope="module")
 def one() -> Result:

@@ -35,6 +35,8 @@ from locoenvs.tasks.task import (
     Timing,
 )
 
+pytestmark = pytest.mark.xdist_group("step")
+
 GROUND = Terrain(levels=3, columns=2, border=2.0, shares=(TileShare("stairs_up", 0.5), TileShare("rough", 0.5)))
 LOW = dataclasses.replace(BIPED, start_height=0.42)
 """With its legs nearly straight its feet begin in the ground, unless it is raised."""

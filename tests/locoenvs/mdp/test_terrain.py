@@ -16,6 +16,8 @@ from locoenvs.tasks.entries import TileShare
 from locoenvs.tasks.task import Terrain
 from locoenvs.tasks.vocabulary import TILE_KINDS
 
+pytestmark = pytest.mark.xdist_group("terrain")
+
 LEVELS = range(10)
 KINDS: tuple[str, ...] = (
     "flat",

@@ -17,6 +17,8 @@ from locoenvs.evidence.failures.causes import alike
 from locoenvs.evidence.failures.page import page
 from locoenvs.evidence.failures.strips import Strip, strips_of
 
+pytestmark = pytest.mark.xdist_group("falls-page")
+
 
 @pytest.fixture(scope="module")
 def fallen(tmp_path_factory: pytest.TempPathFactory) -> Archive:

@@ -20,6 +20,8 @@ from locoenvs.evidence.panel import load_panel
 from locoenvs.policies.memory import Memory
 from locoenvs.policies.policy import POLICIES, load_policy, save_policy
 
+pytestmark = pytest.mark.xdist_group("replay")
+
 EVERY = slice(None)
 
 

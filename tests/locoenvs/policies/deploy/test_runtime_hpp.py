@@ -26,6 +26,8 @@ from locoenvs.policies.policy import POLICIES, load_policy, save_policy
 
 from .test_runtime import BAD, DT, FAR, LYING, TASK, TIPPED, exported, good
 
+pytestmark = pytest.mark.xdist_group("runtime-hpp")
+
 onnxruntime = pytest.importorskip("onnxruntime")
 pytest.importorskip("onnx")
 
