@@ -228,9 +228,9 @@ class IsaacLabSimulator:
             from locoenvs.backends.mujoco.model import drawn_model
             from locoenvs.backends.mujoco.render import Renderer
 
-            self._renderer = Renderer(
-                drawn_model(self.task, self._height_map), *size, camera=camera, near=isinstance(robot, int)
-            )
+            near = isinstance(robot, int)
+            model = drawn_model(self.task, self._height_map, near)
+            self._renderer = Renderer(model, *size, camera=camera, near=near)
         now = self._readout()
         state = (now.base_position, now.base_quaternion, now.joint_position)
         qpos = np.concatenate([part.cpu().numpy() for part in state], axis=1).astype(np.float64)

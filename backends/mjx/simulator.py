@@ -274,9 +274,9 @@ class MjxSimulator:
             from locoenvs.backends.mujoco.model import drawn_model
             from locoenvs.backends.mujoco.render import Renderer
 
-            self._renderer = Renderer(
-                drawn_model(self.task, self._height_map), *size, camera=camera, near=isinstance(robot, int)
-            )
+            near = isinstance(robot, int)
+            model = drawn_model(self.task, self._height_map, near)
+            self._renderer = Renderer(model, *size, camera=camera, near=near)
         return self._renderer.picture(np.asarray(physics.qpos, np.float64), robot)
 
     def close(self) -> None:

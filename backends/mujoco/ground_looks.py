@@ -36,12 +36,18 @@ LINES = 1.0
 """Distance of the thin lines that show how far a robot walks, m."""
 
 
-def dress(spec: mujoco.MjSpec, height_map: HeightMap) -> None:
-    """Give the uneven ground of ``spec`` its texture, if it is not too large for one."""
-    pixels = pixels_for(*height_map.heights.shape)
+def dress(spec: mujoco.MjSpec, height_map: HeightMap, part: tuple[int, int]) -> None:
+    """Give the uneven ground of ``spec`` its texture, if it is not too large for one.
+
+    Where ``part`` (rows, columns) is less than all heights, that is how large a part will be shown by :func:`redress`: its texture is blank.
+    """
+    pixels = pixels_for(*part)
     if pixels == 0:
         return
-    picture = texture(height_map.heights, height_map.cell, pixels)
+    if part == height_map.heights.shape:
+        picture = texture(height_map.heights, height_map.cell, pixels)
+    else:
+        picture = np.zeros(((part[0] - 1) * pixels, (part[1] - 1) * pixels, 3), np.uint8)
     made = spec.add_texture(name=NAME, type=mujoco.mjtTexture.mjTEXTURE_2D)
     made.height, made.width, made.nchannel = picture.shape
     made.data = picture.tobytes()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal, get_args
 
 import mujoco
 import numpy as np
 
+from locoenvs.backends.mujoco import near_ground
 from locoenvs.backends.mujoco.contact import Contact, install, mark
 from locoenvs.backends.mujoco.ground_looks import dress
 from locoenvs.mdp.terrain import HeightMap
@@ -79,12 +81,13 @@ def compile_model(
     return spec.compile()
 
 
-def drawn_model(task: Task, height_map: HeightMap) -> mujoco.MjModel:
+def drawn_model(task: Task, height_map: HeightMap, near: bool = False) -> mujoco.MjModel:
     """The model for pictures: with its visuals, uneven ground as :mod:`locoenvs.backends.mujoco.ground_looks` draws it, and for no
-    contacts, so that it needs no numba."""
+    contacts, so that it needs no numba. If only the ground ``near`` a robot will be drawn, it has a texture of that size."""
     spec = build_spec(task, height_map, visuals=True)
     if task.terrain.kind != "plane":
-        dress(spec, height_map)
+        reach = near_ground.REACH if near else math.inf
+        dress(spec, height_map, near_ground.part(height_map.heights.shape, height_map.cell, reach))
     return spec.compile()
 
 

@@ -16,6 +16,12 @@ STRIDE = 4.0
 """The part moves by whole multiples of this, m, and so of its texture's period."""
 
 
+def part(shape: tuple[int, int], cell: float, reach: float) -> tuple[int, int]:
+    """How many of the ground's heights (rows, columns), ``cell`` m apart, are drawn if it reaches so far, m, to each side."""
+    wide = 2 * np.floor(reach / cell + 0.5) + 1
+    return int(min(shape[0], wide)), int(min(shape[1], wide))
+
+
 class NearGround:
     """A square part of the ground of ``model``, which stays as it is.
 
@@ -33,7 +39,8 @@ class NearGround:
         self._shape = np.array([model.hfield_ncol[field], model.hfield_nrow[field]])  # along x and y
         half = model.hfield_size[field, :2]
         self._cell = 2 * float(half[0]) / (int(self._shape[0]) - 1)
-        self._count = np.minimum(self._shape, 2 * np.floor(reach / self._cell + 0.5) + 1).astype(int)
+        rows, columns = part((self._shape[1], self._shape[0]), self._cell, reach)
+        self._count = np.array([columns, rows])
         if (self._count == self._shape).all():
             return
         self._heights = model.hfield_data[: self._shape.prod()].reshape(self._shape[1], self._shape[0])

@@ -234,9 +234,9 @@ class MujocoSimulator:
     ) -> np.ndarray:
         """See :class:`locoenvs.mdp.state.Simulator`."""
         if self._renderer is None:
-            self._renderer = Renderer(
-                drawn_model(self.task, self._height_map), *size, camera=camera, near=isinstance(robot, int)
-            )
+            near = isinstance(robot, int)
+            model = drawn_model(self.task, self._height_map, near)
+            self._renderer = Renderer(model, *size, camera=camera, near=near)
         return self._renderer.picture(self._qpos, robot)
 
     def show(self, physics: object, robot: int) -> None:

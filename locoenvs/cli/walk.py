@@ -20,7 +20,7 @@ from locoenvs.training.settings import TrainSettings
 
 WALK = "Loco/AnymalC-Flat-v0"
 
-WALK_VALIDATION, WALK_ROBOTS = 75, 160
+WALK_VALIDATION, WALK_ROBOTS = 75, 128
 """Updates between two validations of ``walk``, and their robots: 50 s on two cores, and less than a tenth of the time."""
 
 

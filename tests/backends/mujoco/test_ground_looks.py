@@ -84,6 +84,22 @@ def test_the_picture_has_faces_where_the_ground_has_them() -> None:
     assert ((left < 170) == (right < 170)).mean() > 0.9, "a pit is as wide to both sides of its middle"
 
 
+def test_a_model_for_the_ground_near_a_robot_has_a_smaller_texture_and_gives_the_same_picture() -> None:
+    shares = (TileShare("stairs_up", 1.0, parameters={"riser": (0.2, 0.2)}),)
+    task = Task(robot=ANYMAL_C, terrain=Terrain(levels=5, columns=1, border=20.0, shares=shares))
+    ground = build(task.terrain)
+    whole, near = drawn_model(task, ground), drawn_model(task, ground, near=True)
+    assert near.ntexdata < 0.7 * whole.ntexdata
+    qpos = np.zeros(7 + len(ANYMAL_C.joints))
+    qpos[:3], qpos[3] = ground.tile_centers[3, 0] + (0.0, 0.0, 0.6), 1.0
+    pictures = []
+    for model in (whole, near):
+        renderer = Renderer(model, 160, 120)
+        pictures.append(renderer.frame(qpos).astype(int))
+        renderer.close()
+    assert np.abs(pictures[0] - pictures[1]).max() <= 2 and np.ptp(pictures[0]) > 100
+
+
 def test_a_plane_and_a_map_that_is_too_large_have_no_texture() -> None:
     assert ground_looks.pixels_for(101, 5000) == 0 and ground_looks.pixels_for(101, 101) == ground_looks.PIXELS
     plane = Task(robot=ANYMAL_C, terrain=Terrain(kind="plane"))

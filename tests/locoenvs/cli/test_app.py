@@ -294,7 +294,7 @@ def test_walk_trains_evaluates_and_draws(
         cli.main(["walk", "--run", "first", "--learner", "still", "--no-video"])
     assert stopped.value.code == 1, "it stands still"
     assert (learner[0].recipe, learner[0].env_id, learner[0].actuator) == ("walk", FLAT, "pd")
-    assert (learner[0].validate_every, learner[0].validate_robots, learner[0].until_bar) == (75, 160, True)
+    assert (learner[0].validate_every, learner[0].validate_robots, learner[0].until_bar) == (75, 128, True)
     shown = capsys.readouterr().out
     assert "joints driven by the PD law" in shown
     assert shown.splitlines()[-1].startswith("it does not walk yet: 0.0% of the robots fall, they are off by")
