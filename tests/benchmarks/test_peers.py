@@ -308,7 +308,6 @@ def test_the_result_holds_whatever_was_measured(tmp_path: Path, monkeypatch: pyt
 RESULT = ROOT / "benchmarks" / "results" / "peers.json"
 
 
-@pytest.mark.skipif(not RESULT.exists(), reason="not measured yet: python -m locoenvs.benchmarks.peers")
 def test_the_page_says_what_the_committed_result_does() -> None:
     result = json.loads(RESULT.read_text())
     page = (ROOT / "docs" / "peers.md").read_text()
