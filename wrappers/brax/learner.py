@@ -166,10 +166,10 @@ class BraxLearner:
 
     def _place(self) -> None:
         """Put all where physics computes, as what comes back from there is: JAX compiles anew for what lies elsewhere, or anywhere."""
-        simulator = self.metered.simulator
-        if self.env.pure is not None and getattr(simulator, "spread", None) is None:
-            everything = self.parameters, self.optimizing, self.key, self.state
-            self.parameters, self.optimizing, self.key, self.state = jax.device_put(everything, simulator.device)
+        if self.env.pure is None or getattr(self.metered.simulator, "spread", None) is not None:
+            return
+        everything, device = (self.parameters, self.optimizing, self.key, self.state), self.metered.simulator.device
+        self.parameters, self.optimizing, self.key, self.state = jax.device_put(everything, device)
 
     def layers(self) -> list[Layer]:
         return layers(self._policy["network"], self.sides)
