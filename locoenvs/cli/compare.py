@@ -10,7 +10,16 @@ import tyro
 from rich.console import Console
 
 from locoenvs import terminal
-from locoenvs.cli.arguments import OptionalPath, Options, Panels, options_given, policy_named, run_folder, write
+from locoenvs.cli.arguments import (
+    OptionalActuator,
+    OptionalPath,
+    Options,
+    Panels,
+    options_given,
+    policy_named,
+    run_folder,
+    write,
+)
 from locoenvs.cli.steps import evaluate_with_bar
 from locoenvs.evidence import compare_tables
 from locoenvs.evidence.compare import Side
@@ -19,6 +28,7 @@ from locoenvs.evidence.panel import panel_of
 from locoenvs.evidence.result import Result
 from locoenvs.policies.policy import FILES
 from locoenvs.tasks import documents
+from locoenvs.tasks.recipes import ActuatorKind
 
 Words = Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="A B [C ...]")]
 
@@ -26,6 +36,7 @@ Words = Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="
 def compare(
     sides: Words,
     panel: Panels = None,
+    actuator: OptionalActuator = None,
     backend: str = "auto",
     options: Options = (),
     seed: int = 0,
@@ -41,6 +52,7 @@ def compare(
         sides: A, the one to beat, and others: each a result (.json of eval --out), a folder of results, a run with panels/*.json,
             or a policy as eval takes it, which is then evaluated.
         panel: Panels to evaluate policies on; by default the one for the ground of each.
+        actuator: What drives the joints there, pd or lstm; what each was trained with by default.
         backend: Physics to evaluate policies on, as shown by list.
         options: The backend's own, as name=value.
         seed: Seed of the bootstrap.
@@ -50,7 +62,7 @@ def compare(
     if len(sides) < 2:
         raise ValueError(f"compare {' '.join(sides)}: name two or more: the one to beat, and others")
     console = terminal.console()
-    first, *others = (_side(console, word, panel, backend, options) for word in sides)
+    first, *others = (_side(console, word, panel, actuator, backend, options) for word in sides)
     made = [compared(first, other, seed) for other in others]
     if out is not None:
         write(out, json.dumps([json.loads(each.to_json()) for each in made], indent=2) + "\n")
@@ -63,7 +75,14 @@ def compare(
         console.print(f"{each.b} beside {each.a}: {each.verdict}")
 
 
-def _side(console: Console, word: str, panels: tuple[str, ...] | None, backend: str, options: tuple[str, ...]) -> Side:
+def _side(
+    console: Console,
+    word: str,
+    panels: tuple[str, ...] | None,
+    actuator: ActuatorKind | None,
+    backend: str,
+    options: tuple[str, ...],
+) -> Side:
     """What a word names: results that are there, or those of a policy that is evaluated now."""
     place = Path(word)
     if place.is_file() and place.suffix == ".json" and place.name not in FILES:
@@ -71,7 +90,7 @@ def _side(console: Console, word: str, panels: tuple[str, ...] | None, backend: 
     if files := [] if panels else _files(word):
         return Side(word, tuple(map(_result, files)))
     policy = policy_named(word)
-    asked = [panel_of(policy.task, name) for name in panels or (None,)]
+    asked = [panel_of(policy.task, name, actuator) for name in panels or (None,)]
     given = options_given(options)
     return Side(word, tuple(evaluate_with_bar(console, policy, each, backend, given) for each in asked))
 

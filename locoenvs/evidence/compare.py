@@ -177,6 +177,7 @@ def _apart(a: Result, b: Result) -> str:
     if a.panel_hash != b.panel_hash:
         return (
             f"results of different panels cannot be compared: {a.panel} ({a.panel_hash}) and {b.panel} ({b.panel_hash})"
+            + (": name one --actuator for both" if a.drive != b.drive else "")
         )
     if a.backend != b.backend:
         return f"results of different backends cannot be compared: {a.backend} and {b.backend}, both of {a.panel}"

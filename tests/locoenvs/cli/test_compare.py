@@ -49,6 +49,26 @@ def test_files_and_folders_of_results_are_compared(
     assert Path("made/c.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_policies_of_different_drives_are_compared_on_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("locoenvs.evidence.panel.SMOKE_SECONDS", 0.4)
+    asked = [
+        "compare",
+        "anymal_c_flat",
+        "anymal_c_flat_lstm",
+        "--panel",
+        "flat:smoke",
+        "--out",
+        str(tmp_path / "c.json"),
+    ]
+    with pytest.raises(SystemExit) as refused:
+        cli.main(asked)
+    assert refused.value.code == 2 and "name one --actuator for both" in capsys.readouterr().err
+    cli.main([*asked, "--actuator", "lstm"])
+    assert "anymal_c_flat_lstm beside anymal_c_flat" in " ".join(capsys.readouterr().out.split())
+
+
 def test_what_is_no_comparison_is_one_line(
     one: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
