@@ -17,7 +17,7 @@ from locoenvs import terminal
 from locoenvs.envs.saved_state import rows_of, together
 from locoenvs.machine import device_memory, hardware, megabytes, memory
 from locoenvs.mdp.symmetry import mirror
-from locoenvs.policies.policy import load_policy, policy_in, save_policy
+from locoenvs.policies.policy import FILES, load_policy, policy_in, save_policy
 from locoenvs.tasks.task import Task
 from locoenvs.training import learners, ranks
 from locoenvs.training.begin import facts
@@ -258,7 +258,7 @@ class Training:
     def _exported(self) -> dict[str, bytes]:
         """The files of the policy as it is, written to the run's folder, too."""
         self.export()
-        return load_policy(self.run.policy).files()
+        return {name: (self.run.policy / name).read_bytes() for name in FILES}
 
     def _film(self, films: Films, say: Callable[[str], None]) -> None:
         """Export the policy as it is and film it. It is time of the training too."""

@@ -225,12 +225,9 @@ class IsaacLabSimulator:
     ) -> np.ndarray:
         """See :class:`locoenvs.mdp.state.Simulator`. Drawn by native MuJoCo, from this engine's state."""
         if self._renderer is None:
-            from locoenvs.backends.mujoco.model import drawn_model
-            from locoenvs.backends.mujoco.render import Renderer
+            from locoenvs.backends.mujoco.render import renderer_of
 
-            near = isinstance(robot, int)
-            model = drawn_model(self.task, self._height_map, near)
-            self._renderer = Renderer(model, *size, camera=camera, near=near)
+            self._renderer = renderer_of(self.task, self._height_map, robot, size, camera)
         now = self._readout()
         state = (now.base_position, now.base_quaternion, now.joint_position)
         qpos = np.concatenate([part.cpu().numpy() for part in state], axis=1).astype(np.float64)

@@ -271,12 +271,9 @@ class MjxSimulator:
     ) -> np.ndarray:
         """See :class:`locoenvs.mdp.state.Simulator`. Drawn by native MuJoCo."""
         if self._renderer is None:
-            from locoenvs.backends.mujoco.model import drawn_model
-            from locoenvs.backends.mujoco.render import Renderer
+            from locoenvs.backends.mujoco.render import renderer_of
 
-            near = isinstance(robot, int)
-            model = drawn_model(self.task, self._height_map, near)
-            self._renderer = Renderer(model, *size, camera=camera, near=near)
+            self._renderer = renderer_of(self.task, self._height_map, robot, size, camera)
         return self._renderer.picture(np.asarray(physics.qpos, np.float64), robot)
 
     def close(self) -> None:

@@ -12,9 +12,11 @@ import numpy as np
 
 from locoenvs.backends import mujoco_engine
 from locoenvs.backends.mujoco.ground_looks import texture_of
-from locoenvs.backends.mujoco.model import CONTACT_GROUP
+from locoenvs.backends.mujoco.model import CONTACT_GROUP, drawn_model
 from locoenvs.backends.mujoco.near_ground import NearGround
 from locoenvs.mdp.state import Camera
+from locoenvs.mdp.terrain import HeightMap
+from locoenvs.tasks.task import Task
 
 _FOLLOW = 0.2
 """Share of the way to the robot that the camera goes each frame."""
@@ -207,6 +209,14 @@ class Renderer:
         ground_only = np.array([1, 0, 0, 0, 0, 0], np.uint8)
         hit = mujoco.mj_ray(self._model, self._data, start, towards, ground_only, True, -1, np.zeros(1, np.int32))
         return 0 <= hit < self._camera.distance
+
+
+def renderer_of(
+    task: Task, height_map: HeightMap, robot: int | Sequence[int], size: tuple[int, int], camera: Camera
+) -> Renderer:
+    """What draws one robot of a task, with the ground near it, or several on all of the ground."""
+    near = isinstance(robot, int)
+    return Renderer(drawn_model(task, height_map, near), *size, camera=camera, near=near)
 
 
 class _GLContext(Protocol):

@@ -15,7 +15,7 @@ from mujoco.batch import Batch
 
 from locoenvs.backends.mujoco.contact import Contact
 from locoenvs.backends.mujoco.model import Cone, compile_model, drawn_model
-from locoenvs.backends.mujoco.render import Renderer
+from locoenvs.backends.mujoco.render import Renderer, renderer_of
 from locoenvs.machine import cores
 from locoenvs.mdp.actuators import PD, Actuator, actuator_of
 from locoenvs.mdp.draws import quantities
@@ -234,9 +234,7 @@ class MujocoSimulator:
     ) -> np.ndarray:
         """See :class:`locoenvs.mdp.state.Simulator`."""
         if self._renderer is None:
-            near = isinstance(robot, int)
-            model = drawn_model(self.task, self._height_map, near)
-            self._renderer = Renderer(model, *size, camera=camera, near=near)
+            self._renderer = renderer_of(self.task, self._height_map, robot, size, camera)
         return self._renderer.picture(self._qpos, robot)
 
     def show(self, physics: object, robot: int) -> None:

@@ -353,7 +353,8 @@ def _interface(task: Task) -> dict[str, object]:
 
 
 def _session(network: bytes) -> Any:
-    """What has onnxruntime's ``run``: onnxruntime, or where it is missing onnx's own evaluator, on numpy, some ten times slower."""
+    """What has onnxruntime's ``run``: onnxruntime, or where it is missing onnx's own evaluator, on numpy, which takes ten times as long for
+    one robot and twice for 512."""
     try:
         import onnxruntime
     except ModuleNotFoundError as error:

@@ -205,9 +205,8 @@ def _store(rank: int, wait: datetime.timedelta) -> Any:
 
     store: Any = dist.TCPStore  # type: ignore[attr-defined]
     host, port, size = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), asked()
-    if not _launchers_store():
+    if (launchers := _launchers_store(wait)) is None:
         return store(host, port, size, rank == 0, wait)
-    launchers = store(host, port, None, False, wait)
     if rank == 0:
         address = _address_towards(host, port)
         own = store(address, 0, None, True, wait, wait_for_workers=False)
@@ -234,9 +233,14 @@ def _address_towards(host: str, port: int) -> str:
     return host if own == its or ipaddress.ip_address(own).is_loopback else str(own)
 
 
-def _launchers_store() -> bool:
-    """Whether the launcher has a store of its own at MASTER_ADDR and MASTER_PORT."""
-    return os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
+def _launchers_store(wait: datetime.timedelta) -> Any:
+    """The store at MASTER_ADDR and MASTER_PORT where that is the launcher's own; None where it is for the processes to make."""
+    if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
+        return None
+    import torch.distributed as dist
+
+    store: Any = dist.TCPStore  # type: ignore[attr-defined]
+    return store(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), None, False, wait)
 
 
 def leave() -> None:
@@ -298,15 +302,7 @@ def _launcher() -> list[str]:
     if "TORCHELASTIC_RUN_ID" not in os.environ:
         return []
     known = list[str]()
-    if _launchers_store():
-        import torch.distributed as dist
-
-        host, port, wait = (
-            os.environ["MASTER_ADDR"],
-            int(os.environ["MASTER_PORT"]),
-            datetime.timedelta(seconds=patience()),
-        )
-        store: Any = dist.TCPStore(host, port, None, False, wait)  # type: ignore[attr-defined]
+    if (store := _launchers_store(datetime.timedelta(seconds=patience()))) is not None:
         known.append(store.compare_set(_LAUNCH, "", uuid.uuid4().hex).decode())  # the first who asks names it
     if began := process_began(os.getppid()):
         known.append(f"{platform.node()} {os.getppid()} {began}")

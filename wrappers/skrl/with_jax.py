@@ -163,9 +163,8 @@ class Actor(GaussianMixin, Model):
     @linen.compact
     def __call__(self, inputs: dict[str, Any], role: str) -> tuple[jax.Array, dict[str, Any]]:
         network = MLP(self.hidden, self.num_actions, self.activation, self.sides, name="net")
-        first = jnp.full(
-            (self.num_actions,), math.log(self.initial_std), jnp.float32
-        )  # of the type that learning returns
+        # Of the type that learning returns, or it would be compiled for both.
+        first = jnp.full((self.num_actions,), math.log(self.initial_std), jnp.float32)
         log_std = self.param("log_std", lambda _: first)
         return network(inputs["observations"]), {"log_std": log_std}
 
