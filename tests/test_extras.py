@@ -102,7 +102,7 @@ assert not found, found
 def test_the_viewers_extra_is_enough_to_see_a_policy_walk() -> None:
     pytest.importorskip("viser")
     absent = without_others("view")
-    assert {"onnxruntime", "torch", "matplotlib"} <= set(absent)
+    assert {"onnxruntime", "onnx", "torch", "matplotlib"} <= set(absent)
     result = subprocess.run(
         [sys.executable, "-c", HIDE + VIEW, ",".join(absent)], capture_output=True, text=True, timeout=100
     )

@@ -112,7 +112,7 @@ def test_an_error_names_line_and_field_as_the_page_says(folder: Path) -> None:
 
 def test_it_is_an_environment_that_trains(folder: Path) -> None:
     pytest.importorskip("rsl_rl")
-    pytest.importorskip("onnx")
+    pytest.importorskip("google.protobuf")
     listed, train, *_ = blocks("bash")[2].strip().splitlines()
     assert "Loco/Puppy-Rough-v0" in locoenvs(folder, listed).stdout
     result = locoenvs(folder, f"{train} --updates 1 --num-envs 16 --panels none")

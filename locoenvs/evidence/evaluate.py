@@ -28,7 +28,7 @@ from locoenvs.tasks.task import Task
 __all__ = ["UNITS", "Estimate", "Result", "environment_of", "evaluate", "strata_table", "table"]
 """What comes out is found here too."""
 
-PACKAGES = ("locoenvs", "numpy", "mujoco", "mujoco-mjx", "jax", "warp-lang", "onnxruntime", "onnx")
+PACKAGES = ("locoenvs", "numpy", "mujoco", "mujoco-mjx", "jax", "warp-lang", "onnxruntime")
 """Whose versions a result tells, beside Python's."""
 
 

@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from locoenvs.policies import onnx_format
 from locoenvs.tasks.names import nearest
 
 Kind = Literal["gru", "lstm"]
@@ -81,14 +82,35 @@ class Memory:
             for name in STATES[self.kind]
         ]
 
-    def nodes(self, value: str, constant: Callable[[str, np.ndarray], str]) -> tuple[list[Any], str]:
+    def __call__(
+        self, value: np.ndarray, remembered: Mapping[str, np.ndarray]
+    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """What it puts out (N, size) for ``value`` (N, I), float32, and what it remembers then, by the names of :meth:`states`'s outputs."""
+        after = dict[str, np.ndarray]()
+        for index, unit in enumerate(self.units):
+            input_weight, hidden_weight, input_bias, hidden_bias = (np.asarray(part, np.float32) for part in unit)
+            hidden = remembered[f"last_hidden_{index}"]
+            gates = len(GATES[self.kind])
+            of_input = np.split(value @ input_weight.T + input_bias, gates, axis=1)
+            of_hidden = np.split(hidden @ hidden_weight.T + hidden_bias, gates, axis=1)
+            if self.kind == "gru":
+                reset, update = (_sigmoid(a + b) for a, b in zip(of_input[:2], of_hidden[:2]))
+                new = np.tanh(of_input[2] + reset * of_hidden[2])
+                value = new + update * (hidden - new)
+            else:
+                entry, forget, new, out = (a + b for a, b in zip(of_input, of_hidden))
+                cell = _sigmoid(forget) * remembered[f"last_cell_{index}"] + _sigmoid(entry) * np.tanh(new)
+                value = _sigmoid(out) * np.tanh(cell)
+                after[f"next_cell_{index}"] = cell
+            after[f"next_hidden_{index}"] = value
+        return value, after
+
+    def nodes(self, value: str, constant: Callable[[str, np.ndarray], str]) -> tuple[list[dict[str, Any]], str]:
         """The nodes that go on from ``value``, and the name of what they put out. ``constant`` adds weights to the file."""
-        from onnx.helper import make_node
+        made = list[dict[str, Any]]()
 
-        made = list[Any]()
-
-        def node(operator: str, *inputs: str, name: str, **settings: Any) -> str:
-            made.append(make_node(operator, list(inputs), [name], **settings))
+        def node(operator: str, *inputs: str, name: str, **settings: int) -> str:
+            made.append(onnx_format.node(operator, list(inputs), name, **settings))
             return name
 
         for index, unit in enumerate(self.units):
@@ -133,6 +155,10 @@ class Memory:
             except ValueError:
                 raise ValueError(f"layer {index} of its memory has weights of different shapes") from None
         return Memory(kind, units)
+
+
+def _sigmoid(x: np.ndarray) -> np.ndarray:
+    return 0.5 * (1 + np.tanh(0.5 * x))  # 1 / (1 + exp(-x)), where the exponential would overflow too
 
 
 def _named(index: int, gate: str, part: str) -> str:

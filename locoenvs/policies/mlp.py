@@ -6,31 +6,32 @@ The file is data of a known form: a chain of Sub, Div, Gemm and one activation, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from locoenvs import install
+from locoenvs.policies import onnx_format
 from locoenvs.policies.memory import OPERATORS, Kind, Memory
+from locoenvs.policies.onnx_format import structure
 from locoenvs.tasks.documents import differences
 from locoenvs.tasks.names import nearest
 
-if TYPE_CHECKING:
-    from onnx import ModelProto
-
 ACTIVATIONS = {"elu": "Elu", "relu": "Relu", "tanh": "Tanh"}
 """Names of the hidden layers' activations and their ONNX operators."""
+
+_FUNCTIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "elu": lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0))),
+    "relu": lambda x: np.maximum(x, 0),
+    "tanh": np.tanh,
+}
 
 LARGEST = 8 * 2**20
 """Bytes of the largest network that is written or read: two million weights, ten times the paper's."""
 
 _OPSET, _IR_VERSION = 17, 8
 """Old enough for any runtime of the last years."""
-
-_MODEL_FIELDS = {"ir_version", "producer_name", "opset_import", "graph"}
-_GRAPH_FIELDS = {"node", "name", "initializer", "input", "output"}
 
 Layer = tuple[np.ndarray, np.ndarray]
 """Weight (out, in) and bias (out,) of y = W x + b."""
@@ -100,6 +101,21 @@ class Mlp:
         """What a policy.json says of the ports through which the network remembers."""
         return [] if self.memory is None else self.memory.states()
 
+    def __call__(
+        self, observations: np.ndarray, remembered: Mapping[str, np.ndarray]
+    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Actions (N, J) of observations (N, O), float32, and what is remembered, by the names of :meth:`states`'s inputs and outputs."""
+        value, after = observations, dict[str, np.ndarray]()
+        if self.mean is not None and self.std is not None:
+            value = (value - _float32(self.mean)) / _float32(self.std)
+        if self.memory is not None:
+            value, after = self.memory(value, remembered)
+        for index, (weight, bias) in enumerate(self.layers):
+            value = value @ _float32(weight).T + _float32(bias)
+            if index < len(self.layers) - 1:
+                value = _FUNCTIONS[self.activation](value)
+        return value, after
+
     def to_onnx(self) -> bytes:
         """The file: "obs" (batch, O), and :meth:`states`, to "actions" (batch, J), and the next states, float32. Raises ValueError for more than :data:`LARGEST`."""
         content = self._model().SerializeToString(deterministic=True)
@@ -107,18 +123,17 @@ class Mlp:
             raise ValueError(f"the network takes {len(content)} bytes, a policy's at most {LARGEST}: make it smaller")
         return content
 
-    def _model(self) -> ModelProto:
-        onnx = _onnx()
-        nodes, weights = [], []
+    def _model(self) -> Any:
+        nodes, weights = list[dict[str, Any]](), list[dict[str, Any]]()
 
         def constant(name: str, value: np.ndarray) -> str:
-            weights.append(onnx.numpy_helper.from_array(np.ascontiguousarray(_float32(value)), name))
+            weights.append(onnx_format.tensor(name, _float32(value)))
             return name
 
         value = "obs"
         if self.mean is not None and self.std is not None:
-            nodes.append(onnx.helper.make_node("Sub", [value, constant("mean", self.mean)], ["centered"]))
-            nodes.append(onnx.helper.make_node("Div", ["centered", constant("std", self.std)], ["normalized"]))
+            nodes.append(onnx_format.node("Sub", [value, constant("mean", self.mean)], "centered"))
+            nodes.append(onnx_format.node("Div", ["centered", constant("std", self.std)], "normalized"))
             value = "normalized"
         if self.memory is not None:
             gated, value = self.memory.nodes(value, constant)
@@ -127,22 +142,19 @@ class Mlp:
             last = index == len(self.layers) - 1
             names = [value, constant(f"weight_{index}", weight), constant(f"bias_{index}", bias)]
             value = "actions" if last else f"linear_{index}"
-            nodes.append(onnx.helper.make_node("Gemm", names, [value], transB=1))
+            nodes.append(onnx_format.node("Gemm", names, value, transB=1))
             if not last:
                 operator, output = ACTIVATIONS[self.activation], f"hidden_{index}"
-                nodes.append(onnx.helper.make_node(operator, [value], [output]))
+                nodes.append(onnx_format.node(operator, [value], output))
                 value = output
         first = self.layers[0][0] if self.memory is None else self.memory.units[0][0]
-        inputs, outputs, states = first.shape[1], self.layers[-1][0].shape[0], self.states()
-        port = lambda name, size: onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["batch", size])  # noqa: E731
+        inputs, outputs, states, port = first.shape[1], self.layers[-1][0].shape[0], self.states(), onnx_format.port
         into = [port("obs", inputs), *(port(state["input"], *state["size"]) for state in states)]
         out = [port("actions", outputs), *(port(state["output"], *state["size"]) for state in states)]
-        graph = onnx.helper.make_graph(nodes, "policy", into, out, weights)
-        opset = [onnx.helper.make_opsetid("", _OPSET)]
-        model = onnx.helper.make_model(graph, producer_name="locoenvs", opset_imports=opset)
-        model.ir_version = _IR_VERSION
-        onnx.checker.check_model(model)
-        return model
+        graph = {"name": "policy", "node": nodes, "initializer": weights, "input": into, "output": out}
+        opset = {"domain": "", "version": _OPSET}
+        head = {"ir_version": _IR_VERSION, "producer_name": "locoenvs", "opset_import": [opset]}
+        return onnx_format.model({**head, "graph": graph})
 
     @staticmethod
     def from_onnx(
@@ -152,79 +164,21 @@ class Mlp:
 
         Raises ValueError for any other ONNX file, and runs none of it.
         """
-        onnx = _onnx()
-        from google.protobuf.message import DecodeError  # onnx is made of it
-
-        model = onnx.ModelProto()
-        try:
-            model.ParseFromString(content)
-        except DecodeError:
-            raise ValueError("it is not an ONNX model") from None
+        model = onnx_format.parsed(content)
         known = {"Sub", "Div", "Gemm", *ACTIVATIONS.values(), *(OPERATORS if memory is not None else ())}
         foreign = next((node.op_type for node in model.graph.node if node.op_type not in known), None)
         if foreign is not None:
             raise ValueError(f"operator {foreign[:80]!r} is none of a policy's: {', '.join(sorted(known))}")
-        values = {}
-        for tensor in model.graph.initializer:
-            name = tensor.name[:80]
-            if tensor.data_location != onnx.TensorProto.DEFAULT or tensor.external_data:
-                raise ValueError(f"{name!r} lies in another file, which no hash covers: its weights must be inside")
-            if tensor.data_type != onnx.TensorProto.FLOAT:
-                raise ValueError(f"{name!r} must hold float32, it is of ONNX type {tensor.data_type}")
-            try:
-                values[tensor.name] = onnx.numpy_helper.to_array(tensor)
-            except ValueError:
-                raise ValueError(f"{name!r} has another number of values than its shape says") from None
+        values = {tensor.name: onnx_format.values_of(tensor) for tensor in model.graph.initializer}
         layers: list[Layer] = []
         while f"weight_{len(layers)}" in values and f"bias_{len(layers)}" in values:
             layers.append((values[f"weight_{len(layers)}"], values[f"bias_{len(layers)}"]))
         gated = None if memory is None else Memory.of(*memory, values)
         made = Mlp(layers, activation, values.get("mean"), values.get("std"), gated)
         made.check(inputs, outputs)
-        for field, found, expected in differences(_structure(model), _structure(made._model())):
+        for field, found, expected in differences(structure(model), structure(made._model())):
             raise ValueError(f"its {field} is {found}, in a policy's with these weights it is {expected}")
         return made
-
-
-def _structure(model: ModelProto) -> dict[str, Any]:
-    """All of a model but the numbers of its weights."""
-
-    def port(value: Any) -> list[Any]:
-        tensor = value.type.tensor_type
-        return [value.name, tensor.elem_type, [side.dim_param or side.dim_value for side in tensor.shape.dim]]
-
-    graph = model.graph
-    return {
-        "opsets": [[opset.domain, opset.version] for opset in model.opset_import],
-        "other parts": sorted(
-            ({field.name for field, _ in model.ListFields()} - _MODEL_FIELDS)
-            | ({field.name for field, _ in graph.ListFields()} - _GRAPH_FIELDS)
-        ),
-        "operators": [node.op_type for node in graph.node],
-        "nodes": [
-            [
-                node.domain,
-                list(node.input),
-                list(node.output),
-                [[each.name, each.type, each.i] for each in node.attribute],
-            ]
-            for node in graph.node
-        ],
-        "inputs": [port(value) for value in graph.input],
-        "outputs": [port(value) for value in graph.output],
-        "weights": [[tensor.name, list(tensor.dims)] for tensor in graph.initializer],
-    }
-
-
-def _onnx() -> Any:
-    try:
-        import onnx
-        import onnx.checker
-        import onnx.helper
-        import onnx.numpy_helper
-    except ImportError as error:
-        raise ImportError(f"reading and writing a policy's network needs onnx: {install.line('policy')}") from error
-    return onnx
 
 
 def _float32(values: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 pytest.importorskip("rsl_rl")
-pytest.importorskip("onnx")
+pytest.importorskip("google.protobuf")
 pytest.importorskip("onnxruntime")
 
 from locoenvs.benchmarks import learning

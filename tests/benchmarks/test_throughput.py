@@ -62,7 +62,7 @@ def test_the_parts_sum_to_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_it_runs_and_writes_what_it_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("onnx")
+    pytest.importorskip("google.protobuf")
     pytest.importorskip("onnxruntime")
     monkeypatch.setattr(throughput, "SETTLE", 2)
     save_policy(tmp_path / "policy", task("Loco/AnymalC-Flat-v0"), [(np.zeros((12, 48)), np.zeros(12))])
@@ -83,7 +83,7 @@ def test_it_runs_and_writes_what_it_measured(tmp_path: Path, monkeypatch: pytest
 
 
 def test_a_policy_that_does_not_fit_is_left_out(tmp_path: Path) -> None:
-    pytest.importorskip("onnx")
+    pytest.importorskip("google.protobuf")
     pytest.importorskip("onnxruntime")
     save_policy(tmp_path, task("Loco/AnymalC-Flat-v0"), [(np.zeros((12, 48)), np.zeros(12))])
     assert throughput._policy("rough", tmp_path) is None and throughput._policy("flat", tmp_path) is not None

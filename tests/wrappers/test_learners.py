@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip("torch")
-pytest.importorskip("onnx")
+pytest.importorskip("google.protobuf")
 pytest.importorskip("onnxruntime")
 
 import torch

@@ -20,7 +20,7 @@ import pytest
 
 pytest.importorskip("torch")
 pytest.importorskip("rsl_rl")
-pytest.importorskip("onnx")
+pytest.importorskip("google.protobuf")
 pytest.importorskip("onnxruntime")
 
 import torch

@@ -29,7 +29,7 @@ NONE = ["--panels", "none"]
 
 
 def zero_policy(folder: Path, changes: Mapping[str, object] = MappingProxyType({})) -> None:
-    pytest.importorskip("onnx")
+    pytest.importorskip("google.protobuf")
     pytest.importorskip("onnxruntime")
     layers = [(np.zeros((12, 48)), np.zeros(12))]
     save_policy(folder, task(FLAT, actuator="pd").with_(changes), layers, provenance={"environment": FLAT})

@@ -57,7 +57,7 @@ def written(env_id: str = FLAT, *arguments: str) -> Path:
 
 
 def zero_policy(folder: Path) -> None:
-    pytest.importorskip("onnx")
+    pytest.importorskip("google.protobuf")
     pytest.importorskip("onnxruntime")
     save_policy(folder, task_of(FLAT, actuator="pd"), [(np.zeros((12, 48)), np.zeros(12))])
 

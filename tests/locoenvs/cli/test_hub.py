@@ -19,7 +19,7 @@ from locoenvs.policies import mlp
 from locoenvs.policies.policy import POLICIES, load_policy, save_policy
 from locoenvs.tasks import documents
 
-pytest.importorskip("onnx")
+pytest.importorskip("google.protobuf")
 pytest.importorskip("huggingface_hub", reason="needs the extra hub")
 
 REPO = "somebody/walks"

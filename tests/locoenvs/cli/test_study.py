@@ -82,7 +82,7 @@ JUDGED = ENTROPIES.replace('"none"', '"flat:smoke"').replace("seeds = [0, 1]", "
 def test_the_best_is_judged_beside_the_base_once(
     train: Pretended, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    pytest.importorskip("onnx")
+    pytest.importorskip("google.protobuf")
     pytest.importorskip("onnxruntime")
     monkeypatch.setattr(cli_study, "train_by", with_policy(train))
     Path("entropies.toml").write_text(JUDGED)
@@ -119,7 +119,7 @@ def test_what_cannot_be_judged_takes_no_result_away(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    pytest.importorskip("onnx")
+    pytest.importorskip("google.protobuf")
     pytest.importorskip("onnxruntime")
     monkeypatch.setattr(cli_study, "train_by", with_policy(train, {"trial-1-seed-4": changes}))
     Path("entropies.toml").write_text(JUDGED)

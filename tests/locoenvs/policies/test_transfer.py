@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip("onnx")
+pytest.importorskip("google.protobuf")
 pytest.importorskip("onnxruntime")
 
 from locoenvs.envs.registration import task as task_of

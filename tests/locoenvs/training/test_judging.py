@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip("onnx")
+pytest.importorskip("google.protobuf")
 pytest.importorskip("onnxruntime")
 
 from locoenvs.cli import app as cli

@@ -12,7 +12,7 @@ from locoenvs.cli.app import main
 from locoenvs.policies.deploy import export
 from locoenvs.policies.policy import POLICIES, load_policy
 
-pytest.importorskip("onnx")
+pytest.importorskip("google.protobuf")
 
 
 def test_the_folder_holds_the_policy_and_its_runtimes_as_they_are(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from locoenvs.policies.deploy.runtime import FAULTS, Runtime
 from locoenvs.policies.policy import POLICIES, load_policy, save_policy
 from locoenvs.tasks.task import Observations, Task, Terrain
 
-pytest.importorskip("onnx")
+pytest.importorskip("google.protobuf")
 pytest.importorskip("onnxruntime")
 
 TASK = Task(BIPED, terrain=Terrain(kind="plane"), observations=Observations.paper(heights=None))

@@ -29,7 +29,7 @@ from .test_runtime import BAD, DT, FAR, LYING, TASK, TIPPED, exported, good
 pytestmark = pytest.mark.xdist_group("runtime-hpp")
 
 onnxruntime = pytest.importorskip("onnxruntime")
-pytest.importorskip("onnx")
+pytest.importorskip("google.protobuf")
 
 HERE = Path(__file__).parent
 HEADER = HERE.parents[3] / "locoenvs" / "policies" / "deploy" / "runtime.hpp"

@@ -18,7 +18,7 @@ from studies import FLAT
 
 
 def test_a_policy_that_was_not_judged_last_is_judged_now(tmp_path: Path) -> None:
-    pytest.importorskip("onnx")
+    pytest.importorskip("google.protobuf")
     pytest.importorskip("onnxruntime")
     run, own = Run.create(tmp_path / "run"), task(FLAT, "walk", "pd")
     save_policy(run.policy, own, [(np.zeros((12, 48)), np.zeros(12))], provenance={"environment": FLAT})
