@@ -110,6 +110,14 @@ def test_the_viewers_extra_is_enough_to_see_a_policy_walk() -> None:
     assert int(re.search(r"(\d+) control steps", result.stdout)[1]) > 0, result.stdout
 
 
+def test_the_viewers_extra_is_small() -> None:
+    pytest.importorskip("viser")
+    added = installed_by("locoenvs", "view") - installed_by("locoenvs")
+    files = [file for name in added for file in importlib.metadata.files(name) or []]
+    assert {"viser", "protobuf"} <= added and "onnx" not in added
+    assert sum(Path(str(file.locate())).stat().st_size for file in files if Path(str(file.locate())).is_file()) < 100e6
+
+
 IMPORT = """
 import importlib
 
