@@ -10,7 +10,6 @@ from typing import Any
 from rich.console import Console
 
 from locoenvs.envs.registration import task as task_of
-from locoenvs.evidence.panel import validation_of
 from locoenvs.machine import versions
 from locoenvs.mdp.symmetry import mirror
 from locoenvs.policies.policy import Layer, Policy, load_policy
@@ -25,7 +24,7 @@ from locoenvs.training.streams import held_out, streams
 from locoenvs.wrappers.learner import Learner
 from locoenvs.wrappers.networks import check_symmetric
 from locoenvs.wrappers.ppo import PPOConfig, changed_ppo, check_memory, config, geometry
-from locoenvs.wrappers.validation import plan, replanned
+from locoenvs.wrappers.validation import judge_of, plan, replanned
 
 START_STD = 0.4
 """Standard deviation of the actions of a run that starts from a policy."""
@@ -85,7 +84,7 @@ def versions_of(kind: type[Learner]) -> dict[str, str]:
 
 def derived(recipe: dict[str, Any], ppo: PPOConfig, task: Task) -> dict[str, Any]:
     """What follows from a recipe: what its settings amount to, and the streams of training and of what judges it."""
-    validation = [validation_of(task)] if recipe.get("validation") else []
+    validation = [judge_of(task, recipe["validation"])] if recipe.get("validation") else []
     return {
         "geometry": geometry(ppo, task),
         "streams": streams(task, recipe["seed"], [*validation, *held_out(task)]),

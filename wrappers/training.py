@@ -253,7 +253,8 @@ class Training:
         elapsed = {"elapsed_seconds": round(self.seconds, 2), "seconds": round(spent, 2)}
         self.run.record("validation", update=self.update, **elapsed, **validation.line(result))
         say(described(result))
-        return {f"validation/{name}": estimate.value for name, estimate in result.metrics.items()}
+        ends = {f"validation/resets/{name}": float(count) for name, count in result.reset_reasons.items()}
+        return ends | {f"validation/{name}": estimate.value for name, estimate in result.metrics.items()}
 
     def _exported(self) -> dict[str, bytes]:
         """The files of the policy as it is, written to the run's folder, too."""

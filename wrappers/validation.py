@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,9 @@ import numpy as np
 from locoenvs.envs.vector import LocoVectorEnv
 from locoenvs.evidence.audit import BAR, meets_bar
 from locoenvs.evidence.evaluate import Result, environment_of, recorded, result_of
-from locoenvs.evidence.panel import VALIDATION_SEEDS, Panel, Stratum, validation_of
+from locoenvs.evidence.panel import Panel, judge_while_training
 from locoenvs.evidence.record import joined
-from locoenvs.policies.policy import Policy, fits, load_policy
+from locoenvs.policies.policy import Policy, load_policy
 from locoenvs.tasks.documents import write_atomically
 from locoenvs.tasks.task import Task
 from locoenvs.training import ranks
@@ -27,9 +27,6 @@ IN_A_ROW = 2
 
 TIMES, LEAST_UPDATES, LEAST_MINUTES, SHARE = 10, 25, 1.0, 0.1
 """By default a run is validated so many times, at least so many updates and minutes apart, within such a share of its time."""
-
-LIGHT = 2
-"""By default a validation has this part of the robots of the whole panel: 128 on flat ground, one on every tile of rough ground."""
 
 BEST = {"success_rate": "highest", "fall_rate": "lowest", "velocity_error": "lowest"}
 """The rule by which ``best/`` is chosen: the first of these in which two policies differ decides; of equal ones the earlier stays."""
@@ -72,7 +69,7 @@ class Validation:
             return None
         if planned["until_bar"] and task.terrain.kind != "plane":
             raise ValueError("until_bar: the bar is one of flat ground. Leave it out, and give updates or minutes")
-        panel = _sized(_panel(task), planned.get("num_robots"), planned["until_bar"])
+        panel = judge_of(task, planned)
         planned |= {"panel": panel.name, "panel_hash": panel.hash, "num_robots": panel.num_robots, "best": BEST}
         pace = planned["every"], planned.get("minutes"), planned.get("share")
         return Validation(run, panel, *pace, planned["until_bar"], planned.get("keep_policies", False))
@@ -156,14 +153,27 @@ class Validation:
         return reached(self.until_bar, self.met)
 
 
+def judge_of(task: Task, planned: Mapping[str, Any]) -> Panel:
+    """The panel that the plan in a recipe asks for."""
+    return judge_while_training(task, planned.get("num_robots"), planned["until_bar"])
+
+
 def plan(settings: TrainSettings, updates: int) -> dict[str, Any] | None:
     """What the settings of a run of so many updates say of it, for a recipe."""
     if settings.validate_every == 0:
         return None
-    pace: dict[str, Any] = {"every": settings.validate_every, "minutes": settings.validate_minutes, "share": None}
+    pace: dict[str, Any] = {
+        "every": settings.validate_every,
+        "minutes": settings.validate_minutes,
+        "share": settings.validate_share,
+    }
     if settings.validate_every is None and settings.validate_minutes is None:
         minutes = None if settings.minutes is None else max(settings.minutes / TIMES, LEAST_MINUTES)
-        pace = {"every": max(updates // TIMES, LEAST_UPDATES), "minutes": minutes, "share": SHARE}
+        pace = {
+            "every": max(updates // TIMES, LEAST_UPDATES),
+            "minutes": minutes,
+            "share": settings.validate_share or SHARE,
+        }
     robots = {"num_robots": settings.validate_robots}
     return {**pace, "until_bar": settings.until_bar, **robots, "keep_policies": settings.keep_policies}
 
@@ -205,41 +215,6 @@ def better(result: Result, than: Result) -> bool:
 
 def _rank(result: Result) -> list[float]:
     return [(1 if wanted == "highest" else -1) * result.metrics[name].value for name, wanted in BEST.items()]
-
-
-def _panel(task: Task) -> Panel:
-    """What a task is validated on: like the suite's panel for its ground, or the task itself where the suite's robots are others."""
-    try:
-        panel = validation_of(task)
-        if fits(task, panel.task):
-            return panel
-    except ValueError:
-        pass  # there is no panel for such a robot
-    terrain, rewards = task.terrain, dataclasses.replace(task.rewards, penalty_schedule=None)
-    whole = 256
-    if terrain.kind == "tiles":
-        terrain, whole = (
-            dataclasses.replace(terrain, seed=terrain.seed + VALIDATION_SEEDS),
-            2 * terrain.levels * terrain.columns,
-        )
-    curriculum = dataclasses.replace(task.curriculum, enabled=False)
-    robot = dataclasses.replace(task.robot, visuals=())
-    return Panel(
-        name=f"{task.robot.name}-own-validation",
-        description="For judging while training: the task itself, on other streams and another map.",
-        task=dataclasses.replace(task, robot=robot, terrain=terrain, rewards=rewards, curriculum=curriculum),
-        seed=0,
-        num_robots=whole,
-        strata=(),
-        split="validation",
-    )
-
-
-def _sized(panel: Panel, robots: int | None, whole: bool) -> Panel:
-    """The panel with so many robots: all of it where ``whole``, else a light one. Rough ground is told kind by kind."""
-    count = robots or (panel.num_robots if whole else max(panel.num_robots // LIGHT, 1))
-    strata = (Stratum("terrain"),) if panel.task.terrain.kind == "tiles" else ()
-    return dataclasses.replace(panel, num_robots=count, strata=strata)
 
 
 def _keep(policy: Policy, result: Result, folder: Path) -> None:

@@ -23,7 +23,7 @@ from locoenvs.cli.arguments import (
 )
 from locoenvs.envs import engines
 from locoenvs.envs.registration import task as task_of
-from locoenvs.evidence.panel import validation_of
+from locoenvs.evidence.panel import judge_while_training
 from locoenvs.machine import hardware
 from locoenvs.tasks.names import nearest
 from locoenvs.tasks.task import Task
@@ -128,7 +128,7 @@ def _print_geometry(console: Console, found: dict[str, Any]) -> None:
 
 
 def _print_streams(console: Console, task: Task, seed: int) -> None:
-    found = streams(task, seed, [validation_of(task), *held_out(task)])
+    found = streams(task, seed, [judge_while_training(task), *held_out(task)])
     for name, group in found.items():
         for each in group:
             ground = "a plane" if each["terrain_seed"] is None else f"terrain seed {each['terrain_seed']}"

@@ -37,7 +37,7 @@ def table(comparison: Comparison) -> Table:
                 made.add_row(where, *_cells(name, panel.metrics[name]))
                 where = ""
         made.add_row(
-            where, "wall clock, s", *(f"{seconds:.0f}" for seconds in panel.seconds), "", "", "", end_section=True
+            where, "judged in, s", *(f"{seconds:.0f}" for seconds in panel.seconds), "", "", "", end_section=True
         )
     return made
 

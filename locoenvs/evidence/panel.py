@@ -17,6 +17,7 @@ from locoenvs.envs.registration import task as task_of
 from locoenvs.evidence.builders import BUILDERS
 from locoenvs.evidence.manifest import Group, Panel, Stratum
 from locoenvs.evidence.quantities import QUANTITIES
+from locoenvs.policies.policy import fits
 from locoenvs.tasks import documents
 from locoenvs.tasks.changes import renamed
 from locoenvs.tasks.names import nearest
@@ -30,6 +31,7 @@ __all__ = [
     "Panel",
     "Stratum",
     "changed",
+    "judge_while_training",
     "load_panel",
     "panel_for",
     "panel_of",
@@ -53,6 +55,9 @@ PANELS: dict[str, str] = {
 
 VALIDATION_SEEDS = 50_000
 """What is added to the terrain seed of a held-out panel for the map of its validation: no panel of the suite has such a seed."""
+
+LIGHT = 2
+"""By default a validation has this part of the robots of the whole panel: 128 on flat ground, one on every tile of rough ground."""
 
 SMOKE, SMOKE_ROBOTS, SMOKE_SECONDS = ":smoke", 16, 8.0
 """What is put behind a panel's name for a small one, and how small it is."""
@@ -165,6 +170,41 @@ def validation_of(task: Task) -> Panel:
         name=f"{held_out.name}-validation",
         description=f"For judging while training. {held_out.description}",
         task=dataclasses.replace(held_out.task, terrain=terrain),
+        strata=(),
+        split="validation",
+    )
+
+
+def judge_while_training(task: Task, robots: int | None = None, whole: bool = False) -> Panel:
+    """What the policy of a task is judged on while it is trained: :func:`validation_of`, or where the suite has no such robot the task itself.
+
+    With so many ``robots``, else all where ``whole``, else a light one. Rough ground is told kind by kind.
+    """
+    panel = _validation(task)
+    count = robots or (panel.num_robots if whole else max(panel.num_robots // LIGHT, 1))
+    strata = (Stratum("terrain"),) if panel.task.terrain.kind == "tiles" else ()
+    return dataclasses.replace(panel, num_robots=count, strata=strata)
+
+
+def _validation(task: Task) -> Panel:
+    try:
+        panel = validation_of(task)
+        if fits(task, panel.task):
+            return panel
+    except ValueError:
+        pass  # there is no panel for such a robot
+    terrain, rewards, whole = task.terrain, dataclasses.replace(task.rewards, penalty_schedule=None), 256
+    if terrain.kind == "tiles":
+        whole = 2 * terrain.levels * terrain.columns
+        terrain = dataclasses.replace(terrain, seed=terrain.seed + VALIDATION_SEEDS)
+    curriculum = dataclasses.replace(task.curriculum, enabled=False)
+    robot = dataclasses.replace(task.robot, visuals=())
+    return Panel(
+        name=f"{task.robot.name}-own-validation",
+        description="For judging while training: the task itself, on other streams and another map.",
+        task=dataclasses.replace(task, robot=robot, terrain=terrain, rewards=rewards, curriculum=curriculum),
+        seed=0,
+        num_robots=whole,
         strata=(),
         split="validation",
     )

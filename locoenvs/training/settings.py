@@ -24,8 +24,8 @@ class TrainSettings:
     ``actuator`` is "pd" or "lstm"; ``options`` are the backend's.
 
     The policy is judged on ``validate_robots`` robots of validation streams after every ``validate_every`` updates or
-    ``validate_minutes`` minutes, whichever comes first; by default ten times a run, within a tenth of its time, and never if
-    ``validate_every`` is 0. Training stops by ``until_bar`` once it is good enough there. ``keep_policies`` keeps the policy of each
+    ``validate_minutes`` minutes, whichever comes first, within the ``validate_share`` of its time if that is given; by default ten times
+    a run, within a tenth of its time, and never if ``validate_every`` is 0. Training stops by ``until_bar`` once it is good enough there. ``keep_policies`` keeps the policy of each
     validation, ``video_every`` makes a short video after every so many updates.
 
     ``changes`` are other values of fields of the task, as :meth:`~locoenvs.tasks.task.Task.with_` takes them, and of PPO, such as
@@ -49,6 +49,7 @@ class TrainSettings:
     validate_every: int | None = None
     validate_minutes: float | None = None
     validate_robots: int | None = None
+    validate_share: float | None = None
     until_bar: bool = False
     keep_policies: bool = False
     video_every: int | None = None
@@ -68,9 +69,17 @@ class TrainSettings:
             value = getattr(self, name)
             if value is not None and not (value > 0 and math.isfinite(value)):
                 raise ValueError(f"{name}={value!r}: must be a positive number of minutes")
+        if self.validate_share is not None and not 0 < self.validate_share <= 1:
+            raise ValueError(
+                f"validate_share={self.validate_share!r}: must be a part of the time, above 0 and at most 1"
+            )
         if self.until_bar and not (self.validate_every or self.validate_minutes):
             raise ValueError("until_bar: say how often to look by validate_every, a number of updates")
-        asked = [name for name in ("validate_minutes", "validate_robots") if getattr(self, name) is not None]
+        asked = [
+            name
+            for name in ("validate_minutes", "validate_robots", "validate_share")
+            if getattr(self, name) is not None
+        ]
         asked += ["keep_policies"] if self.keep_policies else []
         if self.validate_every == 0 and asked:
             raise ValueError(f"{asked[0]}: validate_every=0 turns validation off, give one of them")

@@ -15,6 +15,7 @@ pytest.importorskip("google.protobuf")
 pytest.importorskip("onnxruntime")
 
 from locoenvs.benchmarks import learning
+from locoenvs.evidence import panel as panels
 from locoenvs.evidence.panel import Panel, load_panel
 from locoenvs.tasks.task import Task
 from locoenvs.wrappers import validation
@@ -75,7 +76,7 @@ def test_a_variant_that_is_good_enough_stops_there(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(learning, "VARIANTS", {"tiny": tiny})
     monkeypatch.setattr(learning, "load_panel", small_panel)
     monkeypatch.setattr(learning, "VALIDATION", 32)
-    monkeypatch.setattr(validation, "validation_of", lambda task: small_panel("flat"))
+    monkeypatch.setattr(panels, "validation_of", lambda task: small_panel("flat"))
     monkeypatch.setattr(validation, "meets_bar", lambda result: True)
     result: Any = learning.run("tiny", 0, 1600, tmp_path)
     assert result["stopped_by_the_bar"] and result["samples"] == 64 and result["asked"] == 1600

@@ -30,6 +30,7 @@ import torch
 from locoenvs.cli import app
 from locoenvs.envs.registration import task as task_of
 from locoenvs.envs.saved_state import rows_of
+from locoenvs.evidence import panel as panels
 from locoenvs.evidence.panel import Panel
 from locoenvs.machine import allowed_cores, cores
 from locoenvs.numerics.arrays import convert
@@ -58,14 +59,14 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     full = config
     less = {"horizon": HORIZON, "epochs": 2, "minibatches": 3, "hidden": (16, 8)}
     monkeypatch.setattr("locoenvs.wrappers.recipe.config", lambda task: dataclasses.replace(full(task), **less))
-    whole = validation.validation_of
+    whole = panels.validation_of
 
     def short(task: Any) -> Panel:
         panel = whole(task)
         timing = dataclasses.replace(panel.task.timing, episode_length=0.5)
         return dataclasses.replace(panel, task=dataclasses.replace(panel.task, timing=timing))
 
-    monkeypatch.setattr(validation, "validation_of", short)
+    monkeypatch.setattr(panels, "validation_of", short)
 
 
 def trained(folder: Path, updates: int = 1, env_id: str = FLAT, **settings: Any) -> Run:

@@ -17,6 +17,7 @@ pytest.importorskip("google.protobuf")
 pytest.importorskip("onnxruntime")
 
 from locoenvs.envs.registration import task as task_of
+from locoenvs.evidence import panel as panels
 from locoenvs.evidence.evaluate import evaluate
 from locoenvs.evidence.metrics import Estimate
 from locoenvs.evidence.panel import VALIDATION_SEEDS, Panel, load_panel
@@ -26,6 +27,7 @@ from locoenvs.training.run import Run
 from locoenvs.training.settings import TrainSettings
 from locoenvs.wrappers import films, validation
 from locoenvs.wrappers.ppo import config
+from locoenvs.wrappers.recipe import derived
 from locoenvs.wrappers.rsl_rl import train
 
 FLAT, ROUGH = "Loco/AnymalC-Flat-v0", "Loco/AnymalC-Rough-v0"
@@ -77,14 +79,14 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Panel, str]]:
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """The real panels, but for a fifth of a second."""
-    whole = validation.validation_of
+    whole = panels.validation_of
 
     def short(task: Any) -> Panel:
         panel = whole(task)
         timing = dataclasses.replace(panel.task.timing, episode_length=0.2)
         return dataclasses.replace(panel, num_robots=6, task=dataclasses.replace(panel.task, timing=timing))
 
-    monkeypatch.setattr(validation, "validation_of", short)
+    monkeypatch.setattr(panels, "validation_of", short)
 
 
 def lines(run: Run, kind: str = "validation") -> list[dict[str, Any]]:
@@ -208,6 +210,8 @@ def test_the_rule_of_the_best() -> None:
         ({"minutes": 1.5}, 1500, (150, 1.0, 0.1)),
         ({"validate_every": 7}, 300, (7, None, None)),
         ({"validate_minutes": 2.0}, 300, (None, 2.0, None)),
+        ({"validate_every": 75, "validate_share": 0.1}, 1500, (75, None, 0.1)),
+        ({"validate_share": 0.05}, 300, (30, None, 0.05)),
     ],
 )
 def test_the_plan_is_data(settings: dict[str, Any], updates: int, pace: tuple[Any, ...]) -> None:
@@ -244,6 +248,8 @@ def test_robots_that_no_panel_of_the_suite_has_are_judged_on_their_own_task(tmp_
     panel = made.panel
     assert (panel.split, panel.num_robots, panel.task.robot.action_scale) == ("validation", 200, 0.3)
     assert panel.task.terrain.seed == own.terrain.seed + VALIDATION_SEEDS and not panel.task.curriculum.enabled
+    (told,) = derived({**recipe, "seed": 0}, config(own), own)["streams"]["validation"]
+    assert (told["panel"], told["panel_hash"], told["num_robots"]) == (panel.name, panel.hash, 200)
 
 
 def test_a_machine_without_a_second_environment_trains_on_unless_it_was_asked(
@@ -299,6 +305,14 @@ def test_validations_go_to_weights_and_biases_and_tensorboard(
     train(FLAT, settings)
     assert [step for step, _ in logged] == [1, 2, 2]
     assert logged[-1][1]["validation/success_rate"] == GOOD["success_rate"]
+    assert logged[-1][1]["validation/resets/time_limit"] == 1
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(tmp_path / "run" / "tensorboard"))
+    events.Reload()
+    (seen,) = events.Scalars("validation/success_rate")
+    assert (seen.step, seen.value) == (2, pytest.approx(GOOD["success_rate"]))
+    assert [each.value for each in events.Scalars("validation/resets/time_limit")] == [1]
 
 
 def test_videos_are_made_every_now_and_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

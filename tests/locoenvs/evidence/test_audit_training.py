@@ -152,7 +152,7 @@ def test_a_planted_exploit_is_found_in_a_training(
         timing = dataclasses.replace(panel.task.timing, episode_length=4.0)
         return dataclasses.replace(panel, task=dataclasses.replace(panel.task, timing=timing))
 
-    monkeypatch.setattr("locoenvs.wrappers.validation.validation_of", short)
+    monkeypatch.setattr("locoenvs.evidence.panel.validation_of", short)
     task = task_of("Loco/AnymalC-Flat-v0", "walk", "pd")
     terms = {**task.rewards.terms, skimming: Term(weight=20.0)}
     folder = train(

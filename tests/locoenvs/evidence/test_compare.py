@@ -12,10 +12,14 @@ import pytest
 
 from locoenvs.evidence.compare import Side, compare
 from locoenvs.evidence.compare_tables import notes, picture, table
-from locoenvs.evidence.metrics import bootstrap, wilson
+from locoenvs.evidence.evaluate import evaluate
+from locoenvs.evidence.metrics import Estimate, bootstrap, wilson
 from locoenvs.evidence.paired import differences
+from locoenvs.evidence.panel import PANELS as SUITE
+from locoenvs.evidence.panel import panel_of
 from locoenvs.evidence.result import Result
 from locoenvs.evidence.robots import Robots
+from locoenvs.policies.policy import POLICIES, load_policy
 
 COUNT = 60
 
@@ -83,6 +87,26 @@ def test_a_policy_beside_itself_is_no_different_whatever_the_seed() -> None:
         assert [panel.word for panel in found.panels] == ["no difference"] * 4
         assert (found.verdict.word, found.verdict.missing) == ("no difference", ())
         assert all(d.value == d.low == d.high == 0 for panel in found.panels for d in panel.metrics.values())
+
+
+@pytest.mark.parametrize("name", SUITE)
+def test_a_shipped_policy_judged_twice_on_a_small_panel_is_no_different(name: str) -> None:
+    policy = load_policy(POLICIES / ("anymal_c_flat" if name in ("flat", "disturb") else "anymal_c_rough"))
+    panel = panel_of(policy.task, f"{name}:smoke")
+    first, again = (evaluate(policy, panel, backend="mujoco") for _ in range(2))
+    assert first.num_robots == 16 and first.robots == again.robots
+    for seed in range(20):
+        assert compare(side(first), side(again), seed).panels[0].word == "no difference"
+
+
+def test_a_number_that_is_none_gets_into_no_result() -> None:
+    robots = result().robots
+    assert robots is not None
+    errors = [float("nan"), *robots.numerators["velocity_error"][1:]]
+    with pytest.raises(ValueError, match="velocity_error.0\n *Input should be a finite number"):
+        dataclasses.replace(robots, numerators={**robots.numerators, "velocity_error": errors})
+    with pytest.raises(ValueError, match="Input should be a finite number"):
+        Estimate(float("nan"), None, None, COUNT)
 
 
 def test_a_better_and_a_worse_one_are_told_apart_and_so_are_their_groups() -> None:

@@ -166,6 +166,44 @@ def test_the_ground_of_a_panel_is_held_out(name: str) -> None:
         assert np.abs(there - here).max() > 0.1
 
 
+def shares(name: str) -> dict[str, dict[str, Any]]:
+    return {share.kind: dict(share.parameters) for share in load_panel(name).task.terrain.shares}
+
+
+def test_the_new_panels_are_what_no_training_has() -> None:
+    trained = task(PANELS["rough2"]).terrain
+    kinds = {share.kind for share in trained.shares}
+    assert not kinds & set(shares("classes")) and len(shares("classes")) == 7
+    again, there = shares("rough2"), load_panel("rough2").task.terrain
+    assert there.seed != trained.seed and there.platform != trained.platform
+    assert {kind: again[kind]["tread"] for kind in ("stairs_up", "stairs_down")} == {
+        "stairs_up": 0.4,
+        "stairs_down": 0.4,
+    }
+    assert {"turned_stairs_up", "turned_stairs_down"} == set(again) - kinds
+    hardest = {kind: next(iter(ends.values()))[1] for kind, ends in shares("beyond").items()}
+    slope = math.tan(math.radians(35))
+    assert hardest == pytest.approx(
+        {"slope_up": slope, "slope_down": slope, "obstacles": 0.3, "stairs_up": 0.25, "stairs_down": 0.25}
+    )
+    usual = {share.kind: share.parameters for share in trained.shares}
+    for kind, ends in shares("beyond").items():
+        size, (easiest, _) = next(iter(ends.items()))
+        assert easiest > usual[kind][size][1], kind
+
+
+def test_disturb_has_all_that_may_go_wrong_at_once() -> None:
+    for name, drift in (("disturb", set()), ("disturb_rough", {"height_drift", "height_dropout", "height_offset"})):
+        panel, usual = load_panel(name), load_panel(name.replace("disturb_", "").replace("disturb", "flat"))
+        drawn = panel.task.randomization
+        assert (drawn.friction[0], drawn.pushes and drawn.pushes.speed) == (0.2, (0.5, 2.0))
+        terms = {word: dict(entry.parameters) for word, entry in drawn.terms.items()}
+        assert terms["action_delay"]["delay"] == (0.0, 0.04) and terms["weak_motor"]["factor"] == (0.4, 1.0)
+        assert drift <= set(terms)
+        noises = [[slot.noise for slot in each.task.observations.slots if slot.noise] for each in (panel, usual)]
+        assert noises[0] == [2 * noise for noise in noises[1]]
+
+
 def tile(ground: HeightMap, level: int, column: int) -> np.ndarray:
     x, y, _ = ground.tile_centers[level, column]
     side = np.arange(-3.9, 4.0, 0.1, dtype=np.float32)
