@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -13,6 +14,8 @@ import pytest
 
 pytest.importorskip("matplotlib")
 pytest.importorskip("jinja2")
+
+import falls
 
 from locoenvs.cli.app import main
 from locoenvs.evidence.result import Result
@@ -167,9 +170,19 @@ def test_mistakes_are_told_in_a_line(
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="no chromium to look at the report with")
-def test_a_browser_shows_it_at_two_widths_without_a_word(run: Path) -> None:
+def test_a_browser_shows_it_at_two_widths_without_a_word(run: Path, tmp_path: Path) -> None:
+    """Two runs, with falls and what led to them, a verdict, and validations."""
     playwright = pytest.importorskip("playwright.sync_api")
-    main(["report", str(run)])
+    falls.written(run / "panels")
+    other = shutil.copytree(run, tmp_path / "again")
+    for name in ("rough", "crossing"):
+        (other / "panels" / f"{name}.json").unlink()
+    main(["report", str(run), str(other), "--out", str(run / "report.html")])
+    text = (run / "report.html").read_text()
+    assert "Falls on pushed before stairs, rough-0" in text and "Falls on pushed before stairs, again" in text
+    assert "again beside rough-0, the same robots with the same draws: no difference" in text
+    assert "validation: success" in text and ('<img class="strip"' in text or "Not drawn: " in text)
+    assert "Not drawn: " not in text or os.environ.get("MUJOCO_GL") != "osmesa"
     with playwright.sync_playwright() as started:
         browser = started.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         for width in (1280, 390):
