@@ -71,7 +71,11 @@ def _thousand(value: float | None) -> float | None:
 
 
 def _failed(line: dict[str, Any]) -> float | None:
-    return None if "resets" not in line else float(sum(count for name, count in line["resets"].items() if name != "time_limit"))
+    return (
+        None
+        if "resets" not in line
+        else float(sum(count for name, count in line["resets"].items() if name != "time_limit"))
+    )
 
 
 def _lines(
