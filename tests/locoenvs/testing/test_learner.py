@@ -23,7 +23,7 @@ from locoenvs.training.settings import TrainSettings
 def test_our_learners_do_what_a_learner_must(name: str) -> None:
     if learners.missing(name) is not None:
         pytest.skip(f"{name} is not installed")
-    assert len(check_learner(learners.load(name))) == 6
+    assert len(check_learner(learners.load(name))) == 7
 
 
 def idle(env_id: str, settings: TrainSettings, task: Any = None) -> Path:
@@ -42,7 +42,7 @@ def idle(env_id: str, settings: TrainSettings, task: Any = None) -> Path:
 
 
 def test_one_that_does_all_that_it_must_passes() -> None:
-    assert len(check_learner(idle)) == 6
+    assert len(check_learner(idle)) == 7
 
 
 def after(spoil: Callable[[Run], None]) -> Callable[..., Path]:
@@ -83,10 +83,11 @@ def other_task(run: Run) -> None:
             lambda env_id, settings, task=None: idle(env_id, TrainSettings(**{**vars(settings), "changes": None})),
             "with their recipe, actuator and changes",
         ),
+        (lambda env_id, settings, task=None: idle(env_id, settings), "must train on the task= that it is given"),
         (
             lambda env_id, settings, task=None: (
                 shutil.rmtree(settings.run, ignore_errors=True) if settings.run else None,
-                idle(env_id, settings),
+                idle(env_id, settings, task),
             )[1],
             "must not begin in the folder of another",
         ),
