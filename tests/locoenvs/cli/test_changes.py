@@ -184,7 +184,6 @@ def test_a_task_of_a_file_is_all_of_it(
 def test_a_file_of_a_format_to_come_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     document = json.loads(task_of(FLAT).to_json())
     Path("new.json").write_text(json.dumps({**document, "format_version": 3}))
-    Path("bad.json").write_text(json.dumps({**document, "robots": 3}))
     Path("no.json").write_text("robot: anymal")
     commands = (["train", FLAT], ["terrain", FLAT], ["eval", "anymal_c_flat"], ["play", "anymal_c_flat"])
     for command in commands:
@@ -192,7 +191,22 @@ def test_a_file_of_a_format_to_come_is_refused(capsys: pytest.CaptureFixture[str
         assert said == (
             "locoenvs: format_version 3 of new.json, this locoenvs reads up to 2: use the locoenvs that wrote it\n"
         )
-    assert "bad.json: robots: Unexpected keyword argument" in refused(capsys, "train", FLAT, "--task", "bad.json")
+    for place, name, near in (
+        ("", "robots", "robot"),
+        ("rewards", "clip_at_zeros", "clip_at_zero"),
+        ("rewards.terms.action_rate", "weights", "weight"),
+        ("terrain.shares.0", "shares", "share"),
+        ("actuator.lstm", "networks", "network"),
+    ):
+        written_by_a_newer_one: Any = json.loads(json.dumps(document))
+        within = written_by_a_newer_one
+        for part in place.removesuffix(".lstm").split(".") if place else ():
+            within = within[int(part) if part.isdigit() else part]
+        within[name] = 3
+        Path("bad.json").write_text(json.dumps(written_by_a_newer_one))
+        said = refused(capsys, "train", FLAT, "--task", "bad.json")
+        where = f"{place}.{name}".removeprefix(".")
+        assert f"bad.json: {where}: of a newer locoenvs, or unknown field {name!r}; did you mean {near!r}?" in said
     assert "no.json is not JSON" in refused(capsys, "train", FLAT, "--task", "no.json")
 
 
