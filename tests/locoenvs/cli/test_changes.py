@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from locoenvs.envs import registration
 from locoenvs.envs.registration import task as task_of
 from locoenvs.evidence import panel as panels
 from locoenvs.evidence.panel import load_panel
+from locoenvs.evidence.result import Result
 from locoenvs.policies.policy import load_policy, save_policy
 from locoenvs.tasks.task import Task
 from locoenvs.training import learners
@@ -344,8 +346,8 @@ def test_a_task_of_a_file_is_trained_on_with_changes_of_its_own(
     assert "recipe paper, and 7 changes" in capsys.readouterr().out
 
 
-def test_an_id_of_ones_own_is_made_listed_and_trained(
-    rsl_rl: None, own_id: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+def test_an_id_of_ones_own_is_made_listed_trained_judged_and_filmed(
+    rsl_rl: None, own_id: str, short_panels: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     env = gymnasium.make(own_id, num_envs=2, backend="mujoco", options={"threads": 1})
     assert env.unwrapped.task.commands.forward == (-0.3, 0.3)
@@ -366,6 +368,19 @@ def test_an_id_of_ones_own_is_made_listed_and_trained(
     for command in ("eval", "play"):
         said = refused(capsys, command, own_id)
         assert f"no policy is shipped for {own_id}: name the run in which you trained it" in said
+    run("eval", "own", "--backend", "mujoco", "--out", "own-flat.json")
+    judged = Result.from_json(Path("own-flat.json").read_bytes())
+    assert (judged.panel, judged.num_robots) == ("AnymalC-flat-1", 4)
+    assert judged.policy_sha256 == load_policy(Path("runs/own/policy")).sha256
+    assert [line["panel"] for line in Run.open(Path("runs/own")).records() if line["kind"] == "held_out"] == [
+        judged.panel
+    ]
+    for package in ("imageio_ffmpeg", "PIL"):
+        pytest.importorskip(package)
+    if os.environ.get("MUJOCO_GL") != "osmesa":
+        pytest.skip("all but the film is tested: it needs libosmesa6, and MUJOCO_GL=osmesa")
+    run("play", "own", "--seconds", "0.08", "--size", "64", "48", "--backend", "mujoco", "--out", "own.gif")
+    assert Path("own.gif").read_bytes().startswith(b"GIF")
 
 
 def test_an_id_of_ones_own_is_asked_for_by_its_name(own_id: str) -> None:
