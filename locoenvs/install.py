@@ -27,13 +27,25 @@ def checkout() -> Path | None:
 
 
 def plugins(group: str) -> dict[str, EntryPoint]:
-    """Name -> what is installed under it in an entry-point group: the project's own, then those of other packages."""
-    root = checkout()
-    if root is None:
-        return {point.name: point for point in entry_points(group=group)}
-    own = (_project(root) or {}).get("entry-points", {}).get(group, {})
-    others = [point for point in entry_points(group=group) if point.dist is None or point.dist.name != NAME]
-    return {name: EntryPoint(name, value, group) for name, value in own.items()} | {p.name: p for p in others}
+    """Name -> what is installed under it in an entry-point group: the project's own, then those of other packages.
+
+    Raises ValueError for a name that two packages give.
+    """
+    points = [
+        ("an unknown package" if point.dist is None else point.dist.name, point) for point in entry_points(group=group)
+    ]
+    if (root := checkout()) is not None:
+        own = (_project(root) or {}).get("entry-points", {}).get(group, {})
+        mine = [(NAME, EntryPoint(name, value, group)) for name, value in own.items()]
+        points = mine + [(owner, point) for owner, point in points if owner != NAME]
+    found, owners = dict[str, EntryPoint](), dict[str, str]()
+    for owner, point in points:
+        if point.name in found:
+            raise ValueError(
+                f"{group}: {point.name!r} is of {owners[point.name]!r} and of {owner!r}, with one name: uninstall one of them"
+            )
+        found[point.name], owners[point.name] = point, owner
+    return found
 
 
 def requirements(extra: str) -> list[str]:

@@ -34,7 +34,6 @@ SLOW = (
     "benchmarks",
     "locoenvs/cli",
     "locoenvs/envs/test_gymnasium_tools.py",
-    "locoenvs/envs/test_pure.py",
     "locoenvs/test_install.py",
     "locoenvs/testing",
     "test_docs.py",

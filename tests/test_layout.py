@@ -4,10 +4,12 @@ import ast
 import json
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from conftest import SLOW
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = {
@@ -141,6 +143,30 @@ def test_importing_locoenvs_imports_no_engine_no_learner_and_no_tensor_library()
 def test_no_file_is_long() -> None:
     """One concern a file: what has grown beyond this has more than one."""
     assert not [str(path.relative_to(ROOT)) for path in SOURCES if len(path.read_text().splitlines()) > 400]
+
+
+LARGE = {
+    "locoenvs/mdp": "each concern of a step is a file",
+    "locoenvs/evidence": "each concern of a judgement is a file",
+    "locoenvs/cli": "each command is a file",
+    "locoenvs/tools/view": "each thing that the page shows or takes is a file",
+    "backends/isaaclab": "each thing of the engine is a file",
+    "backends/mjx": "each thing of the engine is a file",
+    "backends/mujoco": "each thing of the engine is a file",
+    "wrappers": "each thing of the loop is a file",
+    "benchmarks": "each claim is a file",
+}
+"""The folders with more than a dozen files, and why another folder within would not help, as CONTRIBUTING.md says."""
+
+
+def test_no_folder_is_large_without_a_reason() -> None:
+    counted = Counter(str(path.parent.relative_to(ROOT)) for path in SOURCES)
+    assert {folder for folder, files in counted.items() if files > 12} == set(LARGE)
+
+
+def test_slow_tests_are_there() -> None:
+    """A file that was moved would be taken for a fast one."""
+    assert not [place for place in SLOW if not (ROOT / "tests" / place).exists()]
 
 
 def room(name: str) -> str | None:

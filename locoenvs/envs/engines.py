@@ -17,7 +17,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from locoenvs import install
-from locoenvs.mdp.draws import quantities
+from locoenvs.mdp.draws import quantities, varying
 from locoenvs.mdp.state import Simulator
 from locoenvs.mdp.terrain import HeightMap
 from locoenvs.tasks.names import nearest
@@ -127,10 +127,13 @@ def _check_able(name: str, simulator: Simulator, task: Task) -> None:
     """Raise ValueError for a task that varies, or is driven by, what the backend does not say that it can."""
     if task.actuator.kind not in (runs := getattr(simulator, "actuators", UNDECLARED_ACTUATORS)):
         raise ValueError(
-            f"backend {name!r} does not run the actuator {task.actuator.kind!r} of the task; it runs {', '.join(sorted(runs))}"
+            f"backend {name!r} does not run the actuator {task.actuator.kind!r} of the task; it runs {', '.join(sorted(runs))}: "
+            "take that by --actuator, actuator= in Python, or another backend"
         )
     can = getattr(simulator, "randomizes", UNDECLARED_RANDOMIZES)
     if lacking := sorted(quantities(task) - can):
         raise ValueError(
-            f"backend {name!r} cannot vary {', '.join(lacking)}, which the task does; it can vary {', '.join(sorted(can))}"
+            f"backend {name!r} cannot vary {', '.join(lacking)}, which the task does; it can vary {', '.join(sorted(can))}: "
+            f"take out of the task what does, {' '.join(f'--set {field}=null' for field in varying(task, lacking))}, "
+            "or take another backend"
         )

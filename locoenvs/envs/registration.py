@@ -24,8 +24,10 @@ IDS: dict[str, tuple[str, Ground]] = {
 }
 """Environment id -> (robot, ground)."""
 
-_OWN: dict[str, Callable[[], Task]] = {}
-"""The ids of :func:`register`, and what makes their tasks."""
+_OWN: dict[str, tuple[str, Callable[[], Task]]] = {}
+"""The ids of :func:`register`: the module that registered each, and what makes its task."""
+
+_ENTRY = "locoenvs.envs.registration:make"
 
 OPTIONS = (
     "task",
@@ -55,7 +57,7 @@ def task(env_id: str, recipe: str = "paper", actuator: ActuatorKind | None = Non
     if env_id not in IDS:
         load_plugins()
     if env_id in _OWN:
-        own = _OWN[env_id]()
+        own = _OWN[env_id][1]()
         if recipe not in ("paper", own.base_recipe):
             raise ValueError(
                 f"{env_id} has the one recipe that it was registered with, {own.recipe!r}: leave {recipe!r} out"
@@ -138,8 +140,9 @@ def register(env_id: str | None = None, task: Task | Callable[[], Task] | None =
     """Register an environment of your own: its id, such as "Mine/AnymalC-Stairs-v0", and its task or what makes it.
 
     It is made, trained, evaluated and played like the suite's. A package does so in a module that it names as an entry point of
-    the group ``locoenvs.plugins``. Without an id the suite's own are registered, as importing the package does. Raises ValueError for
-    an id that the suite has, and for one without a task.
+    the group ``locoenvs.plugins``. Without an id the suite's own are registered, as importing the package does. The module
+    that registered an id may do so again, with another task. Raises ValueError for an id that the suite, another module or
+    another package of Gymnasium's has, and for one without a task.
     """
     if env_id is None:
         for each in IDS:
@@ -150,7 +153,13 @@ def register(env_id: str | None = None, task: Task | Callable[[], Task] | None =
         raise ValueError(f"{env_id} is the suite's own: choose another id")
     if task is None:
         raise ValueError(f"{env_id}: give its task, or a function that makes it")
-    _OWN[env_id] = (lambda: task) if isinstance(task, Task) else task
+    by = sys._getframe(1).f_globals.get("__name__", "__main__")
+    there = _OWN[env_id][0] if env_id in _OWN else by
+    if env_id in gymnasium.registry and gymnasium.registry[env_id].entry_point != _ENTRY:
+        there = f"{gymnasium.registry[env_id].entry_point}, in Gymnasium"
+    if there != by:
+        raise ValueError(f"{env_id} of {by!r} is taken by {there!r}: choose another id")
+    _OWN[env_id] = (by, (lambda: task) if isinstance(task, Task) else task)
     gymnasium.registry.pop(env_id, None)
     _register(env_id)
 
@@ -158,7 +167,7 @@ def register(env_id: str | None = None, task: Task | Callable[[], Task] | None =
 def _register(env_id: str) -> None:
     gymnasium.register(
         env_id,
-        entry_point="locoenvs.envs.registration:make",
+        entry_point=_ENTRY,
         vector_entry_point="locoenvs.envs.registration:make_vector",
         disable_env_checker=True,
         order_enforce=False,

@@ -26,28 +26,28 @@ RISE = 0.1
 Line = Mapping[str, Any]
 
 
-def audit_training(records: Sequence[Line], num_envs: int, kinds: Sequence[str] = ()) -> list[Finding]:
+def audit_training(records: Sequence[Line], num_envs: int | None, kinds: Sequence[str] = ()) -> list[Finding]:
     """The checks of a ledger's lines; those of means are over the last tenth of the updates.
 
-    ``kinds`` are the kinds of tile that the task asks for. Raises ValueError for a ledger without updates.
+    ``kinds`` are the kinds of tile that the task asks for. What a learner's ledger does not tell is not checked, nor, without
+    ``num_envs``, how resets spread. Raises ValueError for a ledger without updates.
     """
     updates = [record for record in records if record["kind"] == "update"]
     if not updates:
         raise ValueError("the ledger has no updates: nothing was trained")
     recent = updates[-max(len(updates) // 10, 1) :]
-    clipped = fmean(update["action_clip_rate"] for update in recent)
-    sizes = {
-        name: abs(sum(line["terms_per_second"][name] for line in recent)) for name in recent[0]["terms_per_second"]
-    }
-    largest = max(sizes, key=lambda name: sizes[name])
-    share = sizes[largest] / max(sum(sizes.values()), 1e-9)
-    findings = [
-        Finding("actions within the clip", clipped <= CLIPPED, f"{100 * clipped:.2f} % of the actions are clipped"),
-        Finding("rewards balance", share <= DOMINANT, f"{largest} is {100 * share:.0f} % of all reward terms"),
-        _spread(updates, num_envs),
-    ]
+    told = set.intersection(*(set(update) for update in updates))
+    findings: list[Finding] = []
+    if "action_clip_rate" in told:
+        clipped = fmean(update["action_clip_rate"] for update in recent)
+        said = f"{100 * clipped:.2f} % of the actions are clipped"
+        findings.append(Finding("actions within the clip", clipped <= CLIPPED, said))
+    if "terms_per_second" in told:
+        findings.append(_balance(recent))
+    if "resets" in told and num_envs is not None:
+        findings.append(_spread(updates, num_envs))
     validations = [record for record in records if record["kind"] == "validation" and "num_robots" in record]
-    if validations:  # version 0.1.0 did not tell how many robots they were of
+    if validations and "terms_per_second" in told:  # version 0.1.0 did not tell how many robots they were of
         findings.append(_exploit(updates, validations))
     if kinds and (met := {kind for update in updates for kind in update.get("levels", {})}):
         missing = [kind for kind in kinds if kind not in met]
@@ -59,6 +59,16 @@ def audit_training(records: Sequence[Line], num_envs: int, kinds: Sequence[str] 
         said = f"judged on {', '.join(again)}: what is chosen by it is not held out any more" if again else "once each"
         findings.append(Finding("held-out panels are used once", not again, said))
     return findings
+
+
+def _balance(recent: Sequence[Line]) -> Finding:
+    """Whether no reward term outweighs all others."""
+    sizes = {
+        name: abs(sum(line["terms_per_second"][name] for line in recent)) for name in recent[0]["terms_per_second"]
+    }
+    largest = max(sizes, key=lambda name: sizes[name])
+    share = sizes[largest] / max(sum(sizes.values()), 1e-9)
+    return Finding("rewards balance", share <= DOMINANT, f"{largest} is {100 * share:.0f} % of all reward terms")
 
 
 def _spread(updates: Sequence[Line], num_envs: int) -> Finding:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -70,6 +70,15 @@ def quantities(task: Task) -> frozenset[str]:
     needed = {quantity for _, word, _ in of_stage(task, "physics") for quantity in word.quantities}
     needed |= {"drive" for _ in of_stage(task, "drive")}
     return frozenset(needed | ({"payload"} if task.randomization.payload is not None else set()))
+
+
+def varying(task: Task, lacking: Sequence[str]) -> list[str]:
+    """The fields of a task that vary one of those :func:`quantities`."""
+    fields = []
+    for name, word, _ in of_stage(task, "physics", "drive"):
+        if {*lacking} & ({"drive"} if word.stage == "drive" else {*word.quantities}):
+            fields.append(f"randomization.terms.{name}")
+    return fields + (["randomization.payload"] if "payload" in lacking else [])
 
 
 def physics_numbers(mdp: Mdp, key: Array) -> dict[str, Array]:

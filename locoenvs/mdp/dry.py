@@ -7,6 +7,8 @@ import importlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import numpy as np
+
 from locoenvs.install import NAME
 from locoenvs.mdp.draws import DRIVE, Draw, of_stage
 from locoenvs.mdp.layout import layout
@@ -16,7 +18,7 @@ from locoenvs.mdp.sensing import slots
 from locoenvs.mdp.start import begin
 from locoenvs.mdp.state import Episodes
 from locoenvs.numerics import rng
-from locoenvs.numerics.arrays import Array, device_of, kind_of
+from locoenvs.numerics.arrays import Array, convert, device_of, kind_of
 from locoenvs.tasks.entries import Entry
 from locoenvs.tasks.vocabulary import OBSERVATION_SLOTS, REWARD_TERMS, TERMINATIONS, Randomization, Word
 
@@ -50,7 +52,7 @@ def check(mdp: Mdp) -> None:
                 f"{said} must return numbers of kind {wanted!r}, got {found.dtype}: convert them by astype"
             )
         if not boolean and not bool(mdp.xp.all(mdp.xp.isfinite(found))):
-            raise ValueError(f"{said} is not finite for robots that have just been placed")
+            raise ValueError(f"{said} is not finite for robots that have just been placed, but {_first(found)}")
     for name, randomization, entry in drawn:
         _check_drawn(mdp, episodes, name, randomization, entry)
 
@@ -120,9 +122,16 @@ def _check_drawn(mdp: Mdp, episodes: Episodes, name: str, word: Randomization, e
                 f"got {getattr(values, 'shape', values)}"
             )
         if not bool(mdp.xp.all(mdp.xp.isfinite(values))):
-            raise ValueError(f"{said}: {quantity} is not finite")
+            raise ValueError(f"{said}: {quantity} is not finite, but {_first(values)}")
         if quantity == "delay" and word.stage != "sensors":
             _check_delay(mdp, said, values, entry)
+
+
+def _first(values: Array) -> str:
+    """The first number of an array that is not finite, and whose it is."""
+    found = convert(values, "numpy")
+    wrong = tuple(np.argwhere(~np.isfinite(found))[0])
+    return f"{found[wrong]} for robot {wrong[0]}"
 
 
 def _check_delay(mdp: Mdp, said: str, values: Array, entry: Entry) -> None:

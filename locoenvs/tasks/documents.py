@@ -13,12 +13,15 @@ import hashlib
 import json
 import os
 import reprlib
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from pydantic import Field, TypeAdapter, ValidationError
 from pydantic_core import from_json
+
+from locoenvs.tasks.names import nearest
 
 LARGEST = 8 * 2**20
 """Bytes of the largest document that is read. The largest that the suite writes has a quarter of a million."""
@@ -76,7 +79,10 @@ def parsed(text: str | bytes, name: str) -> dict[str, Any]:
 
 
 def valid(adapter: TypeAdapter[T], values: Mapping[str, Any], name: str) -> T:
-    """``values`` as the adapter's type, strictly: no text for a number. Raises ValueError naming the first wrong field."""
+    """``values`` as the adapter's type, strictly: no text for a number. Raises ValueError naming the first wrong field.
+
+    One that is unknown is told with the nearest: it may also be of a newer version that kept the format's number.
+    """
     try:
         return adapter.validate_json(json.dumps(values), strict=True)
     except ValidationError as error:
@@ -84,10 +90,42 @@ def valid(adapter: TypeAdapter[T], values: Mapping[str, Any], name: str) -> T:
         field = ".".join(map(_label, first["loc"]))
         given = "" if first["type"] in ("missing", "value_error") else f", got {shown(first['input'])}"
         rest = f" (and {len(others)} more)" if others else ""
+        if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+            unknown = nearest("field", _label(first["loc"][-1]), _fields(adapter, first["loc"][:-1]))
+            first["msg"], given = f"of a newer locoenvs, or {unknown}", ""
         text = f"{field + ': ' if field else ''}{' '.join(first['msg'].removeprefix('Value error, ').split())}"
         raise ValueError(f"{name}: {text if len(text) < 300 else text[:300] + '...'}{given}{rest}") from None
     except ArithmeticError as error:
         raise ValueError(f"{name} has numbers beyond all measure: {error}") from None
+
+
+def _fields(adapter: TypeAdapter[Any], place: Sequence[str | int]) -> list[str]:
+    """The names of the fields of the object at that place of a document."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of defaults that JSON cannot hold, which are not asked for
+        schema = adapter.json_schema()
+
+    def resolved(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        if "$ref" in node:
+            node = schema["$defs"][node["$ref"].rpartition("/")[2]]
+        yield node
+        for choice in node.get("anyOf", node.get("oneOf", ())):
+            yield from resolved(choice)
+
+    def inside(node: dict[str, Any], part: str | int) -> Iterator[dict[str, Any]]:
+        if isinstance(part, int):
+            found = [node.get("items"), *node.get("prefixItems", [])[part : part + 1]]
+        else:
+            tag = node.get("discriminator", {}).get("mapping", {}).get(part)  # a choice is a part of the place too
+            found = [tag and {"$ref": tag}, node.get("properties", {}).get(part, node.get("additionalProperties"))]
+        for each in found:
+            if isinstance(each, dict):
+                yield from resolved(each)
+
+    nodes = list(resolved(schema))
+    for part in place:
+        nodes = [within for node in nodes for within in inside(node, part)]
+    return [name for node in nodes for name in node.get("properties", ())]
 
 
 def later(neutral: Any) -> Any:

@@ -18,7 +18,7 @@ import numpy as np
 from locoenvs.envs.registration import task as task_of
 from locoenvs.mdp.layout import layout
 from locoenvs.policies.policy import load_policy
-from locoenvs.tasks.task import hash_of
+from locoenvs.tasks.task import Task, hash_of
 from locoenvs.training.run import Run
 from locoenvs.training.settings import TrainSettings
 
@@ -32,6 +32,9 @@ LEDGER = ("update", "samples", "elapsed_seconds", "samples_per_second", "reward_
 
 CHANGES = {"rewards.terms.action_rate.weight": -0.02}
 
+GIVEN = task_of(ENVIRONMENT, actuator="pd").with_({"commands.forward": (-0.4, 0.4)})
+"""A task that no settings ask for."""
+
 
 def check_learner(train: Callable[..., Path], updates: int = 2, num_envs: int = 8) -> list[str]:
     """Check a learner by a few short trainings; what was checked, in words. Raises AssertionError that says what does not hold."""
@@ -39,9 +42,9 @@ def check_learner(train: Callable[..., Path], updates: int = 2, num_envs: int = 
         asked: dict[str, Any] = {"recipe": "walk", "actuator": "pd", "num_envs": num_envs, "updates": updates}
         asked |= {"seed": 1, "changes": CHANGES}
 
-        def run(name: str, **others: Any) -> Run:
-            folder = Path(place) / name
-            found = train(ENVIRONMENT, TrainSettings(ENVIRONMENT, run=str(folder), **asked | others))
+        def run(name: str, task: Task | None = None, **others: Any) -> Run:
+            folder, given = Path(place) / name, {} if task is None else {"task": task}
+            found = train(ENVIRONMENT, TrainSettings(ENVIRONMENT, run=str(folder), **asked | others), **given)
             assert Path(found) == folder, f"train must return the folder that it was told to use, {folder}, got {found}"
             return Run(folder)
 
@@ -49,6 +52,7 @@ def check_learner(train: Callable[..., Path], updates: int = 2, num_envs: int = 
         _check_recipe(first)
         _check_ledger(first, updates, num_envs)
         _check_policy(first)
+        _check_given(run("given", task=GIVEN, recipe=None, actuator=None, changes=None, updates=1))
         again, other = run("again"), run("other", seed=2)
         same = load_policy(again.policy).sha256 == load_policy(first.policy).sha256
         assert same, "two trainings with one seed must give one policy"
@@ -64,7 +68,7 @@ def check_learner(train: Callable[..., Path], updates: int = 2, num_envs: int = 
         train(ENVIRONMENT, TrainSettings(ENVIRONMENT, resume=str(first.folder), updates=2 * updates))
         _check_ledger(first, 2 * updates, num_envs)
         _check_policy(first)
-    return ["recipe", "ledger", "policy", "seeds", "a folder that is taken", "resume"]
+    return ["recipe", "ledger", "policy", "a task that is given", "seeds", "a folder that is taken", "resume"]
 
 
 def _check_recipe(run: Run) -> None:
@@ -79,6 +83,11 @@ def _check_recipe(run: Run) -> None:
     assert recipe["task_hash"] == wanted, (
         "the task must be that of the settings, with their recipe, actuator and changes"
     )
+
+
+def _check_given(run: Run) -> None:
+    assert run.recipe()["task_hash"] == GIVEN.hash, "train must train on the task= that it is given"
+    load_policy(run.policy).check(GIVEN)
 
 
 def _check_ledger(run: Run, updates: int, num_envs: int) -> None:

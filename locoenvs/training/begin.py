@@ -14,6 +14,7 @@ from typing import Any
 from locoenvs.envs import engines
 from locoenvs.envs.registration import task as task_of
 from locoenvs.machine import code, hardware, versions
+from locoenvs.tasks.names import nearest
 from locoenvs.tasks.task import Task, hash_of
 from locoenvs.training import ranks
 from locoenvs.training.ppo import PPOConfig
@@ -27,8 +28,9 @@ def begin(
     """A new run, or the one to resume: its folder, its recipe, and its task.
 
     A new one's recipe holds what was asked for, the task, versions and hardware, and ``own``, the learner's own settings, by its
-    name; ``packages`` are those whose versions matter. Raises FileExistsError for a folder that holds something, and ValueError for
-    a run of another learner and for a recipe that was edited.
+    name: a change ``LEARNER.field`` has replaced one of them, so that the learner reads them there. ``packages`` are those whose
+    versions matter. Raises FileExistsError for a folder that holds something, and ValueError for a run of another learner, for a
+    recipe that was edited, and for a change of no setting, of another type, or of what a setting of the run says too.
     """
     if settings.resume is not None:
         run = Run.open(Path(settings.resume))
@@ -41,11 +43,32 @@ def begin(
     task = task or task_of(settings.env_id, settings.recipe or "paper", settings.actuator)
     changes = dict(settings.changes or {})
     task = task.with_({name: value for name, value in changes.items() if not name.startswith(f"{learner}.")})
+    own = changed_own(learner, settings, own, changes)
     run = Run.create(folder_of(settings))
     used = versions("locoenvs", "mujoco", "numpy", *packages)
-    recipe = new_recipe(learner, settings, task, used, {"changes": changes, learner: dict(own)})
+    recipe = new_recipe(learner, settings, task, used, {"changes": changes, learner: own})
     run.write_recipe(recipe)
     return run, recipe, task
+
+
+def changed_own(
+    learner: str, settings: TrainSettings, own: Mapping[str, Any], changes: Mapping[str, Any]
+) -> dict[str, Any]:
+    """A learner's own settings with those of ``changes`` whose names begin with its own, each of the type that it had."""
+    changed = dict(own)
+    for path, value in changes.items():
+        if not path.startswith(f"{learner}."):
+            continue
+        name = path.removeprefix(f"{learner}.")
+        if name not in own:
+            raise ValueError(f"{path}: {nearest(f'field of {learner}', name, list(own))}")
+        if (asked := getattr(settings, name, None)) is not None:
+            raise ValueError(f"{name}={asked} and {path}={value}: give one of them")
+        kinds = {float: (int, float), tuple: (list, tuple)}.get(type(own[name]), (type(own[name]),))
+        if own[name] is not None and type(value) not in kinds:
+            raise ValueError(f"{path}: must be of type {type(own[name]).__name__}, as {own[name]!r} is, got {value!r}")
+        changed[name] = value
+    return changed
 
 
 def folder_of(settings: TrainSettings) -> Path:

@@ -1,7 +1,7 @@
 """Learners by name. A learner is any installed package with an entry point in the group ``locoenvs.learners``.
 
-The entry point is a function ``train(env_id, settings) -> Path`` that returns the run folder; the project's own also take
-a ``task`` and their ``ppo`` settings, see :mod:`locoenvs.wrappers.training`.
+The entry point is a function ``train(env_id, settings, task=None) -> Path`` that returns the run folder; the project's own also
+take their ``ppo`` settings, see :mod:`locoenvs.wrappers.training`.
 """
 
 from __future__ import annotations

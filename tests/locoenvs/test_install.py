@@ -106,12 +106,28 @@ def test_a_checkout_needs_no_installation(copies: Path, monkeypatch: pytest.Monk
     assert install.requirements("somebody-elses") == []
 
 
-def test_other_packages_plug_in_and_another_installation_of_this_one_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    def point(name: str, value: str, owner: str | None) -> Any:
-        made = EntryPoint(name, value, "locoenvs.backends")
-        vars(made)["dist"] = None if owner is None else SimpleNamespace(name=owner)
-        return made
+def point(name: str, value: str, owner: str | None) -> Any:
+    made = EntryPoint(name, value, "locoenvs.backends")
+    vars(made)["dist"] = None if owner is None else SimpleNamespace(name=owner)
+    return made
 
+
+@pytest.mark.parametrize("root", [ROOT, None])
+def test_a_name_of_two_packages_is_refused_by_both(root: Path | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another package's backend does not take the place of ours, nor two others' that of each other, in a checkout or not."""
+    monkeypatch.setattr(install, "checkout", lambda: root)
+    ours = point("mujoco", "locoenvs.backends.mujoco:make", "locoenvs")
+    for given, owners in (
+        ([ours, point("mujoco", "theirs:make", "theirs")], "'mujoco' is of 'locoenvs' and of 'theirs'"),
+        ([ours, point("toy", "a:make", "a"), point("toy", "b:make", "b")], "'toy' is of 'a' and of 'b'"),
+        ([ours, point("toy", "a:make", "a"), point("toy", "b:make", None)], "'toy' is of 'a' and of 'an unknown package'"),
+    ):  # fmt: skip
+        monkeypatch.setattr(install, "entry_points", lambda group, given=given: given)
+        with pytest.raises(ValueError, match=f"^locoenvs.backends: {owners}, with one name: uninstall one of them"):
+            install.plugins("locoenvs.backends")
+
+
+def test_other_packages_plug_in_and_another_installation_of_this_one_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
     given = [
         point("mujoco", "stale:make", "locoenvs"),
         point("toy", "toy:make", "toy"),

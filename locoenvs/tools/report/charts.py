@@ -41,10 +41,13 @@ def charts_of(sources: Sequence[Source]) -> Iterator[Chart]:
     for source in sources:
         if source.updates:
             whose = f" ({source.name})" if len(sources) > 1 else ""
-            yield _groups(source, "terms_per_second", f"reward terms, 1/s{whose}")
-            yield _groups(source, "resets", f"episodes that ended in an update{whose}")
-            if "levels" in source.updates[-1]:
-                yield _groups(source, "levels", f"mean level by kind of tile{whose}")
+            for name, title in (
+                ("terms_per_second", "reward terms, 1/s"),
+                ("resets", "episodes that ended in an update"),
+                ("levels", "mean level by kind of tile"),
+            ):
+                if all(name in line for line in source.updates):
+                    yield _groups(source, name, f"{title}{whose}")
             yield from _level_maps(source, whose)
 
 
@@ -67,8 +70,12 @@ def _thousand(value: float | None) -> float | None:
     return None if value is None else value / 1000
 
 
-def _failed(line: dict[str, Any]) -> float:
-    return float(sum(count for name, count in line["resets"].items() if name != "time_limit"))
+def _failed(line: dict[str, Any]) -> float | None:
+    return (
+        None
+        if "resets" not in line
+        else float(sum(count for name, count in line["resets"].items() if name != "time_limit"))
+    )
 
 
 def _lines(

@@ -54,11 +54,16 @@ class Source:
         return [record for record in self.records if record["kind"] == kind]
 
     @property
+    def settings(self) -> dict[str, Any]:
+        """The learner's settings: ``ppo``, or what a learner of one's own keeps by its name (:func:`locoenvs.training.begin.begin`)."""
+        return self.recipe.get("ppo") or self.recipe.get(self.recipe["learner"]) or {}
+
+    @property
     def state(self) -> str:
         """How far the training is, in words."""
         if not self.updates:
             return "nothing was trained yet"
-        done, asked = self.updates[-1]["update"], self.recipe.get("ppo", {}).get("updates")
+        done, asked = self.updates[-1]["update"], self.settings.get("updates")
         said = f"{done} updates" if asked is None else f"{done} of {asked} updates"
         return f"training now, {said}" if self.run.is_training() else said
 
@@ -67,9 +72,8 @@ class Source:
         """What the audits find, of -> findings."""
         found = {"observations": audit_observations(self.task)}
         if self.updates:
-            robots = self.recipe["ppo"]["num_envs"] if "ppo" in self.recipe else self.recipe["geometry"]["num_envs"]
             kinds = tuple(dict.fromkeys(share.kind for share in self.task.terrain.shares))
-            found["training"] = audit_training(self.records, robots, kinds)
+            found["training"] = audit_training(self.records, self.settings.get("num_envs"), kinds)
         return found | {result.panel: audit_result(result) for result in self.results.values()}
 
     @property

@@ -276,7 +276,7 @@ def test_what_a_backend_cannot_vary_is_refused_by_its_name(
     with pytest.raises(ValueError) as error:
         LocoVectorEnv(varied(**{name: {} for name in terms}), 2, backend="mujoco")
     said = f"backend 'mujoco' cannot vary {lacking}, which the task does; it can vary {', '.join(sorted(can))}"
-    assert str(error.value) == said and len(closed) == 1
+    assert str(error.value).startswith(said) and len(closed) == 1
     LocoVectorEnv(FLAT, 2, backend="mujoco")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from locoenvs.envs import registration
 from locoenvs.envs.registration import task as task_of
 from locoenvs.evidence import panel as panels
 from locoenvs.evidence.panel import load_panel
+from locoenvs.evidence.result import Result
 from locoenvs.policies.policy import load_policy, save_policy
 from locoenvs.tasks.task import Task
 from locoenvs.training import learners
@@ -184,7 +186,6 @@ def test_a_task_of_a_file_is_all_of_it(
 def test_a_file_of_a_format_to_come_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     document = json.loads(task_of(FLAT).to_json())
     Path("new.json").write_text(json.dumps({**document, "format_version": 3}))
-    Path("bad.json").write_text(json.dumps({**document, "robots": 3}))
     Path("no.json").write_text("robot: anymal")
     commands = (["train", FLAT], ["terrain", FLAT], ["eval", "anymal_c_flat"], ["play", "anymal_c_flat"])
     for command in commands:
@@ -192,7 +193,22 @@ def test_a_file_of_a_format_to_come_is_refused(capsys: pytest.CaptureFixture[str
         assert said == (
             "locoenvs: format_version 3 of new.json, this locoenvs reads up to 2: use the locoenvs that wrote it\n"
         )
-    assert "bad.json: robots: Unexpected keyword argument" in refused(capsys, "train", FLAT, "--task", "bad.json")
+    for place, name, near in (
+        ("", "robots", "robot"),
+        ("rewards", "clip_at_zeros", "clip_at_zero"),
+        ("rewards.terms.action_rate", "weights", "weight"),
+        ("terrain.shares.0", "shares", "share"),
+        ("actuator.lstm", "networks", "network"),
+    ):
+        written_by_a_newer_one: Any = json.loads(json.dumps(document))
+        within = written_by_a_newer_one
+        for part in place.removesuffix(".lstm").split(".") if place else ():
+            within = within[int(part) if part.isdigit() else part]
+        within[name] = 3
+        Path("bad.json").write_text(json.dumps(written_by_a_newer_one))
+        said = refused(capsys, "train", FLAT, "--task", "bad.json")
+        where = f"{place}.{name}".removeprefix(".")
+        assert f"bad.json: {where}: of a newer locoenvs, or unknown field {name!r}; did you mean {near!r}?" in said
     assert "no.json is not JSON" in refused(capsys, "train", FLAT, "--task", "no.json")
 
 
@@ -330,8 +346,8 @@ def test_a_task_of_a_file_is_trained_on_with_changes_of_its_own(
     assert "recipe paper, and 7 changes" in capsys.readouterr().out
 
 
-def test_an_id_of_ones_own_is_made_listed_and_trained(
-    rsl_rl: None, own_id: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+def test_an_id_of_ones_own_is_made_listed_trained_judged_and_filmed(
+    rsl_rl: None, own_id: str, short_panels: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     env = gymnasium.make(own_id, num_envs=2, backend="mujoco", options={"threads": 1})
     assert env.unwrapped.task.commands.forward == (-0.3, 0.3)
@@ -352,6 +368,19 @@ def test_an_id_of_ones_own_is_made_listed_and_trained(
     for command in ("eval", "play"):
         said = refused(capsys, command, own_id)
         assert f"no policy is shipped for {own_id}: name the run in which you trained it" in said
+    run("eval", "own", "--backend", "mujoco", "--out", "own-flat.json")
+    judged = Result.from_json(Path("own-flat.json").read_bytes())
+    assert (judged.panel, judged.num_robots) == ("AnymalC-flat-1", 4)
+    assert judged.policy_sha256 == load_policy(Path("runs/own/policy")).sha256
+    assert [line["panel"] for line in Run.open(Path("runs/own")).records() if line["kind"] == "held_out"] == [
+        judged.panel
+    ]
+    for package in ("imageio_ffmpeg", "PIL"):
+        pytest.importorskip(package)
+    if os.environ.get("MUJOCO_GL") != "osmesa":
+        pytest.skip("all but the film is tested: it needs libosmesa6, and MUJOCO_GL=osmesa")
+    run("play", "own", "--seconds", "0.08", "--size", "64", "48", "--backend", "mujoco", "--out", "own.gif")
+    assert Path("own.gif").read_bytes().startswith(b"GIF")
 
 
 def test_an_id_of_ones_own_is_asked_for_by_its_name(own_id: str) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from fake import BIPED
 from locoenvs.envs import engines
+from locoenvs.envs.registration import task as task_of
 from locoenvs.install import line
 from locoenvs.mdp.terrain import build
 from locoenvs.tasks.task import Task, Terrain
@@ -84,6 +86,44 @@ def test_native_mujoco_is_installed_and_the_default_on_a_cpu(monkeypatch: pytest
     monkeypatch.setattr(engines, "_nvidia_gpu", lambda: None)
     assert "mujoco" in engines.installed() and engines.resolve("auto") == "mujoco"
     assert engines.resolve("mujoco") == "mujoco" and engines.load("auto") is engines.load("mujoco")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"randomization.terms.link_mass": {}, "randomization.terms.gains": {}, "randomization.terms.imu_bias": {}},
+            "cannot vary drive, mass, which the task does; it can vary friction: take out of the task what does, "
+            "--set randomization.terms.link_mass=null --set randomization.terms.gains=null, or take another backend",
+        ),
+        (
+            {"randomization.payload": (0.0, 1.0)},
+            "cannot vary payload, which the task does; it can vary friction: take out of the task what does, "
+            "--set randomization.payload=null, or take another backend",
+        ),
+    ],
+)
+def test_what_a_backend_cannot_vary_is_told_with_what_to_take_out(
+    changes: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And without it the backend takes the task."""
+    made = SimpleNamespace(close=lambda: None, randomizes={"friction"})
+    install(monkeypatch, toy=lambda: lambda task, height_map, num_envs, *, device=None: made)
+    with pytest.raises(ValueError) as error:
+        engines.build("toy", TASK.with_(changes), GROUND, 1, None, {})
+    assert str(error.value) == f"backend 'toy' {message}"
+    fields = [word.rstrip(",").removesuffix("=null") for word in message.split() if word.endswith(("=null", "=null,"))]
+    taken_out = TASK.with_(changes).with_({field: None for field in fields})
+    assert engines.build("toy", taken_out, GROUND, 1, None, {}) is made
+
+
+def test_an_actuator_that_a_backend_does_not_run_is_told_with_what_to_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = SimpleNamespace(close=lambda: None, randomizes={"friction"})
+    install(monkeypatch, toy=lambda: lambda task, height_map, num_envs, *, device=None: made)
+    with pytest.raises(
+        ValueError, match="it runs pd: take that by --actuator, actuator= in Python, or another backend$"
+    ):
+        engines.build("toy", task_of("Loco/AnymalC-Flat-v0"), GROUND, 1, None, {})
 
 
 def test_an_unknown_name_is_answered_with_the_nearest(monkeypatch: pytest.MonkeyPatch) -> None:

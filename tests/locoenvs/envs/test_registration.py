@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import gymnasium
@@ -13,9 +14,11 @@ from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 from gymnasium.wrappers import TimeLimit
 
 import locoenvs
+from locoenvs.envs import registration
 from locoenvs.envs.registration import IDS, OPTIONS, make, task
 from locoenvs.envs.single import LocoEnv
 from locoenvs.envs.vector import LocoVectorEnv
+from locoenvs.tasks.task import Task
 
 FLAT = "Loco/AnymalC-Flat-v0"
 
@@ -32,6 +35,39 @@ def test_registering_again_changes_nothing() -> None:
     before = dict(gymnasium.registry)
     locoenvs.register()
     assert gymnasium.registry == before
+
+
+@pytest.fixture
+def mine() -> Iterator[str]:
+    """An id that is forgotten again."""
+    yield "Mine/AnymalC-Taken-v0"
+    registration._OWN.pop("Mine/AnymalC-Taken-v0", None)
+    gymnasium.registry.pop("Mine/AnymalC-Taken-v0", None)
+
+
+def register_as(module: str, env_id: str, given: Task) -> None:
+    """Register an id as code of that module does."""
+    exec(
+        "locoenvs.register(env_id, given)", {"__name__": module, "locoenvs": locoenvs, "env_id": env_id, "given": given}
+    )
+
+
+def test_an_id_is_of_the_module_that_registered_it(mine: str) -> None:
+    """Which may give it another task, as a cell of a notebook that is run again; another module may not."""
+    first, second = task(FLAT), task(FLAT, "walk")
+    register_as("theirs", mine, first)
+    register_as("theirs", mine, second)
+    assert task(mine) == second
+    with pytest.raises(ValueError, match=f"{mine} of 'others' is taken by 'theirs': choose another id"):
+        register_as("others", mine, first)
+    assert task(mine) == second
+
+
+def test_an_id_of_another_package_of_gymnasiums_is_not_replaced(mine: str) -> None:
+    gymnasium.register(mine, entry_point="theirs:Env")
+    with pytest.raises(ValueError, match=f"{mine} of '.*' is taken by 'theirs:Env, in Gymnasium'"):
+        locoenvs.register(mine, task(FLAT))
+    assert gymnasium.registry[mine].entry_point == "theirs:Env" and mine not in registration.ids()
 
 
 def test_num_envs_makes_the_batch_itself() -> None:

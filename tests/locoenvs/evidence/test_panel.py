@@ -85,7 +85,7 @@ def test_a_panel_survives_json_and_refuses_edits() -> None:
             {"format": ["locoenvs.panel"]},
             "is not a panel's manifest: its format is .'locoenvs.panel'., not 'locoenvs.panel'",
         ),
-        ({"more": 1}, "more: Unexpected keyword argument, got 1"),
+        ({"more": 1}, "more: of a newer locoenvs, or unknown field 'more'"),
     ],
 )
 def test_a_wrong_field_of_a_manifest_is_named(change: dict[str, object], message: str) -> None:

@@ -171,7 +171,7 @@ TERMS: dict[str, tuple[Value, str]] = {
     "a bool of Python": (lambda s: True, "must return an array, one row a robot, got bool"),
     "a number of Python": (lambda s: 1.0, "must return an array, one row a robot, got float"),
     "nothing": (lambda s: None, "must return an array, one row a robot, got NoneType"),
-    "not a number": (nan, "is not finite for robots that have just been placed"),
+    "not a number": (nan, "is not finite for robots that have just been placed, but nan for robot 0"),
     "an error": (raising, "fails: KeyError: 'no such leg\\nand more'"),
 }
 
@@ -235,7 +235,7 @@ def test_what_is_the_suites_own_is_tried_for_what_is_varied_alone(monkeypatch: p
         (lambda episodes: episodes.command, "must return shape ('num_envs', 2), got (3, 4) for 3 robots"),
         (lambda episodes: episodes.last_action[:, 0], "must return shape ('num_envs', 2), got (3,) for 3 robots"),
         (lambda episodes: [0.0, 0.0], "must return an array, one row a robot, got list"),
-        (lambda episodes: episodes.last_action / 0, "is not finite for robots that have just been placed"),
+        (lambda episodes: episodes.last_action / 0, "is not finite for robots that have just been placed, but nan for robot 0"),
         (lambda episodes: episodes.contact, "must return numbers of kind 'real floating', got bool: convert them by astype"),
         (raising, "fails: KeyError: 'no such leg\\nand more'"),
     ],
@@ -284,7 +284,7 @@ DRAWN: dict[str, tuple[str, tuple[str, ...], Value, str]] = {
         "drive", ("strength", "offset"), lambda draw: draw(2), " must return a mapping of strength, offset, got ndarray",
     ),
     "not a number": (
-        "drive", ("strength",), lambda draw: {"strength": draw(1) * float("nan")}, ": strength is not finite",
+        "drive", ("strength",), lambda draw: {"strength": draw(1) * float("nan")}, ": strength is not finite, but nan for robot 0",
     ),
     "an error": (
         "drive", ("strength",), raising, " fails: KeyError: 'no such leg\\nand more'",

@@ -36,7 +36,7 @@ def changed(path: str, value: object) -> str:
         ("gates", ["forget", "input", "cell", "output"], "gates.0 is 'forget', a drive's is 'input'"),
         ("inputs.0", "position - target, rad", "inputs.0 is 'position - target, rad'"),
         ("provenance", [], "provenance: Input should be"),
-        ("more", 1, "more: Unexpected keyword argument, got 1"),
+        ("more", 1, "more: of a newer locoenvs, or unknown field 'more'"),
         ("network", None, "network: Input should be"),
         ("network.dt", "0.005", "network.dt: Input should be a valid number, got '0.005'"),
         ("network.dt", 0.01, "was changed: its hash is"),

@@ -18,6 +18,7 @@ from pydantic import Field
 from fake import BIPED
 from locoenvs.envs.registration import task as task_of
 from locoenvs.envs.vector import LocoVectorEnv
+from locoenvs.mdp.draws import Draw
 from locoenvs.mdp.mdp import Mdp, prepare
 from locoenvs.mdp.rewards import Step
 from locoenvs.mdp.state import Episodes
@@ -27,15 +28,17 @@ from locoenvs.numerics.arrays import Array
 from locoenvs.tasks import vocabulary
 from locoenvs.tasks.entries import Entry, SlotSpec, Term, TileShare
 from locoenvs.tasks.robot import NonNegative, Positive, Robot
-from locoenvs.tasks.task import Observations, Rewards, Task, Terrain
+from locoenvs.tasks.task import Observations, Randomization, Rewards, Task, Terrain
 from locoenvs.tasks.vocabulary import (
     OBSERVATION_SLOTS,
+    RANDOMIZATIONS,
     REWARD_TERMS,
     TERMINATIONS,
     TILE_KINDS,
     RewardTerm,
     Vocabulary,
     observation_slot,
+    randomization,
     reward_term,
     termination,
     tile_kind,
@@ -43,7 +46,7 @@ from locoenvs.tasks.vocabulary import (
 
 PACKAGE = __name__.partition(".")[0]
 PLANE = Task(BIPED, terrain=Terrain(kind="plane"), observations=Observations.paper(heights=None))
-VOCABULARIES: tuple[Vocabulary[Any], ...] = (REWARD_TERMS, OBSERVATION_SLOTS, TILE_KINDS, TERMINATIONS)
+VOCABULARIES: tuple[Vocabulary[Any], ...] = (REWARD_TERMS, OBSERVATION_SLOTS, TILE_KINDS, TERMINATIONS, RANDOMIZATIONS)
 
 Count = Annotated[int, Field(ge=1, le=9)]
 
@@ -96,17 +99,24 @@ def test_a_decorator_registers_a_function_of_each_kind() -> None:
         """It does not move."""
         return s.terminated
 
+    @randomization("drive", quantities=("strength",), version=2)
+    def tired(draw: Draw, mdp: Mdp, factor: Positive = 0.9) -> dict[str, Array]:
+        """The torque of each motor times ``factor``."""
+        return {"strength": draw.uniform((1,), (factor, factor))}
+
     term, slot = REWARD_TERMS["stumble"], OBSERVATION_SLOTS["foot_force"]
     assert (term.function, term.after_clip, term.version, term.package) == (stumble, True, 3, PACKAGE)
     assert (slot.function, slot.unit, slot.size, slot.mirror, slot.version) == (foot_force, "N", counted, None, 1)
     assert TILE_KINDS["poles"].function is poles and TILE_KINDS["poles"].upright
     assert TERMINATIONS["asleep"].function is asleep
-    for words, name in zip(VOCABULARIES, ("stumble", "foot_force", "poles", "asleep"), strict=True):
+    drawn = RANDOMIZATIONS["tired"]
+    assert (drawn.function, drawn.stage, drawn.quantities, drawn.version) == (tired, "drive", ("strength",), 2)
+    for words, name in zip(VOCABULARIES, ("stumble", "foot_force", "poles", "asleep", "tired"), strict=True):
         assert list(words)[-1] == name and words.find(name) is words.words()[name]
 
 
 def test_ours_come_first_and_know_what_they_are() -> None:
-    first = ("linear_velocity_tracking", "base_linear_velocity", "flat", "base_contact")
+    first = ("linear_velocity_tracking", "base_linear_velocity", "flat", "base_contact", "link_mass")
     for words, name in zip(VOCABULARIES, first, strict=True):
         assert next(iter(words)) == name
         for word in words.words().values():
@@ -150,6 +160,13 @@ def test_a_name_that_is_taken_is_refused() -> None:
     with pytest.raises(ValueError, match=f"^reward term 'action_rate' of '{PACKAGE}' is taken by 'locoenvs'"):
         reward_term()(action_rate)
     assert REWARD_TERMS["action_rate"].package == "locoenvs" and REWARD_TERMS["bounce"].function is bounce
+
+    def link_mass(draw: Draw, mdp: Mdp) -> dict[str, Array]:
+        """Ours, or so it says."""
+        return {}
+
+    with pytest.raises(ValueError, match=f"^randomization 'link_mass' of '{PACKAGE}' is taken by 'locoenvs'"):
+        randomization("physics")(link_mass)
 
 
 def test_the_same_function_again_replaces_the_one_before() -> None:
@@ -195,7 +212,13 @@ def test_a_word_must_say_what_it_is() -> None:
     def silent(s: Step) -> Array:
         return s.air_time
 
-    for register in (reward_term(), termination(), tile_kind(), observation_slot(unit="1", size=1)):
+    for register in (
+        reward_term(),
+        termination(),
+        tile_kind(),
+        observation_slot(unit="1", size=1),
+        randomization("lag"),
+    ):
         with pytest.raises(ValueError, match="'silent' has no docstring: say what it is, with its unit"):
             register(silent)
 
@@ -257,8 +280,8 @@ def test_a_parameter_that_does_not_fit_is_refused(given: dict[str, Any], message
 
 
 def test_an_unknown_word_is_told_with_the_nearest() -> None:
-    for words, near, name in zip(VOCABULARIES, ("acton_rate", "height", "stair_up", "base_contct"),
-                                 ("action_rate", "heights", "stairs_up", "base_contact"), strict=True):  # fmt: skip
+    for words, near, name in zip(VOCABULARIES, ("acton_rate", "height", "stair_up", "base_contct", "lnk_mass"),
+                                 ("action_rate", "heights", "stairs_up", "base_contact", "link_mass"), strict=True):  # fmt: skip
         assert words.find(near) is None
         with pytest.raises(ValueError, match=f"^unknown {words.kind} '{near}'; did you mean '{name}'[?] There are: "):
             words[near]
@@ -271,6 +294,7 @@ def with_entry(where: str, name: str, **more: Any) -> Task:
         "observations.slots": lambda: {"observations": Observations((SlotSpec(name, **more),))},
         "terrain.shares": lambda: {"terrain": Terrain(shares=(TileShare(name, 1.0, **more),))},
         "terminations": lambda: {"terminations": {name: Entry(**more)}},
+        "randomization.terms": lambda: {"randomization": Randomization(terms={name: Entry(**more)})},
     }[where]()
     return Task(BIPED, **made)
 
@@ -289,6 +313,7 @@ KNOWN = {
     "observations.slots": "heights",
     "terrain.shares": "stairs_up",
     "terminations": "base_contact",
+    "randomization.terms": "link_mass",
 }
 """Where a task names its words, and one of ours for each."""
 

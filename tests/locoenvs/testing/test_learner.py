@@ -23,7 +23,7 @@ from locoenvs.training.settings import TrainSettings
 def test_our_learners_do_what_a_learner_must(name: str) -> None:
     if learners.missing(name) is not None:
         pytest.skip(f"{name} is not installed")
-    assert len(check_learner(learners.load(name))) == 6
+    assert len(check_learner(learners.load(name))) == 7
 
 
 def idle(env_id: str, settings: TrainSettings, task: Any = None) -> Path:
@@ -42,7 +42,7 @@ def idle(env_id: str, settings: TrainSettings, task: Any = None) -> Path:
 
 
 def test_one_that_does_all_that_it_must_passes() -> None:
-    assert len(check_learner(idle)) == 6
+    assert len(check_learner(idle)) == 7
 
 
 def after(spoil: Callable[[Run], None]) -> Callable[..., Path]:
@@ -83,10 +83,11 @@ def other_task(run: Run) -> None:
             lambda env_id, settings, task=None: idle(env_id, TrainSettings(**{**vars(settings), "changes": None})),
             "with their recipe, actuator and changes",
         ),
+        (lambda env_id, settings, task=None: idle(env_id, settings), "must train on the task= that it is given"),
         (
             lambda env_id, settings, task=None: (
                 shutil.rmtree(settings.run, ignore_errors=True) if settings.run else None,
-                idle(env_id, settings),
+                idle(env_id, settings, task),
             )[1],
             "must not begin in the folder of another",
         ),
@@ -95,6 +96,46 @@ def other_task(run: Run) -> None:
 def test_what_a_learner_does_wrong_is_told(train: Callable[..., Path], words: str) -> None:
     with pytest.raises(AssertionError, match=words):
         check_learner(train)
+
+
+def changed(tmp_path: Path, changes: dict[str, Any], **asked: Any) -> dict[str, Any]:
+    """The recipe of a run that is begun with those changes."""
+    settings = TrainSettings("Loco/AnymalC-Flat-v0", run=str(tmp_path / "run"), actuator="pd", changes=changes, **asked)
+    own = {"num_envs": 8, "spread": 0.1, "hidden": (16,), "mirror": False, "start": None}
+    return begin("search", settings, None, own)[1]
+
+
+def test_changes_of_a_learners_own_settings_count(tmp_path: Path) -> None:
+    given = {"num_envs": 4, "spread": 1, "hidden": [8, 8], "mirror": True, "start": "here"}
+    changes = {f"search.{name}": value for name, value in given.items()}
+    recipe = changed(tmp_path, {**changes, "rewards.terms.action_rate.weight": -0.5})
+    assert recipe["search"] == given and Run(tmp_path / "run").recipe()["search"] == given
+    assert recipe["task"]["rewards"]["terms"]["action_rate"]["weight"] == -0.5
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("num_env", 4, "search.num_env: unknown field of search 'num_env'; did you mean 'num_envs'[?] There are: hidden"),
+        ("num_envs", "x", "search.num_envs: must be of type int, as 8 is, got 'x'"),
+        ("num_envs", 2.5, "search.num_envs: must be of type int, as 8 is, got 2.5"),
+        ("num_envs", True, "search.num_envs: must be of type int, as 8 is, got True"),
+        ("spread", True, "search.spread: must be of type float, as 0.1 is, got True"),
+        ("mirror", 1, "search.mirror: must be of type bool, as False is, got 1"),
+        ("hidden", 8, r"search.hidden: must be of type tuple, as \(16,\) is, got 8"),
+    ],
+)  # fmt: skip
+def test_a_change_of_a_learners_own_that_is_none_makes_no_run(
+    tmp_path: Path, name: str, value: Any, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        changed(tmp_path, {f"search.{name}": value})
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_a_run_and_a_change_both_say_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="num_envs=2 and search.num_envs=4: give one of them"):
+        changed(tmp_path, {"search.num_envs": 4}, num_envs=2)
 
 
 def test_a_run_of_another_learner_is_not_gone_on_with(tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ from locoenvs.evidence.result import Result
 from locoenvs.policies.policy import POLICIES
 from locoenvs.tools.report.page import write_report
 from locoenvs.tools.report.source import read
+from locoenvs.training.begin import begin
+from locoenvs.training.settings import TrainSettings
 
 OLD = Path(__file__).parents[3] / "run-0.1.0"
 ROUGH = POLICIES / "anymal_c_rough"
@@ -100,6 +102,23 @@ def test_several_runs_stand_side_by_side(run: Path, tmp_path: Path) -> None:
 @pytest.mark.usefixtures("undrawn")
 def test_a_run_of_the_first_version_has_a_report(tmp_path: Path) -> None:
     assert "Audits" in page(shutil.copytree(OLD, tmp_path / "old"))
+
+
+def test_a_learner_of_ones_own_has_a_report(tmp_path: Path) -> None:
+    """Its recipe has no word of PPO's, and its ledger no more than a learner must tell."""
+    settings = TrainSettings("Loco/AnymalC-Flat-v0", run=str(tmp_path / "own"), actuator="pd")
+    own, _, _ = begin("search", settings, None, {"num_envs": 8, "updates": 3})
+    told = {"elapsed_seconds": 60.0, "samples_per_second": 10.0, "reward_per_second": 0.5}
+    own.record("update", update=1, samples=80, **told)
+    text = page(own.folder)
+    assert "1 of 3 updates" in text and "reward, 1/s" in text and "samples a second" in text
+    assert read(own.folder).findings["training"] == []
+    own.record("update", update=2, samples=160, resets={"time_limit": 4}, action_clip_rate=0.5, **told)
+    assert read(own.folder).findings["training"] == [], "a part of the updates does not tell it"
+    (own.folder / "ledger.jsonl").write_text("")
+    own.record("update", update=1, samples=80, resets={"time_limit": 4}, action_clip_rate=0.5, **told)
+    found = {finding.name: finding.passed for finding in read(own.folder).findings["training"]}
+    assert found == {"actions within the clip": False, "resets spread": False}
 
 
 @pytest.mark.usefixtures("undrawn")
