@@ -29,9 +29,7 @@ def tiles_of(task: Task, robots: list[int]) -> list[tuple[str, int]]:
 
 def test_one_robot_stands_on_each_kind_and_level() -> None:
     task, robots = one_of_each(viewed.tiles())
-    assert sorted(tiles_of(task, robots)) == [
-        (kind, level) for kind in ("slope_up", "stairs_up") for level in range(2)
-    ]
+    assert sorted(tiles_of(task, robots)) == [(kind, level) for kind in ("slope_up", "stairs_up") for level in range(2)]
     assert not task.curriculum.enabled
 
 
