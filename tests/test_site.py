@@ -1,12 +1,18 @@
-"""The documentation as a site: it builds strictly, its links that leave docs/ lead to pages, and it asks no other host for anything."""
+"""The documentation as a site: it builds strictly, its links that leave docs/ lead to pages, it asks no other host for anything, and a browser
+shows it."""
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import os
 import re
+import shutil
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import ModuleType
 
@@ -61,6 +67,52 @@ def test_the_reference_shows_fields_and_links_what_docstrings_name(site: Path) -
     fields = re.sub(r"<[^>]+>", "", task)
     assert re.search(r"resample_chance: Fraction = 1\.0", fields) and ":class:" not in fields
     assert 'href="task.html#locoenvs.tasks.task.Task"' in (site / "api/environments.html").read_text()
+
+
+@pytest.fixture
+def address(site: Path) -> Iterator[str]:
+    """Where the site is served, without a word."""
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *words: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(site))) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="no chromium to look at the site with")
+def test_a_browser_shows_it_at_two_widths_and_finds_words(address: str) -> None:
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
+    said, failed, asked = list[str](), list[str](), list[str]()
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        for width in (1280, 390):
+            shown = browser.new_page(viewport={"width": width, "height": 900})
+            shown.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+            shown.on("pageerror", lambda error: said.append(str(error)))
+            shown.on("request", lambda request: asked.append(request.url))
+            shown.on("requestfailed", lambda request: failed.append(request.url))
+            shown.on("response", lambda answer: failed.append(answer.url) if answer.status >= 400 else None)
+            for page in ("index.html", "learners/rsl_rl.html"):
+                shown.goto(f"{address}/{page}", wait_until="networkidle")
+                assert shown.evaluate("document.documentElement.scrollWidth") <= width, (page, width)
+                assert shown.evaluate("[...document.images].every(image => image.complete && image.naturalWidth > 0)")
+            if width == 390:
+                shown.locator("label.md-header__button[for=__search]").click()
+            shown.locator("input.md-search__input").click()
+            shown.keyboard.type("curriculum")
+            found = shown.locator(".md-search-result__item mark").first
+            found.wait_for()
+            assert found.inner_text().lower() == "curriculum"
+            shown.close()
+        browser.close()
+    assert (said, failed) == ([], [])
+    assert [url for url in asked if not url.startswith((address, "data:", "blob:"))] == []
 
 
 def test_links_are_those_of_the_page_that_has_them() -> None:

@@ -145,7 +145,17 @@ class Renderer:
         mujoco.mj_camlight(self._model, self._data)
 
     def _drawn(self, scene: mujoco.MjvScene) -> np.ndarray:
+        """The picture of ``scene``, in which the ground casts no shadow: decoration does not.
+
+        By so high a sun it would hardly cast one on itself. But MuJoCo draws the shadows' map a texel smaller to each side than it reads
+        it, and so steps and the corners of the map would be speckled.
+        """
         picture = np.empty((self._rectangle.height, self._rectangle.width, 3), np.uint8)
+        ground = self._model.geom("ground").id
+        for geom in scene.geoms:
+            if geom.objtype == mujoco.mjtObj.mjOBJ_GEOM and geom.objid == ground:
+                geom.category = mujoco.mjtCatBit.mjCAT_DECOR
+                break
         mujoco.mjr_render(self._rectangle, scene, self._context)
         mujoco.mjr_readPixels(picture, None, self._rectangle, self._context)
         return picture[::-1].copy()

@@ -54,7 +54,13 @@ class Scene:
         self._forces = self._added("forces", FORCES)
         self._command, self._velocity = self._added("command", COMMAND), self._added("velocity", VELOCITY)
         self._samples = self._api.add_point_cloud(
-            "/world/samples", np.zeros((1, 3)), SAMPLES, point_size=0.025, point_shape="circle", visible=False
+            "/world/samples",
+            np.zeros((1, 3)),
+            SAMPLES,
+            point_size=0.025,
+            point_shape="circle",
+            precision="float32",
+            visible=False,
         )
 
     def _added(self, name: str, color: tuple[int, int, int]) -> Any:

@@ -6,7 +6,7 @@ import mujoco
 import numpy as np
 import pytest
 
-from locoenvs.backends.mujoco.model import compile_model
+from locoenvs.backends.mujoco.model import compile_model, drawn_model
 from locoenvs.backends.mujoco.render import Renderer
 from locoenvs.mdp.state import Camera
 from locoenvs.mdp.terrain import build
@@ -94,6 +94,21 @@ def test_the_ground_does_not_hide_the_robot() -> None:
     picture = renderer.frame(pose(model, x=-1.0, z=low + 0.55))
     renderer.close()
     assert red(picture).sum() > 200
+
+
+def test_level_ground_has_no_specks_and_the_robot_a_shadow() -> None:
+    task = Task(robot=ANYMAL_C, terrain=Terrain(levels=1, columns=1, border=4.0, shares=(TileShare("slope_up", 1.0),)))
+    ground = build(task.terrain)
+    seen = Renderer(drawn_model(task, ground), 480, 480, camera="above", azimuth=90.0, elevation=-90.0, distance=14.0)
+    model = seen._model
+    shown = seen.frame(pose(model, *ground.tile_centers[0, 0] + (0.0, 0.0, 0.6))).astype(int)
+    seen.close()
+    dark = shown.max(axis=-1) < 170  # lines are not
+    robot = np.zeros_like(dark)
+    robot[200:280, 200:280] = True
+    assert not (dark & ~robot).any()
+    gray = np.ptp(shown, axis=-1) < 15
+    assert (dark & gray & (shown.min(axis=-1) > 70) & robot).sum() > 40, "its shadow"
 
 
 def test_it_closes_twice_and_several_live_side_by_side(model: mujoco.MjModel) -> None:

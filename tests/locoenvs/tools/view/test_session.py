@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 import viewed
+from fake import BIPED
 from locoenvs.numerics.rotation import from_heading, heading, rotate, wrap_to_pi
 from locoenvs.policies.policy import Policy
+from locoenvs.tasks.task import Observations, Task, Terrain
 from locoenvs.tools.view.commands import Order
 from locoenvs.tools.view.session import End, Session
 from locoenvs.tools.view.setup import PLANE, Setup
@@ -308,3 +310,22 @@ def test_a_ground_on_which_nothing_begins_changes_nothing(walking: Session, monk
         walking.change(Setup("gaps"))
     assert walking.env is env and walking.setup == setup
     walking.step()
+
+
+@pytest.mark.slow
+def test_robots_of_mjx_are_told_pushed_and_stepped() -> None:
+    pytest.importorskip("mujoco.mjx")
+    task = Task(BIPED, terrain=Terrain(kind="plane"), observations=Observations.paper(heights=None, noise=False))
+    session = Session(task, backend="mjx")
+    session.order = Order().changed(forward=0.4)
+    before = session.readout
+    for _ in range(5):
+        session.step()
+    np.testing.assert_allclose(session.command[0, :3], [0.4, 0.0, 0.0], rtol=1e-6)
+    assert session.readout.base_position[0, 2] < before.base_position[0, 2], "it sinks into its knees"
+    before = world_velocity(session)
+    session.push((0.6, -0.8))
+    np.testing.assert_allclose(world_velocity(session) - before, [[0.6, -0.8, 0.0]], atol=1e-6)
+    session.step()
+    assert np.isfinite(session.readout.base_position).all()
+    session.close()
