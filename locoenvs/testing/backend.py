@@ -298,8 +298,7 @@ def _is_driven_as_by(actuator: Actuator, one: Robots, drive: np.ndarray | None, 
     one.begin(dataclasses.replace(start, joint_velocity=velocity))
     memory, target, position = actuator.initial(COUNT, np), start.joint_position + single(0.1), start.joint_position
     for _ in range(4):
-        given = () if drive is None else (drive,)
-        memory, wanted = actuator.torque(memory, target, position, velocity, *given)
+        memory, wanted = actuator.torque(memory, target, position, velocity, drive)
         readout = one.advance(target, drive)
         near(readout.joint_torque, wanted, 0.5, f"{what}, N m")
         position, velocity = readout.joint_position, readout.joint_velocity
