@@ -126,9 +126,9 @@ def test_ppo_in_one_file_takes_the_value_of_the_final_observation() -> None:
 
 
 def test_a_reward_term_trains(tmp_path: Path) -> None:
-    printed = run("reward_term.py", tmp_path, "--updates", "3", "--num_envs", "16")
+    printed = run("reward_term.py", tmp_path, "--updates", "20", "--num_envs", "8")
     ledger = next(tmp_path.glob("runs/*/ledger.jsonl")).read_text()
-    assert ledger.count('"kind": "update"') == 3 and '"foot_clearance": -' in ledger
+    assert ledger.count('"kind": "update"') == 20 and '"foot_clearance": -' in ledger
     assert "[-" in printed
 
 

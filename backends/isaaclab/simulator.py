@@ -120,13 +120,12 @@ class IsaacLabSimulator:
 
     def advance(self, physics: object, target: Array, drive: Array | None = None) -> tuple[object, Readout]:
         """See :class:`locoenvs.mdp.state.Simulator`."""
-        dt, varied = self.task.timing.physics_dt, () if drive is None else (drive,)
         for _ in range(self.task.timing.decimation):
             position, velocity = self._joint_state()
-            self._memory, self._torque = self._actuator.torque(self._memory, target, position, velocity, *varied)
+            self._memory, self._torque = self._actuator.torque(self._memory, target, position, velocity, drive)
             self._adapter.drive(self._robot, self._torque[:, self._to_engine])
             self.lab.sim.step(render=False)
-            self.lab.scene.update(dt)
+            self.lab.scene.update(self.task.timing.physics_dt)
         if self.device.type == "cpu" and (lost := self.lab.physics.overflow()):
             raise RuntimeError(
                 f"the physics found {lost}: make the environment with options={{'contacts_per_robot': "

@@ -172,11 +172,10 @@ class MjxSimulator:
         fields: dict[str, Array],
     ) -> tuple[Physics, Sensed]:
         """``count`` physics steps with torques of the actuator."""
-        varied = () if drive is None else (drive,)
 
         def step(carry: tuple[Physics, Sensed], _: None) -> tuple[tuple[Physics, Sensed], None]:
             physics = carry[0]
-            memory, torque = actuator.torque(physics.memory, target, physics.qpos[:, 7:], physics.qvel[:, 6:], *varied)
+            memory, torque = actuator.torque(physics.memory, target, physics.qpos[:, 7:], physics.qvel[:, 6:], drive)
             return self._steps(dataclasses.replace(physics, memory=memory), torque, 1, fields), None
 
         robot, lead = self.task.robot, self.num_envs

@@ -153,14 +153,14 @@ class MujocoSimulator:
     def advance(self, physics: object, target: Array, drive: Array | None = None) -> tuple[object, Readout]:
         """See :class:`locoenvs.mdp.state.Simulator`."""
         self._in_this_process()
-        decimation, varied = self.task.timing.decimation, () if drive is None else (drive,)
+        decimation = self.task.timing.decimation
         if self._actuator is None:
             self._ctrl[:] = target
             self._batch.step(nstep=decimation)
         else:
             for _ in range(decimation):
                 joints, speeds = xp.astype(self._qpos[:, 7:], xp.float32), xp.astype(self._qvel[:, 6:], xp.float32)
-                self._memory, torque = self._actuator.torque(self._memory, target, joints, speeds, *varied)
+                self._memory, torque = self._actuator.torque(self._memory, target, joints, speeds, drive)
                 self._ctrl[:] = torque
                 self._batch.step()
         return None, self._readout()

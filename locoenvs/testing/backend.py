@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from locoenvs.mdp.actuators import actuator_of
+from locoenvs.mdp.actuators import Actuator, actuator_of
 from locoenvs.mdp.draws import DRIVE, QUANTITIES
 from locoenvs.mdp.state import Readout
 from locoenvs.tasks.task import Task
-from locoenvs.testing.robots import COUNT, GRAVITY, ROBOT, Make, Robots, near, single, task_of
+from locoenvs.testing.robots import COUNT, GRAVITY, ROBOT, Make, Robots, by_single_steps, near, single, task_of
 
 
 def check_backend(make: Make, **options: Any) -> list[str]:
@@ -44,6 +44,7 @@ def check_backend(make: Make, **options: Any) -> list[str]:
         _has_its_own_bodies,
         _is_driven_by_the_pd_law,
         _is_driven_by_a_network,
+        _is_driven_before_each_physics_step,
         _is_driven_by_its_own_numbers,
         _places_and_pushes_those_it_is_told_to,
         _goes_on_from_what_it_saved,
@@ -243,40 +244,64 @@ def _is_driven_by_a_network(robots: Open) -> bool | None:
     one = robots(task_of())
     if "lstm" not in one.simulator.actuators:
         return False
-    one = robots(task_of(actuator="lstm"))
-    one.begin(one.start(3.0))
-    actuator, task = actuator_of(one.task), one.task
-    memory = actuator.initial(COUNT, np)
-    rest = np.zeros((COUNT, len(one.default)), np.float32)
-    memory, first = actuator.torque(memory, one.default + rest + 0.3, one.default + rest, rest)
-    single = dataclasses.replace(task, timing=dataclasses.replace(task.timing, decimation=1))
-    one = robots(single)
-    one.begin(one.start(3.0))
-    readout = one.advance(one.default + 0.3)
-    near(readout.joint_torque, first, 0.5, "the torque that the drive's network gives in the first physics step, N m")
+    task = by_single_steps(task_of(actuator="lstm"))
+    _is_driven_as_by(actuator_of(task), robots(task), None, "the torque that the drive's network gives")
     return None
+
+
+def _is_driven_before_each_physics_step(robots: Open) -> None:
+    own = robots(task_of()).simulator.actuators
+    task = task_of(actuator="lstm" if "lstm" in own else "pd")
+    whole, single_steps = robots(task), robots(by_single_steps(task))
+    for one in (whole, single_steps):
+        one.begin(one.start(3.0))
+    readout = whole.advance(whole.default + 0.3)
+    for _ in range(task.timing.decimation):
+        wanted = single_steps.advance(single_steps.default + 0.3)
+    said = f"after a control step, as after {task.timing.decimation} of one physics step each"
+    near(readout.joint_torque, wanted.joint_torque, 0.5, f"joint_torque {said}, N m")
+    near(readout.joint_position, wanted.joint_position, 1e-3, f"joint_position {said}, rad")
+
+
+NUMBERS = {
+    "strength": 0.5,
+    "stiffness": 1.5,
+    "damping": 3.0,
+    "offset": 0.1,
+    "friction": 5.0,
+    "viscous": 5.0,
+    "delay": 0.01,
+}
+"""Numbers of a drive that each change its torque by more than 1 N m."""
 
 
 def _is_driven_by_its_own_numbers(robots: Open) -> bool | None:
-    task = task_of().with_({"randomization.terms.motor_strength": {}, "randomization.terms.action_delay": {}})
-    plain = robots(task_of())
-    if "drive" not in plain.simulator.randomizes:
+    words = ("motor_strength", "gains", "encoder_offset", "joint_friction", "joint_damping", "action_delay")
+    if "drive" not in robots(task_of()).simulator.randomizes:
         return False
-    one = robots(task)
-    drive = np.stack([np.full((COUNT, len(one.default)), neutral, np.float32) for neutral in DRIVE.values()])
-    drive[0, 1] = 0.0  # the second robot's motors give nothing
-    drive[list(DRIVE).index("delay"), 2] = one.task.timing.control_dt  # the third one's targets are late
-    one.begin(one.start(3.0))
-    readout = one.advance(one.default + 0.1, drive)
-    assert np.abs(readout.joint_torque[0]).max() > 1.0, "a robot whose drives are neutral must be driven"
-    assert not readout.joint_torque[1].any(), "a robot with motors of strength 0 must have no torque"
-    first = np.abs(readout.joint_position[2] - one.default).max()
-    assert first < 1e-3, (
-        f"a robot whose targets come a control step late must hold its pose for one, it moved by {first} rad"
-    )
-    later = np.abs(one.advance(one.default + 0.1, drive).joint_position[2] - one.default).max()
-    assert later > 5e-3, "a robot whose targets come late must follow them later"
+    task = by_single_steps(task_of().with_({f"randomization.terms.{word}": {} for word in words}))
+    one, actuator = robots(task), actuator_of(task)
+    neutral = np.stack([np.full((COUNT, len(one.default)), value, np.float32) for value in DRIVE.values()])
+    for index, number in enumerate(DRIVE):
+        drive = neutral.copy()
+        drive[index, 1] = NUMBERS[number]
+        _is_driven_as_by(
+            actuator, one, drive, f"the torque where the second robot's {number} in drive is {NUMBERS[number]}"
+        )
     return None
+
+
+def _is_driven_as_by(actuator: Actuator, one: Robots, drive: np.ndarray | None, what: str) -> None:
+    """The torques of a few physics steps, from joints that move."""
+    start = one.start(3.0)
+    velocity = np.full_like(start.joint_velocity, 0.5)
+    one.begin(dataclasses.replace(start, joint_velocity=velocity))
+    memory, target, position = actuator.initial(COUNT, np), start.joint_position + single(0.1), start.joint_position
+    for _ in range(4):
+        memory, wanted = actuator.torque(memory, target, position, velocity, drive)
+        readout = one.advance(target, drive)
+        near(readout.joint_torque, wanted, 0.5, f"{what}, N m")
+        position, velocity = readout.joint_position, readout.joint_velocity
 
 
 def _places_and_pushes_those_it_is_told_to(robots: Open) -> None:

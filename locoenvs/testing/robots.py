@@ -31,6 +31,11 @@ def task_of(ground: str = "flat", actuator: str = "pd") -> Task:
     return task
 
 
+def by_single_steps(task: Task) -> Task:
+    """The task with control steps of one physics step each."""
+    return dataclasses.replace(task, timing=dataclasses.replace(task.timing, decimation=1))
+
+
 class Robots:
     """A simulator that is driven with numpy, as the environment does it."""
 

@@ -20,8 +20,10 @@ import torch
 
 import locoenvs
 from locoenvs.envs.vector import LocoVectorEnv
+from locoenvs.mdp.draws import drive_numbers
 from locoenvs.numerics.arrays import convert
 from locoenvs.numerics.rows import named_arrays
+from locoenvs.tasks.vocabulary import RANDOMIZATIONS
 from mjx_physics import ROBOTS_HERE, ROUGH
 
 pytestmark = pytest.mark.xdist_group("mjx-environment")
@@ -261,3 +263,24 @@ def test_a_picture_shows_the_robot_of_the_state() -> None:
     assert first.shape == (480, 640, 3) and first.dtype == np.uint8 and first.std() > 5
     assert np.abs(first.astype(int) - second).mean() > 1, "another robot, on another tile"
     env.simulator.close()
+
+
+def test_with_all_randomizations_what_is_drawn_and_seen_is_native_mujocos() -> None:
+    """Masses, drives, delays and sensors: as the episodes begin, and after a step of robots that differ in all of them."""
+    task = ROUGH.with_({f"randomization.terms.{name}": {} for name in RANDOMIZATIONS.words()})
+    ours = LocoVectorEnv(task, ROBOTS_HERE, backend="mjx", device="cpu", options={"impl": "jax"})
+    native = LocoVectorEnv(task, ROBOTS_HERE, backend="mujoco", options={"threads": 1})
+    seen, wanted = (env.reset(seed=5)[0] for env in (ours, native))
+    np.testing.assert_allclose(seen, wanted, atol=1e-4)
+    saved, drawn = ours.save(), native.save()
+    for name in ("friction", "payload", "mass", "center_of_mass", "armature"):
+        assert np.ptp(drawn[f"physics.{name}"], axis=0).min() > 0, "robots differ"
+        np.testing.assert_allclose(saved[f"physics.{name}"], drawn[f"physics.{name}"], rtol=1e-6, err_msg=name)
+    now = [env.state.episodes for env in (ours, native)]
+    drives = [drive_numbers(env.mdp, each.key, each.number) for env, each in zip((ours, native), now, strict=True)]
+    assert np.ptp(drives[1], axis=1).max(axis=1).min() > 0, "each number differs"
+    np.testing.assert_allclose(drives[0], drives[1], rtol=1e-5)
+    seen, wanted = (env.step(action(0))[0] for env in (ours, native))
+    np.testing.assert_allclose(seen, wanted, atol=1e-4)
+    torques = [env.state.episodes.readout.joint_torque for env in (ours, native)]
+    np.testing.assert_allclose(*torques, atol=1e-2)

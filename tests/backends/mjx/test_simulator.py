@@ -257,7 +257,7 @@ def test_a_drive_between_physics_steps_is_the_engines_own_pd_law(impl: str) -> N
         def initial(self, num_envs, xp, device=None):
             return xp.zeros((1, num_envs))
 
-        def torque(self, memory, target, position, velocity):
+        def torque(self, memory, target, position, velocity, drive=None):
             return memory + 1, super().torque(memory, target, position, velocity)[1]
 
         def clear(self, memory, mask):

@@ -329,7 +329,7 @@ class Counting(PD):
     def initial(self, num_envs: int, xp: Any, device: object = None) -> np.ndarray:
         return np.zeros((1, num_envs))
 
-    def torque(self, memory: Any, target: Any, position: Any, velocity: Any) -> Any:
+    def torque(self, memory: Any, target: Any, position: Any, velocity: Any, drive: Any = None) -> Any:
         _, torque = super().torque(memory, target, position, velocity)
         return memory + 1, torque + memory[0][:, None]
 

@@ -367,3 +367,11 @@ def test_it_is_tried_as_the_environment_is_made(monkeypatch: pytest.MonkeyPatch)
         ValueError, match=f"reward term 'mine' is of package {OURS!r}, which is not here: install it, or"
     ):
         LocoVectorEnv(task, 2, backend="mujoco", options={"threads": 1})
+
+
+def test_on_mjx_a_term_that_cannot_be_traced_is_refused_as_the_environment_is_made() -> None:
+    pytest.importorskip("mujoco.mjx")
+    task = with_term(lambda s: s.action[:, 0] if s.readout.base_position[0, 2] > 0.1 else s.action[:, 1])
+    said = f"reward term 'mine' of {OURS!r} cannot be traced by JAX, use where() in place of if: "
+    with pytest.raises(ValueError, match=re.escape(said)):
+        LocoVectorEnv(task, 2, backend="mjx", device="cpu", options={"impl": "jax"})

@@ -13,18 +13,35 @@ pytest.importorskip("mujoco.batch")
 
 from locoenvs.backends.mujoco.simulator import MujocoSimulator  # noqa: E402
 from locoenvs.envs import engines  # noqa: E402
+from locoenvs.mdp.actuators import actuator_of  # noqa: E402
+from locoenvs.mdp.draws import DRIVE  # noqa: E402
 from locoenvs.mdp.state import Readout  # noqa: E402
+from locoenvs.mdp.terrain import HeightMap  # noqa: E402
+from locoenvs.tasks.task import PDActuator, Task  # noqa: E402
 from locoenvs.testing import check_backend  # noqa: E402
+from locoenvs.testing.robots import by_single_steps  # noqa: E402
 
 
 @pytest.mark.parametrize("contact", ["triangles", "mujoco"])
 def test_native_mujoco_does_what_a_backend_must(contact: str) -> None:
-    assert len(check_backend(engines.load("mujoco"), contact=contact)) == 14
+    assert len(check_backend(engines.load("mujoco"), contact=contact)) == 15
 
 
-def test_mjx_does_what_a_backend_must() -> None:
+STAND = ("_stands", "_slides_by_its_friction", "_carries_its_payload", "_stands_on_the_map")
+"""Checks of robots that stand for seconds."""
+
+
+@pytest.mark.parametrize("impl", ["jax", "warp"])
+def test_mjx_does_what_a_backend_must(impl: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Warp is made for GPUs: on a CPU robots that stand would take it half a minute, and tests/backends/mjx has them beside native MuJoCo's."""
     pytest.importorskip("mujoco.mjx")
-    assert len(check_backend(engines.load("mjx"), impl="jax")) == 14
+    from locoenvs.backends.mjx.device import find, is_gpu
+
+    left_out = STAND if impl == "warp" and not is_gpu(find(None)) else ()
+    for check in left_out:
+        monkeypatch.setattr(f"locoenvs.testing.backend.{check}", lambda robots: False)
+    bodies = impl == "jax"  # Warp varies no masses
+    assert len(check_backend(engines.load("mjx"), impl=impl)) == 14 + bodies - len(left_out)
 
 
 def backend(change: Callable[[Readout], Readout], **methods: Any) -> Callable[..., MujocoSimulator]:
@@ -48,6 +65,34 @@ def replaced(**fields: Callable[[Readout], np.ndarray]) -> Callable[[Readout], R
     return lambda readout: dataclasses.replace(readout, **{name: made(readout) for name, made in fields.items()})
 
 
+def with_task(change: Callable[[Task], Task]) -> Callable[..., MujocoSimulator]:
+    """Native MuJoCo that simulates another task than it is told to."""
+    return lambda task, height_map, num_envs, *, device=None: MujocoSimulator(change(task), height_map, num_envs)
+
+
+class Held:
+    """An actuator that is asked once a control step, and whose torques hold until the next."""
+
+    def __init__(self, task: Task) -> None:
+        self._actuator, self._decimation, self._count = actuator_of(task), task.timing.decimation, 0
+        self.initial, self.clear = self._actuator.initial, self._actuator.clear
+
+    def torque(self, memory: Any, *given: Any) -> Any:
+        if self._count % self._decimation == 0:
+            self._held = self._actuator.torque(memory, *given)
+        self._count += 1
+        return self._held
+
+
+def holding(task: Task, height_map: HeightMap, num_envs: int, *, device: Any = None) -> MujocoSimulator:
+    """The engine's own PD law is evaluated before each physics step, a network's is not."""
+    return MujocoSimulator(task, height_map, num_envs, actuator=Held(task) if task.actuator.kind == "lstm" else None)
+
+
+def weightless(self: MujocoSimulator, friction: Any, payload: Any, **others: Any) -> None:
+    MujocoSimulator.configure(self, friction, 0 * payload, **others)
+
+
 @pytest.mark.parametrize(
     ("make", "words"),
     [
@@ -67,6 +112,10 @@ def replaced(**fields: Callable[[Readout], np.ndarray]) -> Callable[[Readout], R
                     | {"qvel": np.zeros((self.num_envs, self.model.nv))}),
             "must go on bit by bit",
         ),
+        (backend(same, configure=weightless), "what 5 kg more weigh"),
+        (with_task(lambda task: dataclasses.replace(task, actuator=PDActuator())), "torque that the drive's network gives"),
+        (with_task(by_single_steps), "the vertical velocity of a robot that falls"),
+        (holding, "joint_torque after a control step, as after 4 of one physics step each"),
     ],
 )  # fmt: skip
 def test_what_a_backend_does_wrong_is_told(make: Callable[..., Any], words: str) -> None:
@@ -88,3 +137,16 @@ def test_a_backend_whose_bodies_are_not_as_they_were_drawn_is_told(quantity: str
 
     with pytest.raises(AssertionError, match=words):
         check_backend(backend(same, configure=configure))
+
+
+@pytest.mark.parametrize("number", DRIVE)
+def test_a_backend_that_does_not_heed_a_number_of_the_drives_is_told(number: str) -> None:
+    class Deaf(MujocoSimulator):
+        def advance(self, physics: object, target: Any, drive: Any = None) -> tuple[object, Readout]:
+            if drive is not None:
+                drive = drive.copy()
+                drive[list(DRIVE).index(number)] = DRIVE[number]
+            return super().advance(physics, target, drive)
+
+    with pytest.raises(AssertionError, match=f"the torque where the second robot's {number} in drive is"):
+        check_backend(lambda task, ground, count: Deaf(task, ground, count, threads=1))
