@@ -26,8 +26,10 @@ def test_its_evaluation_is_of_this_policy_on_the_panel_of_today(folder: Path) ->
     assert result.panel_hash == panel_of(load_policy(folder).task).hash
 
 
-def test_the_page_of_results_says_of_the_rough_policy_what_its_evaluations_do() -> None:
-    folder = next(folder for folder in FOLDERS if folder.name == "anymal_c_rough")
+@pytest.mark.parametrize(
+    "folder", [folder for folder in FOLDERS if "_rough" in folder.name], ids=lambda folder: folder.name
+)
+def test_the_page_of_results_says_of_a_rough_policy_what_its_evaluations_do(folder: Path) -> None:
     policy, page = load_policy(folder), (Path(__file__).parents[3] / "docs/results.md").read_text()
     result, crossing = (Result.from_json((folder / f"{name}.json").read_text()) for name in ("evaluation", "crossing"))
     assert crossing.policy_sha256 == policy.sha256 and crossing.panel_hash == panel_of(policy.task, "crossing").hash
