@@ -239,7 +239,7 @@ class Training:
         told = self.ranks.all_told(None if failed is None else str(failed) or type(failed).__name__)
         if (reason := next(filter(None, told), None)) is not None:
             validation.close()
-            if validation.share is None:
+            if validation.asked:
                 raise failed or ValueError(f"rank {told.index(reason)} cannot validate: {reason}")
             self.validation = None
             say(f"it is not validated: {reason}")

@@ -42,7 +42,7 @@ class Validation:
     """A policy is judged after every ``every`` updates or ``minutes``, as long as that takes no more than a ``share`` of all the time.
 
     ``met`` counts the times in a row that it has met the bar, ``spent`` the seconds that it took, ``last`` those of the last one, which
-    was at ``at`` seconds of the training; ``best`` is what the best policy of the run was found to be. Each process of a run judges its part
+    was at ``at`` seconds of the training; ``asked`` is whether its pace was asked for; ``best`` is what the best policy of the run was found to be. Each process of a run judges its part
     of the robots, and the first one has the counts and the results.
     """
 
@@ -53,6 +53,7 @@ class Validation:
     share: float | None
     until_bar: bool
     keep_policies: bool
+    asked: bool = False
     met: int = 0
     spent: float = 0.0
     last: float = 0.0
@@ -72,7 +73,10 @@ class Validation:
         panel = judge_of(task, planned)
         planned |= {"panel": panel.name, "panel_hash": panel.hash, "num_robots": panel.num_robots, "best": BEST}
         pace = planned["every"], planned.get("minutes"), planned.get("share")
-        return Validation(run, panel, *pace, planned["until_bar"], planned.get("keep_policies", False))
+        asked = planned.get(
+            "asked", planned.get("share") is None
+        )  # what recipes did not say a pace without a share did
+        return Validation(run, panel, *pace, planned["until_bar"], planned.get("keep_policies", False), asked)
 
     def resume(self) -> None:
         """Go on after what the ledger and ``best/`` say."""
@@ -162,32 +166,31 @@ def plan(settings: TrainSettings, updates: int) -> dict[str, Any] | None:
     """What the settings of a run of so many updates say of it, for a recipe."""
     if settings.validate_every == 0:
         return None
-    pace: dict[str, Any] = {
-        "every": settings.validate_every,
-        "minutes": settings.validate_minutes,
-        "share": settings.validate_share,
-    }
-    if settings.validate_every is None and settings.validate_minutes is None:
+    every, minutes, share = settings.validate_every, settings.validate_minutes, settings.validate_share
+    asked = _paced(settings)
+    if not asked:
+        every, share = max(updates // TIMES, LEAST_UPDATES), share or SHARE
         minutes = None if settings.minutes is None else max(settings.minutes / TIMES, LEAST_MINUTES)
-        pace = {
-            "every": max(updates // TIMES, LEAST_UPDATES),
-            "minutes": minutes,
-            "share": settings.validate_share or SHARE,
-        }
+    pace: dict[str, Any] = {"every": every, "minutes": minutes, "share": share, "asked": asked}
     robots = {"num_robots": settings.validate_robots}
     return {**pace, "until_bar": settings.until_bar, **robots, "keep_policies": settings.keep_policies}
 
 
 def replanned(before: dict[str, Any] | None, settings: TrainSettings, updates: int) -> dict[str, Any] | None:
     """The plan of a run to go on with: as it was ``before``, but for what the settings say."""
-    paced = settings.validate_every is not None or settings.validate_minutes is not None
-    made, before = plan(settings, updates) if paced else before, before or {}
+    made, before = plan(settings, updates) if _paced(settings) else before, before or {}
     if made is None:
         return None
     same = made["until_bar"] == before.get("until_bar")
     robots = settings.validate_robots or (before.get("num_robots") if same else None)
     keep = settings.keep_policies or before.get("keep_policies", False)
-    return {**made, "num_robots": robots, "keep_policies": keep}
+    share = settings.validate_share or made.get("share")
+    return {**made, "share": share, "num_robots": robots, "keep_policies": keep}
+
+
+def _paced(settings: TrainSettings) -> bool:
+    """Whether the settings themselves say how often to validate."""
+    return settings.validate_every is not None or settings.validate_minutes is not None
 
 
 def described(result: Result) -> str:

@@ -21,7 +21,7 @@ from locoenvs.training.settings import TrainSettings
 WALK = "Loco/AnymalC-Flat-v0"
 
 WALK_VALIDATION, WALK_ROBOTS, WALK_SHARE = 75, 128, 0.1
-"""Updates between two validations of ``walk``, about a minute on two cores, and their robots: with 160 they took a tenth of the time."""
+"""Updates between two validations of ``walk``, about a minute on two cores, their robots, and the most that they take of all the time."""
 
 
 def walk(
@@ -53,8 +53,12 @@ def walk(
     """
     console = terminal.console()
     given: dict[str, Any] = {"num_envs": num_envs, "seed": seed, "updates": updates, "minutes": minutes}
-    given |= {"validate_every": WALK_VALIDATION, "validate_robots": WALK_ROBOTS, "validate_share": WALK_SHARE}
-    given["until_bar"] = True
+    given |= {
+        "validate_every": WALK_VALIDATION,
+        "validate_robots": WALK_ROBOTS,
+        "validate_share": WALK_SHARE,
+        "until_bar": True,
+    }
     if resume is None:
         name, actuator = run or f"walk-{time.strftime('%Y%m%d-%H%M%S')}", actuator or "pd"
         drives = {"pd": "the PD law; --actuator lstm takes the learned drive", "lstm": "the learned drive"}

@@ -107,11 +107,11 @@ class Mlp:
         """Actions (N, J) of observations (N, O), float32, and what is remembered, by the names of :meth:`states`'s inputs and outputs."""
         value, after = observations, dict[str, np.ndarray]()
         if self.mean is not None and self.std is not None:
-            value = (value - _float32(self.mean)) / _float32(self.std)
+            value = (value - np.asarray(self.mean, np.float32)) / np.asarray(self.std, np.float32)
         if self.memory is not None:
             value, after = self.memory(value, remembered)
         for index, (weight, bias) in enumerate(self.layers):
-            value = value @ _float32(weight).T + _float32(bias)
+            value = value @ np.asarray(weight, np.float32).T + np.asarray(bias, np.float32)
             if index < len(self.layers) - 1:
                 value = _FUNCTIONS[self.activation](value)
         return value, after

@@ -14,7 +14,7 @@ import numpy as np
 
 from locoenvs import install
 
-FLOAT, _INT = 1, 2
+_FLOAT, _INT = 1, 2
 """The types of a float32 tensor and of a whole number."""
 
 _MESSAGES: dict[str, dict[str, tuple[int, str]]] = {
@@ -78,7 +78,7 @@ def _model() -> Any:
             else:
                 made.type = kinds.Type.Value(f"TYPE_{kind.upper()}")
     pool = descriptor_pool.DescriptorPool()
-    pool.Add(file) if hasattr(pool, "Add") else pool.AddSerializedFile(file.SerializeToString())
+    pool.AddSerializedFile(file.SerializeToString())
     return message_factory.GetMessageClass(pool.FindMessageTypeByName("locoenvs.onnx.Model"))
 
 
@@ -108,13 +108,13 @@ def node(operator: str, inputs: list[str], output: str, **whole: int) -> dict[st
 def tensor(name: str, values: np.ndarray) -> dict[str, Any]:
     """A tensor of float32."""
     raw = np.ascontiguousarray(values, "<f4").tobytes()
-    return {"name": name, "dims": values.shape, "data_type": FLOAT, "raw_data": raw}
+    return {"name": name, "dims": values.shape, "data_type": _FLOAT, "raw_data": raw}
 
 
 def port(name: str, size: int) -> dict[str, Any]:
     """What goes in or out: float32 (batch, size)."""
     sides = [{"dim_param": "batch"}, {"dim_value": size}]
-    return {"name": name, "type": {"tensor_type": {"elem_type": FLOAT, "shape": {"dim": sides}}}}
+    return {"name": name, "type": {"tensor_type": {"elem_type": _FLOAT, "shape": {"dim": sides}}}}
 
 
 def values_of(tensor: Any) -> np.ndarray:
@@ -122,7 +122,7 @@ def values_of(tensor: Any) -> np.ndarray:
     name = tensor.name[:80]
     if tensor.data_location or tensor.external_data:
         raise ValueError(f"{name!r} lies in another file, which no hash covers: its weights must be inside")
-    if tensor.data_type != FLOAT:
+    if tensor.data_type != _FLOAT:
         raise ValueError(f"{name!r} must hold float32, it is of ONNX type {tensor.data_type}")
     try:
         return np.frombuffer(tensor.raw_data, "<f4").reshape(tuple(tensor.dims)).astype(np.float32)

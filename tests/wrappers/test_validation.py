@@ -113,7 +113,7 @@ def test_a_training_stops_when_the_bar_holds_twice_in_a_row(
     }
     planned = run.recipe()["validation"]
     assert planned == {
-        "every": 2, "minutes": None, "share": None, "until_bar": True, "keep_policies": False, "panel": panels[0].name,
+        "every": 2, "minutes": None, "share": None, "asked": True, "until_bar": True, "keep_policies": False, "panel": panels[0].name,
         "panel_hash": panels[0].hash, "num_robots": 256, "best": validation.BEST,
     }  # fmt: skip
     assert len(set(hashes)) == 7 and hashes[-1] == load_policy(run.policy).sha256
@@ -267,6 +267,8 @@ def test_a_machine_without_a_second_environment_trains_on_unless_it_was_asked(
     assert capsys.readouterr().out.count("it is not validated: one simulation a process") == 1
     with pytest.raises(RuntimeError, match="one simulation"):
         train(FLAT, TrainSettings(FLAT, run=str(tmp_path / "asked"), validate_every=1, **given))
+    with pytest.raises(RuntimeError, match="one simulation"):
+        train(FLAT, TrainSettings(FLAT, run=str(tmp_path / "within"), validate_every=1, validate_share=1.0, **given))
 
 
 def test_a_resumed_run_keeps_its_plan_unless_another_is_asked_for(judged: list[Any], tmp_path: Path) -> None:
@@ -279,7 +281,9 @@ def test_a_resumed_run_keeps_its_plan_unless_another_is_asked_for(judged: list[A
     assert run.recipe()["validation"] == first and [line["met"] for line in lines(run)] == [0, 1, 0, 1]
     train("", TrainSettings("", resume=str(run.folder), updates=5, validate_minutes=60.0, keep_policies=True))
     assert run.recipe()["validation"] == {**first, "every": None, "minutes": 60.0, "keep_policies": True}
-    train("", TrainSettings("", resume=str(run.folder), updates=6, validate_every=0))
+    train("", TrainSettings("", resume=str(run.folder), updates=6, validate_share=0.5))
+    assert run.recipe()["validation"] == {**first, "every": None, "minutes": 60.0, "keep_policies": True, "share": 0.5}
+    train("", TrainSettings("", resume=str(run.folder), updates=7, validate_every=0))
     assert run.recipe()["validation"] is None and len(lines(run)) == 4
 
 
