@@ -32,6 +32,7 @@ from locoenvs.policies.policy import POLICIES, Policy, load_policy
 
 SOURCE = Path(__file__).with_suffix(".cpp")
 HEADER = "onnxruntime_c_api.h"
+SHIPPED = tuple(sorted(path.name for path in POLICIES.iterdir()))
 INCLUDES = (Path("/usr/include/onnxruntime"), Path("/usr/include"))
 
 
@@ -106,7 +107,7 @@ def table(results: list[dict[str, Any]]) -> Table:
 def deployment(
     steps: int = 2000,
     repeats: int = 5,
-    policies: tuple[str, ...] = tuple(sorted(path.name for path in POLICIES.iterdir())),
+    policies: tuple[str, ...] = SHIPPED,
     include: Path | None = None,
     out: Path | None = None,
 ) -> list[dict[str, Any]]:
