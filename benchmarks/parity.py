@@ -28,7 +28,7 @@ from rich.console import Console
 from rich.table import Table
 
 from locoenvs.benchmarks import reports
-from locoenvs.envs import engines
+from locoenvs.envs import backends
 from locoenvs.envs.registration import task as task_of
 from locoenvs.evidence.evaluate import evaluate
 from locoenvs.evidence.panel import load_panel
@@ -97,7 +97,7 @@ class Driver:
         backend, options = BACKENDS[name]
         height_map = map_of(task)
         where = None if backend == "mujoco" else device
-        self.simulator: Any = engines.build(backend, task, height_map, robots, where, options)
+        self.simulator: Any = backends.build(backend, task, height_map, robots, where, options)
         self.task, self.robots = task, robots
         self._advance: Callable[..., Any] = self.simulator.advance
         if hasattr(self.simulator, "compile"):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from locoenvs.backends.isaaclab import newton, physx
-from locoenvs.backends.isaaclab.adapter import Adapter, Lab23, Lab30
+from locoenvs.backends.isaaclab.release import Lab23, Lab30, Release
 from locoenvs.backends.isaaclab.requirements import Found
 from locoenvs.tasks.robot import Robot
 from locoenvs.tasks.task import Task
@@ -21,7 +21,7 @@ class Scene:
     scene: Any
     robot: Any
     contacts: Any
-    adapter: Adapter
+    release: Release
     physics: newton.Newton | physx.PhysX
 
 
@@ -98,5 +98,5 @@ def build(sim_settings: Any, scene_settings: Any, found: Found, physics: str) ->
         "physx": physx.PhysX,
         "ovphysx": physx.OvPhysX,
     }
-    adapter: Adapter = Lab23() if found.major == 2 else Lab30()
-    return Scene(sim, scene, robot, scene["contacts"], adapter, kinds[physics](robot))
+    release: Release = Lab23() if found.major == 2 else Lab30()
+    return Scene(sim, scene, robot, scene["contacts"], release, kinds[physics](robot))

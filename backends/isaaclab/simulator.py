@@ -79,10 +79,10 @@ class IsaacLabSimulator:
             found,
             self.physics,
         )
-        self._adapter, self._robot = self.lab.adapter, self.lab.robot
+        self._release, self._robot = self.lab.release, self.lab.robot
         try:
             self._index(task)
-            self._masses = self._adapter.masses(self._robot)
+            self._masses = self._release.masses(self._robot)
             self._force_scale = self.lab.physics.force_scale(task.timing.physics_dt)
         except BaseException:
             self.close()  # or no other environment could be made in this process
@@ -112,7 +112,7 @@ class IsaacLabSimulator:
         if self.task.randomization.payload is not None:
             masses = self._masses.clone()
             masses[:, self._base] += payload.to(masses.device)
-            self._adapter.set_masses(self._robot, masses)
+            self._release.set_masses(self._robot, masses)
 
     def initial(self) -> object:
         """See :class:`locoenvs.mdp.state.Simulator`."""
@@ -123,7 +123,7 @@ class IsaacLabSimulator:
         for _ in range(self.task.timing.decimation):
             position, velocity = self._joint_state()
             self._memory, self._torque = self._actuator.torque(self._memory, target, position, velocity, drive)
-            self._adapter.drive(self._robot, self._torque[:, self._to_engine])
+            self._release.drive(self._robot, self._torque[:, self._to_engine])
             self.lab.sim.step(render=False)
             self.lab.scene.update(self.task.timing.physics_dt)
         if self.device.type == "cpu" and (lost := self.lab.physics.overflow()):
@@ -135,14 +135,14 @@ class IsaacLabSimulator:
 
     def place(self, physics: object, mask: Array, start: Readout) -> object:
         """See :class:`locoenvs.mdp.state.Simulator`."""
-        adapter, robot, quaternion = self._adapter, self._robot, start.base_quaternion
-        adapter.write_root(robot, mask, start.base_position, quaternion)
+        release, robot, quaternion = self._release, self._robot, start.base_quaternion
+        release.write_root(robot, mask, start.base_position, quaternion)
         linear, angular = (
             rotate(quaternion, velocity) for velocity in (start.base_linear_velocity, start.base_angular_velocity)
         )
         joints, speeds = start.joint_position[:, self._to_engine], start.joint_velocity[:, self._to_engine]
-        adapter.write_joints(robot, mask, joints, speeds)
-        adapter.write_root_velocity(robot, mask, torch.cat([linear, angular], dim=-1))
+        release.write_joints(robot, mask, joints, speeds)
+        release.write_root_velocity(robot, mask, torch.cat([linear, angular], dim=-1))
         for memory in self.lab.physics.memory().values():
             memory.masked_fill_(mask.reshape(-1, *[1] * (memory.ndim - 1)), 0.0)
         self._memory = self._actuator.clear(self._memory, mask)
@@ -150,27 +150,27 @@ class IsaacLabSimulator:
 
     def push(self, physics: object, mask: Array, velocity: Array) -> object:
         """See :class:`locoenvs.mdp.state.Simulator`."""
-        now = self._adapter.read(self._robot.data, "root_link_vel_w")
-        self._adapter.write_root_velocity(self._robot, mask, torch.cat([velocity, now[:, 2:]], dim=-1))
+        now = self._release.read(self._robot.data, "root_link_vel_w")
+        self._release.write_root_velocity(self._robot, mask, torch.cat([velocity, now[:, 2:]], dim=-1))
         return None
 
     def _joint_state(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Positions and velocities (N, J) in the task's order."""
         data = self._robot.data
-        position, velocity = (self._adapter.read(data, name) for name in ("joint_pos", "joint_vel"))
+        position, velocity = (self._release.read(data, name) for name in ("joint_pos", "joint_vel"))
         return position[:, self._joints], velocity[:, self._joints]
 
     def _readout(self) -> Readout:
         """The state now, and the forces of the last physics step. Every array is a copy."""
-        adapter, data = self._adapter, self._robot.data
-        pose, velocity = adapter.read(data, "root_link_pose_w"), adapter.read(data, "root_link_vel_w")
-        quaternion = adapter.quaternion(pose).clone()
+        release, data = self._release, self._robot.data
+        pose, velocity = release.read(data, "root_link_pose_w"), release.read(data, "root_link_vel_w")
+        quaternion = release.quaternion(pose).clone()
         joints, speeds = self._joint_state()
         body_pose, body_velocity = (
-            adapter.read(data, name)[:, self._feet] for name in ("body_link_pose_w", "body_link_vel_w")
+            release.read(data, name)[:, self._feet] for name in ("body_link_pose_w", "body_link_vel_w")
         )
-        arm = rotate(adapter.quaternion(body_pose), self._foot_center.expand(self.num_envs, -1, 3))
-        forces = adapter.read(self.lab.contacts.data, "net_forces_w")[:, self._contact] * self._force_scale
+        arm = rotate(release.quaternion(body_pose), self._foot_center.expand(self.num_envs, -1, 3))
+        forces = release.read(self.lab.contacts.data, "net_forces_w")[:, self._contact] * self._force_scale
         numbers = torch.cat([velocity, speeds], dim=-1)
         sound = torch.all(numbers.abs() < FASTEST, dim=-1) & torch.all(pose.isfinite(), dim=-1)
         return Readout(
@@ -188,13 +188,13 @@ class IsaacLabSimulator:
 
     def save(self, physics: object) -> dict[str, np.ndarray]:
         """See :class:`locoenvs.mdp.state.Simulator`. PhysX goes on only nearly from it: its solver's memory is its own."""
-        data, adapter = self._robot.data, self._adapter
-        pose = adapter.read(data, "root_link_pose_w")
+        data, release = self._robot.data, self._release
+        pose = release.read(data, "root_link_pose_w")
         position, velocity = self._joint_state()
         saved = {
             "position": pose[:, :3],
-            "quaternion": adapter.quaternion(pose),
-            "velocity": adapter.read(data, "root_link_vel_w"),
+            "quaternion": release.quaternion(pose),
+            "velocity": release.read(data, "root_link_vel_w"),
             "joints": position,
             "joint_velocity": velocity,
             "actuator": self._memory,
@@ -208,12 +208,12 @@ class IsaacLabSimulator:
         given = {name: torch.as_tensor(value).to(self.device) for name, value in saved.items()}
         self.configure(given["friction"], given["payload"])
         every = torch.ones(self.num_envs, dtype=torch.bool, device=self.device)
-        adapter, robot = self._adapter, self._robot
-        adapter.write_root(robot, every, given["position"], given["quaternion"])
-        adapter.write_joints(
+        release, robot = self._release, self._robot
+        release.write_root(robot, every, given["position"], given["quaternion"])
+        release.write_joints(
             robot, every, given["joints"][:, self._to_engine], given["joint_velocity"][:, self._to_engine]
         )
-        adapter.write_root_velocity(robot, every, given["velocity"])
+        release.write_root_velocity(robot, every, given["velocity"])
         for name, memory in self.lab.physics.memory().items():
             memory.copy_(given[f"engine.{name}"])
         self._memory = given["actuator"]

@@ -28,7 +28,7 @@ def order(where: Where, robots: int) -> dict[str, Any]:
         simulator.lab.scene.update(0.0)
         names = list(simulator.lab.robot.body_names)
         feet = [names.index(foot) for foot in task.robot.feet]
-        found = simulator.lab.adapter.read(simulator.lab.robot.data, "body_link_pose_w")[:, feet, :3].cpu().numpy()
+        found = simulator.lab.release.read(simulator.lab.robot.data, "body_link_pose_w")[:, feet, :3].cpu().numpy()
         back = simulator._joint_state()[0].cpu().numpy()
         engine = {"joints": list(simulator.lab.robot.joint_names), "bodies": names}
     model = compile_model(task, env.mdp.height_map)

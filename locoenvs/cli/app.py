@@ -46,7 +46,7 @@ from locoenvs.cli.train import train
 from locoenvs.cli.transfer import transfer
 from locoenvs.cli.view import view
 from locoenvs.cli.walk import walk
-from locoenvs.envs import engines
+from locoenvs.envs import backends
 from locoenvs.envs.registration import IDS, ids
 from locoenvs.envs.registration import task as task_of
 from locoenvs.evidence.failures import archive
@@ -75,7 +75,7 @@ def list_() -> None:
         made.add_row("environment", env_id, f"{robot} on {'a plane' if ground == 'flat' else 'rough ground'}")
     for env_id in ids()[len(IDS) :]:
         made.add_row("environment", env_id, f"{task_of(env_id).robot.name}, registered here")
-    for name, load in engines.installed().items():
+    for name, load in backends.installed().items():
         made.add_row("backend", name, _state(load))
     for name in learners.installed():
         package = learners.missing(name)

@@ -21,7 +21,7 @@ from locoenvs.cli.arguments import (
     options_given,
     task_given,
 )
-from locoenvs.envs import engines
+from locoenvs.envs import backends
 from locoenvs.envs.registration import task as task_of
 from locoenvs.evidence.panel import judge_while_training
 from locoenvs.machine import hardware
@@ -88,7 +88,7 @@ def size(
     check_memory(ppo, asked)
     if learner not in learners.installed():
         raise ValueError(nearest("learner", learner, list(learners.installed())))
-    engines.load(backend)
+    backends.load(backend)
     console = terminal.console()
     console.print(f"{env_id}: recipe {asked.recipe}, task {asked.hash}, seed {seed}, learner {learner}")
     _print_geometry(console, geometry(ppo, asked))

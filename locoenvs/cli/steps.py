@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.text import Text
 
-from locoenvs.envs import engines
+from locoenvs.envs import backends
 from locoenvs.envs.registration import task as task_of
 from locoenvs.evidence.audit import Finding, audit_result
 from locoenvs.evidence.evaluate import Result, evaluate, strata_table, table
@@ -39,7 +39,7 @@ def train_by(learner: str, settings: TrainSettings, task: Task | None = None) ->
 def check_known(learner: str, settings: TrainSettings) -> None:
     """Raise ValueError for an unknown name, before anything slow is imported, and for processes that the learner cannot use."""
     task_of(settings.env_id, settings.recipe or "paper", settings.actuator)
-    engines.load(settings.backend)
+    backends.load(settings.backend)
     if learner in learners.installed() and learners.own(learner):
         learners.check_together(learner, ranks.asked())
 

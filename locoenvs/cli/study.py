@@ -17,7 +17,7 @@ from locoenvs import terminal
 from locoenvs.cli import plugin
 from locoenvs.cli.arguments import OptionalText, policy_named, run_folder, write
 from locoenvs.cli.steps import check_panels, train_by
-from locoenvs.envs import engines
+from locoenvs.envs import backends
 from locoenvs.tasks import documents
 from locoenvs.tasks.task import Task
 from locoenvs.training import learners
@@ -113,7 +113,7 @@ def _checked(asked: Study) -> str | None:
         learners.load(
             asked.learner
         )  # which says what is wrong; what is right is not imported where another process trains
-    engines.load(asked.backend)
+    backends.load(asked.backend)
     check_panels(asked.panels)
     return None if asked.start_from is None else str(policy_named(asked.start_from).folder.resolve())
 

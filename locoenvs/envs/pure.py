@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from locoenvs.envs import engines
+from locoenvs.envs import backends
 from locoenvs.envs.registration import task as task_of
 from locoenvs.envs.vector import LocoVectorEnv
 from locoenvs.mdp import dry
@@ -100,9 +100,9 @@ def functional(
     task = task or task_of(env_id, recipe, actuator)
     height_map = map_of(task)
     given = dict(options or {}) if devices is None else {**(options or {}), "devices": devices}
-    simulator: Any = engines.build(backend, task, height_map, num_envs, device, given)
+    simulator: Any = backends.build(backend, task, height_map, num_envs, device, given)
     if not hasattr(simulator, "compile"):
-        raise ValueError(f"backend {engines.resolve(backend)!r} keeps its state to itself: functional() needs 'mjx'")
+        raise ValueError(f"backend {backends.resolve(backend)!r} keeps its state to itself: functional() needs 'mjx'")
     mdp = prepare(task, height_map, simulator.xp, simulator.device)
     dry.check(mdp)
     return _of(task, num_envs, mdp, simulator, split, split == "train" if stagger is None else stagger)

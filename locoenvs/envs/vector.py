@@ -11,7 +11,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from locoenvs.envs import arguments, engines, saved_state
+from locoenvs.envs import arguments, backends, saved_state
 from locoenvs.envs.arguments import RENDER_MODES, Autoreset
 from locoenvs.envs.shared import Shared
 from locoenvs.envs.window import has_display, window
@@ -115,7 +115,7 @@ class LocoVectorEnv(VectorEnv, gymnasium.Env):  # type: ignore[misc]
             "render_fps": round(1 / task.timing.control_dt),
         }
         height_map = map_of(task)
-        self.simulator = engines.build(backend, task, height_map, num_envs, device, options or {})
+        self.simulator = backends.build(backend, task, height_map, num_envs, device, options or {})
         if render_mode == "human":
             self._window = window(self.simulator)
         self.mdp = prepare(task, height_map, self.simulator.xp, self.simulator.device)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from locoenvs.envs import engines
+from locoenvs.envs import backends
 from locoenvs.envs.vector import LocoVectorEnv
 from locoenvs.evidence.metrics import UNITS, Estimate, groups_of, metrics_of
 from locoenvs.evidence.panel import Panel
@@ -97,7 +97,7 @@ def result_of(
         panel_hash=panel.hash,
         task_hash=panel.task.hash,
         policy_sha256=policy.sha256 if isinstance(policy, Policy) else None,
-        backend=str(getattr(env.simulator, "name", engines.resolve(backend))),
+        backend=str(getattr(env.simulator, "name", backends.resolve(backend))),
         num_robots=panel.num_robots,
         episode_seconds=float(record.alive.sum(axis=0).mean() * record.dt),
         metrics=metrics_of(record, np.ones_like(record.alive), True),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rich.table import Table
 
-from locoenvs.envs import engines
+from locoenvs.envs import backends
 from locoenvs.evidence.compare import JUDGED
 from locoenvs.evidence.manifest import Panel
 from locoenvs.evidence.metrics import UNITS
@@ -70,28 +70,28 @@ class Transfer:
 def transfer(
     policy: Policy,
     judge: Judge,
-    backends: Sequence[str],
+    to: Sequence[str],
     drives: Sequence[ActuatorKind] = (),
     panels: Sequence[str | None] = (None,),
     smoke: bool = False,
     seed: int = 0,
 ) -> Transfer:
-    """Try a policy on every panel with every backend and drive, the first of which are what it is measured by.
+    """Try a policy on every panel with every backend of ``to`` and every drive, the first of which are what it is measured by.
 
     ``drives`` are those of the task that the policy was trained on if none is given; panels None is the one for its ground. What is
     not installed, and what a backend or a robot cannot do, is told in ``missing``; in the first place it is an error.
     """
-    known = ["auto", *engines.installed()]
-    if unknown := [backend for backend in backends if backend not in known]:
+    known = ["auto", *backends.installed()]
+    if unknown := [backend for backend in to if backend not in known]:
         raise ValueError(nearest("backend", unknown[0], known))
-    places = list(dict.fromkeys(_places(policy, backends, drives)))
+    places = list(dict.fromkeys(_places(policy, to, drives)))
     tried: list[Tried] = []
     missing: dict[tuple[str, str], None] = {}
     for name in panels:
         first: Result | None = None
         for place in places:
             try:
-                engines.load(place.backend)
+                backends.load(place.backend)
                 panel = panel_of(policy.task, name, place.drive)  # type: ignore[arg-type]
                 result = judge(small(panel) if smoke else panel, place.backend)
             except (ImportError, ValueError) as error:
@@ -105,10 +105,10 @@ def transfer(
     return Transfer(tuple(tried), tuple(missing))
 
 
-def _places(policy: Policy, backends: Sequence[str], drives: Sequence[str]) -> Iterator[Place]:
-    for backend in backends:
+def _places(policy: Policy, to: Sequence[str], drives: Sequence[str]) -> Iterator[Place]:
+    for backend in to:
         for drive in drives or (policy.task.actuator.kind,):
-            yield Place(engines.resolve(backend), drive)
+            yield Place(backends.resolve(backend), drive)
 
 
 def table(made: Transfer) -> Table:

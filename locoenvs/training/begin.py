@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from locoenvs.envs import engines
+from locoenvs.envs import backends
 from locoenvs.envs.registration import task as task_of
 from locoenvs.machine import code, hardware, versions
 from locoenvs.tasks.names import nearest
@@ -85,7 +85,7 @@ def new_recipe(
         "id": uuid.uuid4().hex,
         "environment": settings.env_id,
         "learner": learner,
-        "backend": engines.resolve(settings.backend),
+        "backend": backends.resolve(settings.backend),
         "options": dict(settings.options or {}),
         "seed": settings.seed or 0,
         "minutes": settings.minutes,

@@ -25,7 +25,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 USE = """
 import json, sys
 import gymnasium, locoenvs
-from locoenvs.envs import engines
+from locoenvs.envs import backends
 from locoenvs.training import learners
 
 env = gymnasium.make("Loco/AnymalC-Rough-v0", num_envs=2, actuator="pd", options={"contact": "mujoco"})
@@ -33,7 +33,7 @@ env.reset(seed=0)
 env.step(env.action_space.sample())
 import locoenvs.wrappers.extras, locoenvs.benchmarks.throughput
 files = {name: m.__file__ for name, m in sys.modules.items() if name.partition(".")[0] == "locoenvs"}
-print(json.dumps([files, sorted(engines.installed()), sorted(learners.installed())]))
+print(json.dumps([files, sorted(backends.installed()), sorted(learners.installed())]))
 """
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fake import BIPED, FakeSimulator
-from locoenvs.envs import engines
+from locoenvs.envs import backends
 from locoenvs.tasks.entries import Term, TileShare
 from locoenvs.tasks.task import (
     Curriculum,
@@ -38,7 +38,7 @@ TASK = Task(
 @pytest.fixture
 def env(monkeypatch: pytest.MonkeyPatch) -> MeteredEnv:
     monkeypatch.setattr(
-        engines, "installed", lambda: {"fake": lambda: lambda t, h, n, *, device=None: FakeSimulator(xp, n)}
+        backends, "installed", lambda: {"fake": lambda: lambda t, h, n, *, device=None: FakeSimulator(xp, n)}
     )
     made = MeteredEnv(TASK, 4, backend="fake", stagger=False)
     made.reset(seed=0)

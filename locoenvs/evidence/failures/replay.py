@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from locoenvs.envs import engines
+from locoenvs.envs import backends
 from locoenvs.envs.saved_state import rows_of, together
 from locoenvs.envs.vector import LocoVectorEnv
 from locoenvs.evidence.failures import trace
@@ -174,7 +174,7 @@ def possible(
     task = archive.panel.task.with_(changes) if changes else archive.panel.task
     fits(archive.panel.task, task)
     (policy or archive.policy).check(task)
-    engines.load(backend or archive.header.backend)
+    backends.load(backend or archive.header.backend)
     return task
 
 

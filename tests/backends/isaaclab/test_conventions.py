@@ -1,4 +1,4 @@
-"""Quaternions and orders, between Isaac Lab's conventions and ours; the adapters against articulations that record."""
+"""Quaternions and orders, between Isaac Lab's conventions and ours; the releases against articulations that record."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from locoenvs.backends.isaaclab import conventions  # noqa: E402
-from locoenvs.backends.isaaclab.adapter import Adapter, Lab23, Lab30  # noqa: E402
+from locoenvs.backends.isaaclab.release import Lab23, Lab30, Release  # noqa: E402
 
 WXYZ = torch.tensor([[1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0]])
 POSITION = torch.tensor([[10.0, 20.0, 30.0], [40.0, 50.0, 60.0]])
@@ -67,24 +67,24 @@ def test_2_3_writes_wxyz_by_index() -> None:
 
 
 @pytest.mark.parametrize(
-    ("adapter", "stored", "wrap"),
+    ("release", "stored", "wrap"),
     [
         (Lab30(), conventions.wxyz_to_xyzw(WXYZ), lambda value: SimpleNamespace(torch=value)),
         (Lab23(), WXYZ, lambda value: value),
     ],
     ids=["3.0", "2.3"],
 )
-def test_both_read_wxyz(adapter: Adapter, stored: Any, wrap: Any) -> None:
+def test_both_read_wxyz(release: Release, stored: Any, wrap: Any) -> None:
     data = SimpleNamespace(root_link_pose_w=wrap(torch.cat([POSITION, stored], dim=-1)))
-    pose = adapter.read(data, "root_link_pose_w")
-    assert torch.equal(adapter.quaternion(pose), WXYZ) and torch.equal(pose[:, :3], POSITION)
+    pose = release.read(data, "root_link_pose_w")
+    assert torch.equal(release.quaternion(pose), WXYZ) and torch.equal(pose[:, :3], POSITION)
 
 
-@pytest.mark.parametrize("adapter", [Lab30(), Lab23()], ids=["3.0", "2.3"])
-def test_torques_are_written_before_the_step(adapter: Adapter) -> None:
+@pytest.mark.parametrize("release", [Lab30(), Lab23()], ids=["3.0", "2.3"])
+def test_torques_are_written_before_the_step(release: Release) -> None:
     robot = Recorder()
-    adapter.drive(robot, POSITION)
+    release.drive(robot, POSITION)
     assert [name for name, _, _ in robot.calls] == [
-        "set_joint_effort_target_mask" if isinstance(adapter, Lab30) else "set_joint_effort_target",
+        "set_joint_effort_target_mask" if isinstance(release, Lab30) else "set_joint_effort_target",
         "write_data_to_sim",
     ]

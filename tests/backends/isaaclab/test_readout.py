@@ -11,7 +11,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from locoenvs.backends.isaaclab.adapter import Lab23  # noqa: E402
+from locoenvs.backends.isaaclab.release import Lab23  # noqa: E402
 from locoenvs.backends.isaaclab.simulator import IsaacLabSimulator  # noqa: E402
 from locoenvs.mdp.actuators import PD  # noqa: E402
 from locoenvs.mdp.state import Readout  # noqa: E402
@@ -60,7 +60,7 @@ def simulator() -> Any:
         sensor_names=sensed, data=SimpleNamespace(net_forces_w=torch.zeros(COUNT, len(sensed), 3))
     )
     made.task, made.num_envs, made.device = TASK, COUNT, torch.device("cpu")
-    made._adapter, made._robot, made._force_scale = Lab23(), engine, 1.0
+    made._release, made._robot, made._force_scale = Lab23(), engine, 1.0
     made._actuator, made._memory, made._torque = PD(ROBOT), torch.zeros(0, COUNT), torch.zeros(COUNT, 12)
     made.lab = SimpleNamespace(contacts=contacts, robot=engine, physics=SimpleNamespace(memory=dict))
     made._index(TASK)

@@ -12,7 +12,7 @@ pytest.importorskip("mujoco.mjx")
 from locoenvs import install
 from locoenvs.backends.mjx import device, requirements
 from locoenvs.backends.mjx.requirements import check, problem
-from locoenvs.envs import engines
+from locoenvs.envs import backends
 from locoenvs.envs.vector import LocoVectorEnv
 from mjx_physics import FLAT
 
@@ -49,9 +49,9 @@ def test_the_message_reaches_the_user_as_it_is(monkeypatch: pytest.MonkeyPatch) 
     def load() -> Any:
         requirements.check({**GOOD, "warp-lang": None})
 
-    monkeypatch.setattr(engines, "installed", lambda: {"mjx": load})
+    monkeypatch.setattr(backends, "installed", lambda: {"mjx": load})
     with pytest.raises(ImportError, match="^backend 'mjx': warp-lang is not installed. Installed: "):
-        engines.load("mjx")
+        backends.load("mjx")
 
 
 @pytest.mark.parametrize("name", ["cuda", "cuda:1", "gpu"])

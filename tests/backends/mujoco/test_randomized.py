@@ -12,7 +12,7 @@ import pytest
 
 from anymal import DEFAULT, ROBOT, start
 from locoenvs.backends.mujoco.simulator import MujocoSimulator
-from locoenvs.envs import engines
+from locoenvs.envs import backends
 from locoenvs.envs.vector import LocoVectorEnv
 from locoenvs.mdp.draws import DRIVE, Draw, drive_numbers, physics_numbers
 from locoenvs.mdp.mdp import Mdp
@@ -290,11 +290,11 @@ def test_a_backend_that_says_nothing_varies_friction_and_payload_and_runs_the_pd
     def make(task: Task, height_map: object, num_envs: int, *, device: str | None = None) -> Silent:
         return Silent()
 
-    monkeypatch.setattr(engines, "installed", lambda: {"silent": lambda: make})
+    monkeypatch.setattr(backends, "installed", lambda: {"silent": lambda: make})
     ground = build(FLAT.terrain)
 
     def built(task: Task) -> object:
-        return engines.build("silent", task, ground, 2, None, {})
+        return backends.build("silent", task, ground, 2, None, {})
 
     assert isinstance(built(FLAT), Silent) and isinstance(
         built(FLAT.with_({"randomization.payload": (0.0, 1.0)})), Silent

@@ -389,7 +389,7 @@ def test_brackets_are_no_markup(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     def load() -> None:
         raise ImportError('type pip install ".[mjx]"')
 
-    monkeypatch.setattr(cli.engines, "installed", lambda: {"mjx": load})
+    monkeypatch.setattr(cli.backends, "installed", lambda: {"mjx": load})
     cli.main(["list"])
     assert "[mjx]" in capsys.readouterr().out
 

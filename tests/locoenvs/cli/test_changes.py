@@ -355,7 +355,7 @@ def test_an_id_of_ones_own_is_made_listed_trained_judged_and_filmed(
     assert gymnasium.make(own_id).unwrapped.task == env.unwrapped.task == task_of(own_id)
     assert own_id in registration.ids() and registration.ids()[: len(registration.IDS)] == list(registration.IDS)
     with monkeypatch.context() as patched:
-        patched.setattr(cli.engines, "installed", dict)  # not to import them all
+        patched.setattr(cli.backends, "installed", dict)  # not to import them all
         run("list")
     assert any(own_id in line and "anymal_c, registered here" in line for line in capsys.readouterr().out.splitlines())
     run("task", own_id, "--set", "commands.sideways=[0,0]", "--out", "own.json")

@@ -23,7 +23,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.wrappers.vector import RecordEpisodeStatistics
 
 from fake import BIPED, FakeSimulator
-from locoenvs.envs import engines
+from locoenvs.envs import backends
 from locoenvs.envs.registration import task as task_of
 from locoenvs.envs.vector import LocoVectorEnv
 from locoenvs.mdp.state import Readout
@@ -81,7 +81,9 @@ class Counting(FakeSimulator):
 
 @pytest.fixture
 def counting(monkeypatch: pytest.MonkeyPatch) -> Callable[..., LocoVectorEnv]:
-    monkeypatch.setattr(engines, "installed", lambda: {"counting": lambda: lambda t, h, n, *, device=None: Counting(n)})
+    monkeypatch.setattr(
+        backends, "installed", lambda: {"counting": lambda: lambda t, h, n, *, device=None: Counting(n)}
+    )
 
     def make(num_envs: int = 3, task: Task = COUNTING, **options: Any) -> LocoVectorEnv:
         return LocoVectorEnv(task, num_envs, backend="counting", **{"stagger": False, **options})

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from fake import BIPED, FakeSimulator
-from locoenvs.envs import engines
+from locoenvs.envs import backends
 from locoenvs.evidence.evaluate import Result, evaluate, strata_table, table
 from locoenvs.evidence.panel import Group, Panel, Stratum, load_panel
 from locoenvs.evidence.quantities import drawn
@@ -93,7 +93,7 @@ def of_robots(task: Task, count: int, seed: int) -> dict[str, np.ndarray]:
 
 @pytest.fixture
 def gliding(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engines, "load", lambda name: lambda task, ground, count, device=None: Gliding(count))
+    monkeypatch.setattr(backends, "load", lambda name: lambda task, ground, count, device=None: Gliding(count))
 
 
 def idle(observations: np.ndarray) -> np.ndarray:
@@ -227,7 +227,7 @@ def test_a_panel_is_judged_on_held_out_streams(monkeypatch: pytest.MonkeyPatch) 
     def load(name: str) -> object:
         return lambda task, ground, count, device=None: made.append(Gliding(count)) or made[-1]
 
-    monkeypatch.setattr(engines, "load", load)
+    monkeypatch.setattr(backends, "load", load)
     anywhere = dataclasses.replace(FORWARD, forward=(-1.0, 1.0), sideways=(-1.0, 1.0))
     randomization = Randomization(pushes=None, payload=(-2.0, 2.0))
     config = dataclasses.replace(
@@ -283,7 +283,7 @@ def told(
             return after, after
 
     monkeypatch.setattr(Told, "falls", {int(name.removeprefix("robot_")): steps for name, steps in falls.items()})
-    monkeypatch.setattr(engines, "load", lambda name: lambda task, ground, count, device=None: Told(count))
+    monkeypatch.setattr(backends, "load", lambda name: lambda task, ground, count, device=None: Told(count))
 
 
 def test_robots_count_alike_however_long_they_lasted(monkeypatch: pytest.MonkeyPatch) -> None:

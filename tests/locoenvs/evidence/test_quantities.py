@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from fake import BIPED, FakeSimulator
-from locoenvs.envs import engines
+from locoenvs.envs import backends
 from locoenvs.envs.vector import LocoVectorEnv
 from locoenvs.evidence.manifest import Group, Stratum
 from locoenvs.evidence.quantities import QUANTITIES, SECTOR, drawn, held
@@ -122,7 +122,7 @@ class Turned(FakeSimulator):
 def test_the_last_push_is_known_by_its_speed_and_direction(monkeypatch: pytest.MonkeyPatch) -> None:
     simulator = Turned(numpy_xp, 6)
     simulator.pushed = []
-    monkeypatch.setattr(engines, "load", lambda name: lambda task, ground, count, device=None: simulator)
+    monkeypatch.setattr(backends, "load", lambda name: lambda task, ground, count, device=None: simulator)
     config = dataclasses.replace(
         PLAIN,
         timing=Timing(episode_length=0.2),

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from locoenvs.envs import engines
+from locoenvs.envs import backends
 from locoenvs.evidence.manifest import Panel
 from locoenvs.evidence.metrics import wilson
 from locoenvs.evidence.result import Result
@@ -65,8 +65,8 @@ def tried(monkeypatch: pytest.MonkeyPatch, succeed: dict[tuple[str, str], int], 
             raise ValueError(f"backend {backend!r} does not run it")
         return result(panel, backend, succeed[place])
 
-    monkeypatch.setattr(engines, "load", load)
-    monkeypatch.setattr(engines, "installed", lambda: {name: object for name in ("mujoco", "mjx", "isaaclab")})
+    monkeypatch.setattr(backends, "load", load)
+    monkeypatch.setattr(backends, "installed", lambda: {name: object for name in ("mujoco", "mjx", "isaaclab")})
     return transfer(POLICY, judge, ("mujoco", "mjx", "isaaclab"), ("pd", "lstm"), **options)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 import viewed
 from fake import BIPED, FakeSimulator
-from locoenvs.envs import engines
+from locoenvs.envs import backends
 from locoenvs.evidence.video import Leg, Look, _read, contact_sheet, record
 from locoenvs.tasks.task import Observations, Task, Terrain
 
@@ -41,7 +41,7 @@ class Painted(FakeSimulator):
 @pytest.fixture
 def painted(monkeypatch: pytest.MonkeyPatch) -> None:
     Painted.shown = 0
-    monkeypatch.setattr(engines, "load", lambda name: lambda task, ground, count, device=None: Painted(xp, count))
+    monkeypatch.setattr(backends, "load", lambda name: lambda task, ground, count, device=None: Painted(xp, count))
 
 
 def test_the_robot_is_told_the_command_of_each_leg(painted: None, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("mujoco.batch")
 
 from locoenvs.backends.mujoco.simulator import MujocoSimulator  # noqa: E402
-from locoenvs.envs import engines  # noqa: E402
+from locoenvs.envs import backends  # noqa: E402
 from locoenvs.mdp.actuators import actuator_of  # noqa: E402
 from locoenvs.mdp.draws import DRIVE  # noqa: E402
 from locoenvs.mdp.state import Readout  # noqa: E402
@@ -24,7 +24,7 @@ from locoenvs.testing.robots import by_single_steps  # noqa: E402
 
 @pytest.mark.parametrize("contact", ["triangles", "mujoco"])
 def test_native_mujoco_does_what_a_backend_must(contact: str) -> None:
-    assert len(check_backend(engines.load("mujoco"), contact=contact)) == 15
+    assert len(check_backend(backends.load("mujoco"), contact=contact)) == 15
 
 
 STAND = ("_stands", "_slides_by_its_friction", "_carries_its_payload", "_stands_on_the_map")
@@ -41,7 +41,7 @@ def test_mjx_does_what_a_backend_must(impl: str, monkeypatch: pytest.MonkeyPatch
     for check in left_out:
         monkeypatch.setattr(f"locoenvs.testing.backend.{check}", lambda robots: False)
     bodies = impl == "jax"  # Warp varies no masses
-    assert len(check_backend(engines.load("mjx"), impl=impl)) == 14 + bodies - len(left_out)
+    assert len(check_backend(backends.load("mjx"), impl=impl)) == 14 + bodies - len(left_out)
 
 
 def backend(change: Callable[[Readout], Readout], **methods: Any) -> Callable[..., MujocoSimulator]:

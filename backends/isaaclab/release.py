@@ -13,7 +13,7 @@ import torch
 from locoenvs.backends.isaaclab.conventions import wxyz_to_xyzw, xyzw_to_wxyz
 
 
-class Adapter(Protocol):
+class Release(Protocol):
     """Reads from and writes to Isaac Lab's articulation. N robots; joints in the engine's order, all of them."""
 
     def read(self, data: Any, name: str) -> torch.Tensor:
@@ -45,38 +45,38 @@ class Lab30:
     """Isaac Lab 3.0."""
 
     def read(self, data: Any, name: str) -> torch.Tensor:
-        """See :class:`Adapter`."""
+        """See :class:`Release`."""
         return getattr(data, name).torch
 
     def quaternion(self, pose: torch.Tensor) -> torch.Tensor:
-        """See :class:`Adapter`."""
+        """See :class:`Release`."""
         return xyzw_to_wxyz(pose[..., 3:7])
 
     def write_root(self, robot: Any, mask: torch.Tensor, position: torch.Tensor, quaternion: torch.Tensor) -> None:
-        """See :class:`Adapter`."""
+        """See :class:`Release`."""
         pose = torch.cat([position, wxyz_to_xyzw(quaternion)], dim=-1)
         robot.write_root_link_pose_to_sim_mask(root_pose=pose, env_mask=mask)
 
     def write_root_velocity(self, robot: Any, mask: torch.Tensor, velocity: torch.Tensor) -> None:
-        """See :class:`Adapter`."""
+        """See :class:`Release`."""
         robot.write_root_link_velocity_to_sim_mask(root_velocity=velocity.contiguous(), env_mask=mask)
 
     def write_joints(self, robot: Any, mask: torch.Tensor, position: torch.Tensor, velocity: torch.Tensor) -> None:
-        """See :class:`Adapter`."""
+        """See :class:`Release`."""
         robot.write_joint_position_to_sim_mask(position=position.contiguous(), env_mask=mask)
         robot.write_joint_velocity_to_sim_mask(velocity=velocity.contiguous(), env_mask=mask)
 
     def drive(self, robot: Any, torque: torch.Tensor) -> None:
-        """See :class:`Adapter`."""
+        """See :class:`Release`."""
         robot.set_joint_effort_target_mask(target=torque.contiguous())
         robot.write_data_to_sim()
 
     def masses(self, robot: Any) -> torch.Tensor:
-        """See :class:`Adapter`."""
+        """See :class:`Release`."""
         return robot.data.body_mass.torch.clone()
 
     def set_masses(self, robot: Any, masses: torch.Tensor) -> None:
-        """See :class:`Adapter`."""
+        """See :class:`Release`."""
         robot.set_masses_mask(masses=masses.contiguous())
 
 
@@ -84,38 +84,38 @@ class Lab23:
     """Isaac Lab 2.3, whose only physics is PhysX."""
 
     def read(self, data: Any, name: str) -> torch.Tensor:
-        """See :class:`Adapter`."""
+        """See :class:`Release`."""
         return getattr(data, name)
 
     def quaternion(self, pose: torch.Tensor) -> torch.Tensor:
-        """See :class:`Adapter`."""
+        """See :class:`Release`."""
         return pose[..., 3:7]
 
     def write_root(self, robot: Any, mask: torch.Tensor, position: torch.Tensor, quaternion: torch.Tensor) -> None:
-        """See :class:`Adapter`."""
+        """See :class:`Release`."""
         chosen = torch.nonzero(mask)[:, 0]
         robot.write_root_link_pose_to_sim(torch.cat([position, quaternion], dim=-1)[chosen], env_ids=chosen)
 
     def write_root_velocity(self, robot: Any, mask: torch.Tensor, velocity: torch.Tensor) -> None:
-        """See :class:`Adapter`."""
+        """See :class:`Release`."""
         chosen = torch.nonzero(mask)[:, 0]
         robot.write_root_link_velocity_to_sim(velocity[chosen], env_ids=chosen)
 
     def write_joints(self, robot: Any, mask: torch.Tensor, position: torch.Tensor, velocity: torch.Tensor) -> None:
-        """See :class:`Adapter`."""
+        """See :class:`Release`."""
         chosen = torch.nonzero(mask)[:, 0]
         robot.write_joint_state_to_sim(position[chosen], velocity[chosen], env_ids=chosen)
 
     def drive(self, robot: Any, torque: torch.Tensor) -> None:
-        """See :class:`Adapter`."""
+        """See :class:`Release`."""
         robot.set_joint_effort_target(torque)
         robot.write_data_to_sim()
 
     def masses(self, robot: Any) -> torch.Tensor:
-        """See :class:`Adapter`."""
+        """See :class:`Release`."""
         return robot.root_physx_view.get_masses().clone()
 
     def set_masses(self, robot: Any, masses: torch.Tensor) -> None:
-        """See :class:`Adapter`."""
+        """See :class:`Release`."""
         every = torch.arange(masses.shape[0], dtype=torch.int32)
         robot.root_physx_view.set_masses(masses.cpu(), every)
