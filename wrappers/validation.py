@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -79,12 +80,21 @@ class Validation:
         return Validation(run, panel, *pace, planned["until_bar"], planned.get("keep_policies", False), asked)
 
     def resume(self) -> None:
-        """Go on after what the ledger and ``best/`` say."""
+        """Go on after what the ledger and ``best/`` say.
+
+        Who goes on with a run that its bar has stopped wants more of it: the bar must hold anew. The best by another panel is set
+        aside, since what two panels say is not compared.
+        """
         for line in self.run.records():
             if line["kind"] == "validation":
-                self.met, self.at, self.last = line["met"], line["elapsed_seconds"], line["seconds"]
+                self.met = line["met"] if line["panel_hash"] == self.panel.hash else 0
+                self.at, self.last = line["elapsed_seconds"], line["seconds"]
                 self.spent += line["seconds"]
+        if self.reached:
+            self.met = 0
         self.best = _result_in(self.run.best, self.panel)
+        if self.best is None and self.run.best.exists():
+            self.run.best.rename(_free(self.run.folder / "best-by-another-panel"))
 
     def due(self, update: int, seconds: float, rate: float) -> bool:
         """Whether to judge after ``update``, ``seconds`` after the training began. What is due and would take too much of the time waits.
@@ -234,6 +244,12 @@ def _result_in(folder: Path, panel: Panel) -> Result | None:
     except (OSError, ValueError):
         return None
     return result if (result.policy_sha256, result.panel_hash) == judged else None
+
+
+def _free(path: Path) -> Path:
+    """This folder, or the first with a number at its end that is not there."""
+    numbered = (path.with_name(f"{path.name}-{number}") for number in itertools.count(2))
+    return next(each for each in itertools.chain([path], numbered) if not each.exists())
 
 
 def _write(path: Path, text: str) -> None:

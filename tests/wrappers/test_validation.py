@@ -141,6 +141,30 @@ def test_a_resumed_training_knows_what_the_last_one_found(judged: list[Any], tmp
     assert load_policy(run.best).sha256 == judged[1][1], "the best was found before"
 
 
+def test_a_run_that_its_bar_has_stopped_goes_on_until_the_bar_holds_anew(judged: list[Any], tmp_path: Path) -> None:
+    settings = TrainSettings(
+        FLAT, num_envs=4, updates=100, run=str(tmp_path / "run"), recipe="walk", validate_every=2, until_bar=True
+    )
+    run = Run(train(FLAT, settings))
+    train("", TrainSettings("", resume=str(run.folder), updates=200))
+    assert [(line["update"], line["met"]) for line in lines(run)][-3:] == [(14, 2), (16, 1), (18, 2)]
+
+
+def test_the_best_by_another_panel_is_set_aside_and_does_not_count_for_the_bar(
+    judged: list[Any], tmp_path: Path
+) -> None:
+    settings = TrainSettings(
+        FLAT, num_envs=4, updates=12, run=str(tmp_path / "run"), recipe="walk", validate_every=2, until_bar=True
+    )
+    run = Run(train(FLAT, settings))
+    before = load_policy(run.best).sha256
+    train("", TrainSettings("", resume=str(run.folder), updates=14, validate_robots=5))
+    assert lines(run)[-1]["met"] == 1 and lines(run)[-1]["best"], (
+        "of another panel, so the first in a row, and the best"
+    )
+    assert load_policy(run.folder / "best-by-another-panel").sha256 == before != load_policy(run.best).sha256
+
+
 def test_judging_changes_nothing_of_a_training(short: None, tmp_path: Path) -> None:
     """With the real panel, shortened: the same weights as without."""
     given = {"num_envs": 4, "updates": 3}
