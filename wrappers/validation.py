@@ -82,19 +82,22 @@ class Validation:
     def resume(self) -> None:
         """Go on after what the ledger and ``best/`` say.
 
-        Who goes on with a run that its bar has stopped wants more of it: the bar must hold anew. The best by another panel is set
-        aside, since what two panels say is not compared.
+        Who goes on with a run that its bar has stopped wants more of it: the bar must hold anew. A best that this panel has not
+        judged is set aside, since what two panels say is not compared.
         """
         for line in self.run.records():
             if line["kind"] == "validation":
-                self.met = line["met"] if line["panel_hash"] == self.panel.hash else 0
+                same = (
+                    line.get("panel_hash", self.panel.hash) == self.panel.hash
+                )  # version 0.1.0 had one panel, and did not tell
+                self.met = line["met"] if same else 0
                 self.at, self.last = line["elapsed_seconds"], line["seconds"]
                 self.spent += line["seconds"]
         if self.reached:
             self.met = 0
         self.best = _result_in(self.run.best, self.panel)
         if self.best is None and self.run.best.exists():
-            self.run.best.rename(_free(self.run.folder / "best-by-another-panel"))
+            self.run.best.rename(_free(self.run.folder / "best-before"))
 
     def due(self, update: int, seconds: float, rate: float) -> bool:
         """Whether to judge after ``update``, ``seconds`` after the training began. What is due and would take too much of the time waits.
