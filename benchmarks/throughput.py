@@ -278,12 +278,13 @@ def cost(env_id: str, robots: int) -> dict[str, float]:
 
 
 def compared(results: list[Result]) -> list[Result]:
-    """The results with how many times faster each is than the fastest separate environments on its ground."""
+    """The results with random actions with how many times faster each is than the fastest separate environments on its ground, which have them too."""
     made = []
     for result in results:
         others = [other.control_steps_per_second for other in results if other.environment == result.environment]
         rates = [rate for other in others for name, rate in other.items() if name in ("sync", "async")]
-        ratio = round(result.control_steps_per_second["whole"] / max(rates), 1) if rates else None
+        alike = rates and result.actions == "random"
+        ratio = round(result.control_steps_per_second["whole"] / max(rates), 1) if alike else None
         made.append(dataclasses.replace(result, whole_to_best_separate=ratio))
     return made
 

@@ -7,7 +7,6 @@ import datetime
 import hashlib
 import os
 import platform
-import resource
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
@@ -42,7 +41,11 @@ def allowed_cores() -> int:
 
 
 def memory() -> int:
-    """Resident memory of this process, bytes: now on Linux, its peak elsewhere."""
+    """Resident memory of this process, bytes: now on Linux, its peak elsewhere; 0 on Windows, which does not tell."""
+    if sys.platform == "win32":
+        return 0
+    import resource  # Windows has none
+
     if sys.platform == "linux":
         return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from types import SimpleNamespace
 
@@ -52,3 +53,14 @@ def test_gpus_of_torch_and_jax(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=CUDA))
     assert machine.hardware()["gpus"] == [{"name": f"card {index}", "memory_mb": 1024.0} for index in range(2)]
     assert machine.device_memory() == (1 + 2 + 1) * 2**20
+
+
+def test_windows_has_no_resource_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file alone, as Windows would import it."""
+    monkeypatch.setitem(sys.modules, "resource", None)
+    monkeypatch.setattr(sys, "platform", "win32")
+    spec = importlib.util.spec_from_file_location("machine_there", machine.__file__)
+    assert spec is not None and spec.loader is not None
+    there = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(there)
+    assert there.memory() == 0
