@@ -1,4 +1,4 @@
-"""Sweep the weight of a reward term: train with each, judge all on the same held-out robots, and put them side by side.
+"""Sweep the weight of a reward term: train with each, choose on validation streams, judge the chosen one on what is held out.
 
 python sweep.py --weights -0.005 -0.01 -0.05
 """
@@ -18,17 +18,25 @@ if __name__ == "__main__":
     parser.add_argument("--weights", type=float, nargs="+", default=[-0.005, -0.01, -0.05])
     parser.add_argument("--updates", type=int, default=300)
     parser.add_argument("--num_envs", type=int, default=512)
+    parser.add_argument("--validate_robots", type=int, default=256)
     parser.add_argument("--panel", default="flat")
     given = parser.parse_args()
 
-    runs = []
+    runs = {}
     for weight in given.weights:
         changes = {f"rewards.terms.{TERM}.weight": weight}
         size = {"num_envs": given.num_envs, "updates": given.updates}
+        validated = {"validate_every": given.updates, "validate_robots": given.validate_robots}
         run = f"runs/{TERM}{weight}"
-        runs.append(train(ENV, recipe="walk", actuator="pd", changes=changes, run=run, **size))
-        metrics = judge(runs[-1], [given.panel])[given.panel].metrics
-        wanted = ("fall_rate", "velocity_error", "cost_of_transport")
-        print(weight, {name: round(metrics[name].value, 3) for name in wanted})
-    write_report([read(run) for run in runs], Path("runs/sweep.html"))
+        folder = train(ENV, recipe="walk", actuator="pd", changes=changes, run=run, **size, **validated)
+        runs[folder] = [line["metrics"] for line in read(folder).records if line["kind"] == "validation"][-1]
+        print(weight, {name: round(runs[folder][name], 3) for name in ("fall_rate", "velocity_error")})
+    chosen = min(runs, key=lambda folder: (runs[folder]["fall_rate"], runs[folder]["velocity_error"]))
+    judged = judge(chosen, [given.panel])[
+        given.panel
+    ].metrics  # once: whoever chooses by what is held out holds nothing out
+    print(
+        f"chosen: {chosen}, held out { ({name: round(judged[name].value, 3) for name in ('fall_rate', 'velocity_error')}) }"
+    )
+    write_report([read(folder) for folder in runs], Path("runs/sweep.html"))
     print("runs/sweep.html")

@@ -66,9 +66,11 @@ def test_training_from_a_script(learner: str, tmp_path: Path) -> None:
 
 
 def test_a_sweep(tmp_path: Path) -> None:
-    small = ("--updates", "1", "--num_envs", "8", "--panel", "flat:smoke")
+    small = ("--updates", "1", "--num_envs", "8", "--validate_robots", "4", "--panel", "flat:smoke")
     printed = run("sweep.py", tmp_path, "--weights", "-0.01", "-0.5", *small)
     assert "-0.01 {'fall_rate'" in printed and "-0.5 {'fall_rate'" in printed
+    held_out = [line for path in tmp_path.glob("runs/*/ledger.jsonl") for line in path.read_text().splitlines()]
+    assert sum(json.loads(line)["kind"] == "held_out" for line in held_out) == 1, "the chosen one alone"
     recipes = [json.loads((tmp_path / f"runs/action_rate{w}/recipe.json").read_text()) for w in ("-0.01", "-0.5")]
     assert [recipe["task"]["rewards"]["terms"]["action_rate"]["weight"] for recipe in recipes] == [-0.01, -0.5]
     assert (tmp_path / "runs/sweep.html").stat().st_size > 100_000
