@@ -9,7 +9,7 @@
 - plane, stairs: robots stand, then swing their legs until they stumble. Contact amplifies every difference, in any
   engine, so the numbers are when the joints come apart, and the difference of one control step from the same state.
 - standing: the forces under a robot at rest, against its weight.
-- panel: one policy on its held-out panel, on each backend. This is what sim-to-sim transfer amounts to.
+- panel, rough_panel: one policy on the held-out panel of its ground, on each backend. This is what sim-to-sim transfer amounts to.
 
 Every finished part is written at once; a run that was cut short goes on where it stopped.
 """
@@ -31,7 +31,7 @@ from locoenvs.benchmarks import reports
 from locoenvs.envs import backends
 from locoenvs.envs.registration import task as task_of
 from locoenvs.evidence.evaluate import evaluate
-from locoenvs.evidence.panel import load_panel
+from locoenvs.evidence.panel import panel_of
 from locoenvs.machine import measured_by
 from locoenvs.mdp.mdp import prepare
 from locoenvs.mdp.state import Readout
@@ -56,7 +56,7 @@ PACKAGES = (
 """All that takes part."""
 
 Name = Literal["mujoco", "mjx-jax", "mjx-warp", "isaaclab-newton", "isaaclab-ovphysx"]
-Part = Literal["air", "plane", "standing", "stairs", "panel"]
+Part = Literal["air", "plane", "standing", "stairs", "panel", "rough_panel"]
 
 BACKENDS: dict[str, tuple[str, dict[str, object]]] = {
     "mujoco": ("mujoco", {}),
@@ -238,24 +238,26 @@ def forces(task: Task, trace: Trace) -> dict[str, Any]:
 
 
 def panels(name: Name, robots: int | None, device: str | None, policy: Path) -> dict[str, Any]:
-    """The flat panel under one policy."""
+    """The panel of its ground under one policy."""
     backend, options = BACKENDS[name]
-    panel = load_panel("flat")
+    walks = load_policy(policy)
+    panel = panel_of(walks.task)
     if robots is not None:
         panel = dataclasses.replace(panel, num_robots=robots)
     where = None if backend == "mujoco" else device
-    result = evaluate(load_policy(policy), panel, backend, device=where, options=options)
+    result = evaluate(walks, panel, backend, device=where, options=options)
     kept = {metric: dataclasses.asdict(result.metrics[metric]) for metric in METRICS if metric in result.metrics}
     return {**kept, "robots": result.num_robots, "panel": result.panel_hash, "wall_seconds": result.wall_seconds}
 
 
 def parity(
     backends: tuple[Name, ...] = ("mujoco", "mjx-jax", "mjx-warp"),
-    parts: tuple[Part, ...] = ("air", "plane", "standing", "stairs", "panel"),
+    parts: tuple[Part, ...] = ("air", "plane", "standing", "stairs", "panel", "rough_panel"),
     robots: int = 16,
     panel_robots: int | None = None,
     device: str | None = None,
     policy: Path = POLICIES / "anymal_c_flat",
+    rough_policy: Path = POLICIES / "anymal_c_rough_lstm",
     out: Path = Path("benchmarks/results/parity.json"),
 ) -> dict[str, Any]:
     """Compare backends with the first one.
@@ -267,6 +269,7 @@ def parity(
         panel_robots: Robots of the panel; all of it by default.
         device: Where MJX and Isaac Lab run: cpu, cuda; the GPU if there is one by default.
         policy: Folder of the policy for the panel.
+        rough_policy: That for the panel on rough ground.
         out: File for the results, as JSON; what is in it is not done again.
     """
     console = Console()
@@ -292,10 +295,11 @@ def parity(
                 console.print(f"{', '.join(todo)}: {name} against {backends[0]}", highlight=False)
                 for part, found in trajectories([backends[0], name], task, todo, robots, device).items():
                     keep(part, found)
-    if "panel" in parts:
-        for name in missing("panel"):
-            console.print(f"panel: {name}", highlight=False)
-            keep("panel", {name: panels(name, panel_robots, device, policy)})
+    judged: dict[Part, Path] = {"panel": policy, "rough_panel": rough_policy}
+    for part, walks in judged.items():
+        for name in missing(part) if part in parts else ():
+            console.print(f"{part}: {name}", highlight=False)
+            keep(part, {name: panels(name, panel_robots, device, walks)})
     for table in tables(done, backends[0]):
         console.print(table)
     return report
@@ -324,13 +328,20 @@ def tables(done: dict[str, Any], reference: str) -> list[Table]:
             each,
             f"{found['foot_creep_m_per_s']:.4f}",
         )
-    panel = Table("backend", "robots", *METRICS, title="one policy on the held-out flat panel, with 95 % intervals")
-    for name, found in done.get("panel", {}).items():
-        cells = [
-            f"{found[m]['value']:.3f} ({found[m]['low']:.3f} to {found[m]['high']:.3f})" if m in found else ""
-            for m in METRICS
-        ]
-        panel.add_row(name, str(found["robots"]), *cells)
+    panel = Table(
+        "part",
+        "backend",
+        "robots",
+        *METRICS,
+        title="one policy on the held-out panel of its ground, with 95 % intervals",
+    )
+    for part in ("panel", "rough_panel"):
+        for name, found in done.get(part, {}).items():
+            cells = [
+                f"{found[m]['value']:.3f} ({found[m]['low']:.3f} to {found[m]['high']:.3f})" if m in found else ""
+                for m in METRICS
+            ]
+            panel.add_row(part, name, str(found["robots"]), *cells)
     return [table for table in (rollouts, feet, panel) if table.row_count]
 
 

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from locoenvs.benchmarks.parity import FLAT, STAIRS, Driver, Trace, compared, forces, parity, scene, standing, swinging
+from locoenvs.evidence.panel import panel_of
+from locoenvs.policies.policy import POLICIES, load_policy
 
 
 def test_native_mujoco_agrees_with_itself(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,3 +71,7 @@ def test_results_are_kept_and_what_is_there_is_not_done_again(tmp_path: Path) ->
     document["parts"]["panel"]["mujoco"]["robots"] = 99
     out.write_text(json.dumps(document))
     assert parity(("mujoco",), ("panel",), panel_robots=4, out=out)["parts"]["panel"]["mujoco"]["robots"] == 99
+    both = parity(("mujoco",), ("panel", "rough_panel"), panel_robots=4, out=out)["parts"]
+    rough = load_policy(POLICIES / "anymal_c_rough_lstm").task
+    asked = dataclasses.replace(panel_of(rough), num_robots=4)
+    assert both["rough_panel"]["mujoco"]["panel"] == asked.hash and "success_rate" in both["rough_panel"]["mujoco"]
