@@ -91,7 +91,7 @@ def success_figure(result: Result, terrain: Terrain) -> Figure:
             on = {level: rates[f"{kind} {level}"] for level in range(terrain.levels) if f"{kind} {level}" in rates}
             if not on:
                 continue
-            x = [_difficulty(terrain, kind, level) for level in on]
+            x = [difficulty(terrain, kind, level) for level in on]
             (line,) = axes.plot(x, [100 * rate.value for rate in on.values()], marker="o", label=kind.replace("_", " "))
             low, high = ([100 * (getattr(rate, end) or 0.0) for rate in on.values()] for end in ("low", "high"))
             axes.fill_between(x, low, high, alpha=0.15, color=line.get_color(), linewidth=0)
@@ -146,7 +146,7 @@ def _wrapped(label: str) -> str:
     return label.replace(" to ", " to\n", 1).replace("_", "\n").replace("level ", "")
 
 
-def _difficulty(terrain: Terrain, kind: str, level: int) -> float:
+def difficulty(terrain: Terrain, kind: str, level: int) -> float:
     """What a tile of that kind and level has of what its kind is measured by; slopes in degrees."""
     parameter, title = TILE_KINDS[kind].measure or ("", "")
     easiest, hardest = next(share.parameters[parameter] for share in terrain.shares if share.kind == kind)
