@@ -319,7 +319,9 @@ def test_a_first_machine_that_does_not_see_the_run_begins_no_other(
     assert not (tmp_path / "0" / "run").exists()
 
 
-def test_a_job_that_was_stopped_goes_on_by_the_same_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_that_was_stopped_goes_on_by_the_same_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """As a scheduler does: SIGTERM to the command that has started the processes, and the command again; here they are forked."""
     from torch.distributed.launcher import api
 
@@ -349,6 +351,7 @@ def test_a_job_that_was_stopped_goes_on_by_the_same_command(tmp_path: Path, monk
     assert updates(Path(folder)) == [*done, done[-1] + 1]
     with pytest.raises(SystemExit):
         app.main([*words, "--set", "ppo.horizon=9"])
+    assert "are for a new run: a resumed one goes on as it began" in capsys.readouterr().err
 
 
 def test_what_a_device_is_has_no_number() -> None:
