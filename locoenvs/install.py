@@ -18,6 +18,9 @@ from urllib.request import url2pathname
 
 NAME = "locoenvs"
 
+scripts = dict[Path, str]()
+"""Scripts of the user's own that were imported here by ``--plugin``, and the hash of each."""
+
 
 @functools.cache
 def checkout() -> Path | None:

@@ -14,7 +14,8 @@ from locoenvs.machine import versions
 from locoenvs.mdp.symmetry import mirror
 from locoenvs.policies.policy import Layer, Policy, load_policy
 from locoenvs.policies.transfer import layers_for
-from locoenvs.tasks.changes import renamed
+from locoenvs.tasks import documents
+from locoenvs.tasks.changes import base_of, renamed
 from locoenvs.tasks.task import Task
 from locoenvs.training import ranks
 from locoenvs.training.begin import folder_of, gone_on_with, new_recipe, task_of_run
@@ -46,7 +47,7 @@ def asked_for(
     changes = dict(settings.changes or {})
     check_once(settings, changes)
     ppo = changed_ppo(ppo or config(task), changes)
-    task = task.with_({name: value for name, value in changes.items() if not name.startswith("ppo.")})
+    task = changed_task(task, changes)
     chosen: dict[str, Any] = {"num_envs": settings.num_envs, "updates": settings.updates}
     ppo = dataclasses.replace(ppo, **{name: value for name, value in chosen.items() if value is not None})
     ranks.current().check_robots(ppo.num_envs)
@@ -66,6 +67,11 @@ def asked_for(
     }
     recipe = new_recipe(kind.name, settings, task, versions_of(kind), own)
     return run, recipe | derived(recipe, ppo, task) | launched({}), task, ppo, first
+
+
+def changed_task(task: Task, changes: Mapping[str, Any]) -> Task:
+    """A task with those of the changes that are not of PPO."""
+    return task.with_({name: value for name, value in changes.items() if not name.startswith("ppo.")})
 
 
 def first_layers(start: Policy, task: Task, ppo: PPOConfig) -> tuple[list[Layer], PPOConfig]:
@@ -128,21 +134,33 @@ def resumed_run(
 ) -> tuple[Run, dict[str, Any], Task, PPOConfig]:
     """The run to go on with, its recipe, task and settings. Raises ValueError for what is asked for that it is not."""
     assert settings.resume is not None
-    if settings.start_from is not None:
-        raise ValueError("start_from is for a new run, and resume for going on with one: leave one of them out")
-    if settings.changes:
-        raise ValueError(
-            f"changes ({', '.join(settings.changes)}) are for a new run: a resumed one goes on as it began"
-        )
     if settings.run is not None and Path(settings.run) != Path(settings.resume):
         raise ValueError(f"run {settings.run!r} is for a new run, but {settings.resume!r} is resumed: leave one out")
     run = Run.open(Path(settings.resume))
     made = run.recipe()
+    check_begun_so(made, settings)
+    changes = settings.changes or {}
+    task = None if task is None else changed_task(task, changes)
+    ppo = None if ppo is None else changed_ppo(ppo, changes)
     if ppo is not None and settings.num_envs is not None:
         ppo = dataclasses.replace(ppo, num_envs=settings.num_envs)
     check_same(made, env_id, task, ppo)
     recipe = resumed_recipe(made, kind, settings)
     return run, recipe, task_of_run(run, recipe), ppo_of(recipe["ppo"])
+
+
+def check_begun_so(recipe: Mapping[str, Any], settings: TrainSettings) -> None:
+    """Raise ValueError unless a run has begun from the policy and with the changes that are asked for, if any are: what is for a new
+    run alone may be said again, so that one command begins a run and goes on with it."""
+    if settings.start_from is not None:
+        first = recipe.get("start_from")
+        if not first or load_policy(settings.start_from).sha256 != first["sha256"]:
+            raise ValueError(
+                f"start_from={settings.start_from!r} is for a new run, and the one to resume did not begin from it: leave it out"
+            )
+    changes, made = dict(settings.changes or {}), recipe.get("changes") or {}
+    if changes and documents.stored(changes) != documents.stored(made):
+        raise ValueError(f"changes ({', '.join(changes)}) are for a new run: a resumed one goes on as it began")
 
 
 def resumed_recipe(recipe: dict[str, Any], kind: type[Learner], settings: TrainSettings) -> dict[str, Any]:
@@ -151,7 +169,10 @@ def resumed_recipe(recipe: dict[str, Any], kind: type[Learner], settings: TrainS
     fixed = {
         "learner": (kind.name, recipe["learner"]),
         "num_envs": (settings.num_envs, recipe["ppo"]["num_envs"]),
-        "recipe": (settings.recipe, recipe["task"]["recipe"]),
+        "recipe": (
+            settings.recipe,
+            base_of(recipe["task"]["recipe"]) if settings.changes else recipe["task"]["recipe"],
+        ),
         "actuator": (settings.actuator, recipe["task"]["actuator"]["kind"]),
         "backend": (None if settings.backend == "auto" else settings.backend, recipe["backend"]),
         "options": ({**options, **settings.options} if settings.options else None, options),

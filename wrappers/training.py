@@ -20,7 +20,7 @@ from locoenvs.mdp.symmetry import mirror
 from locoenvs.policies.policy import FILES, load_policy, policy_in, save_policy
 from locoenvs.tasks.task import Task
 from locoenvs.training import learners, ranks
-from locoenvs.training.begin import facts
+from locoenvs.training.begin import check_seen, facts
 from locoenvs.training.run import Run
 from locoenvs.training.settings import TrainSettings
 from locoenvs.wrappers.checkpoint import gpu_rng, load_checkpoint, numpy_rng, set_gpu_rng, set_numpy_rng
@@ -50,6 +50,7 @@ def train(
     processes = ranks.join()
     with ranks.watched():
         if processes.size > 1:
+            check_seen(settings)
             processes.check_alike(facts(versions_of(kind), env_id, settings, task, ppo))
         run, recipe, task, ppo, first = processes.first_says(lambda: asked_for(kind, env_id, settings, task, ppo))
         with ExitStack() as held:
@@ -62,6 +63,11 @@ def train(
                 begin = _learn if first is None or not processes.first else _learn_anew
                 begin(training, settings)
     return run.folder
+
+
+def kind_of(device: Any) -> str:
+    """What a device is without its number, which each of several processes has its own of."""
+    return str(getattr(device, "platform", None) or device or "cpu").partition(":")[0]
 
 
 def _learn_anew(training: Training, settings: TrainSettings) -> None:
@@ -138,6 +144,7 @@ class Training:
         )
         recipe["options"] = {**options, **self.env.simulator.options}
         recipe["device"] = str(self.env.simulator.device or "cpu")
+        self.ranks.check_alike({"device": kind_of(self.env.simulator.device)})
         self.learner = kind(self.env, ppo, mirror(task) if ppo.mirror else None, recipe["seed"])
         if resume:
             self._restore()

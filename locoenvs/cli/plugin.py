@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections.abc import Sequence
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
-OPTION = "--plugin"
+from locoenvs import install
 
-_IMPORTED: list[Path] = []
+OPTION = "--plugin"
 
 
 def imported() -> tuple[Path, ...]:
     """The scripts that were imported here, for whoever starts another process."""
-    return tuple(_IMPORTED)
+    return tuple(install.scripts)
 
 
 def plugged(words: Sequence[str]) -> list[str]:
@@ -50,4 +51,4 @@ def _import(file: Path) -> None:
     except Exception as error:
         del sys.modules[file.stem]
         raise ValueError(f"{OPTION} {file}: {type(error).__name__}: {error}") from error
-    _IMPORTED.append(file)
+    install.scripts[file] = hashlib.sha256(file.read_bytes()).hexdigest()[:12]

@@ -47,7 +47,7 @@ def study(
 ) -> None:
     """Train every configuration that a file asks for, prune by validation, and judge the best beside the base once on what is held out.
 
-    The same command goes on with a study that was stopped.
+    The same command goes on with a study that was stopped. Exits with 1 if trainings failed and nothing to choose from is left.
 
     Args:
         file: The study (.toml): docs/studies.md says what it holds.
@@ -62,7 +62,12 @@ def study(
     if on == "ray" and not (cpus > 0 and gpus >= 0):
         raise ValueError(f"--cpus {cpus:g} --gpus {gpus:g}: a training takes more than 0 cores and at least 0 GPUs")
     folder = run_folder(run or file.stem)
-    carry(documents.read(file), str(file), folder, on, address, cpus, gpus)
+    state = carry(documents.read(file), str(file), folder, on, address, cpus, gpus)
+    if state.failed and state.best() is None:
+        terminal.console().print(
+            "the study failed: nothing to choose from finished; the same command tries again what failed"
+        )
+        raise SystemExit(1)
 
 
 def carry(

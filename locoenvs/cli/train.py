@@ -72,7 +72,7 @@ def train(
         updates: Updates to do.
         minutes: Stop after so many minutes.
         run: Name of the run in runs/, or a path; made from the environment and the time by default.
-        resume: Run to go on with, a name or a path.
+        resume: Run to go on with, a name or a path. Where --run names the same one it begins if it has not begun yet.
         start_from: Policy to begin with: a folder, a run, an environment whose policy is shipped, or a shipped policy's name.
         recipe: Named set of the task's values: paper, legged_gym or walk.
         actuator: What drives the joints: pd, or lstm, the drives' own dynamics as a network learned them.
@@ -93,8 +93,12 @@ def train(
     """
     if resume is not None:
         resume = str(run_folder(resume))
-        resumed = Run.open(Path(resume)).recipe()
-        env_id, learner = env_id or resumed["environment"], learner or resumed.get("learner")
+        either = run is not None and run_folder(run) == Path(resume)
+        if Run.begun(Path(resume)) or not either:
+            resumed = Run.open(Path(resume)).recipe()
+            env_id, learner = env_id or resumed["environment"], learner or resumed.get("learner")
+        elif ranks.asked() == 1:  # of several it is the first that must see the folder
+            resume = None
     if env_id is None:
         raise ValueError(f"name an environment, or a run to --resume. Environments: {', '.join(ids())}")
     settings = TrainSettings(

@@ -14,6 +14,7 @@ from locoenvs.evidence.panel import panel_of
 from locoenvs.evidence.plots import learning_picture
 from locoenvs.evidence.video import contact_sheet, record
 from locoenvs.policies.policy import load_policy
+from locoenvs.training import ranks
 from locoenvs.training.judging import note
 from locoenvs.training.run import Run
 from locoenvs.training.settings import TrainSettings
@@ -51,6 +52,11 @@ def walk(
         num_envs: Number of robots.
         video: Make a video, which takes a minute or two.
     """
+    if (processes := ranks.asked()) > 1:
+        raise ValueError(
+            f"walk trains in one process, {processes} were started: take locoenvs train {WALK} --recipe walk --actuator pd "
+            f"--validate-every {WALK_VALIDATION} --until-bar, and then locoenvs play"
+        )
     console = terminal.console()
     given: dict[str, Any] = {"num_envs": num_envs, "seed": seed, "updates": updates, "minutes": minutes}
     given |= {

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from locoenvs import install
 from locoenvs.envs import backends
 from locoenvs.envs.registration import task as task_of
 from locoenvs.machine import code, hardware, versions
@@ -98,8 +99,16 @@ def new_recipe(
 
 
 def gone_on_with(settings: TrainSettings) -> TrainSettings:
-    """The settings of processes that a launcher has restarted: they go on with the run that its earlier ones began, as it began."""
-    if settings.resume is not None or settings.run is None:
+    """The settings of the run to begin, or to go on with where it has begun.
+
+    A run that is to be resumed in the folder of a new one begins if it has not begun yet. Processes that a launcher has restarted go
+    on with the run that its earlier ones began, as it began.
+    """
+    if settings.resume is not None:
+        folder = Path(settings.resume)
+        either = settings.run is not None and Path(settings.run) == folder
+        return dataclasses.replace(settings, resume=None) if either and not Run.begun(folder) else settings
+    if settings.run is None:
         return settings
     try:
         had = Run(Path(settings.run)).recipe().get("launchers") or ()
@@ -112,14 +121,29 @@ def gone_on_with(settings: TrainSettings) -> TrainSettings:
     )
 
 
+def check_seen(settings: TrainSettings) -> None:
+    """Raise ValueError in every process where another one sees the run to go on with, and the first, which keeps its folder, does not.
+
+    A launcher numbers machines anew each time it starts the processes, so the first may come to be on one that has just joined.
+    """
+    (here, first), *others = ranks.current().all_told((platform.node(), gone_on_with(settings).resume))
+    for rank, (there, seen) in enumerate(others, 1):
+        if first is None and seen is not None:
+            raise ValueError(
+                f"rank {rank} on {there} sees the run {seen} that was begun, rank 0 on {here} does not: "
+                "let --run be in a folder that all machines share"
+            )
+
+
 def facts(
     used: Mapping[str, str], env_id: str, settings: TrainSettings, task: Task | None, ppo: PPOConfig | None
 ) -> dict[str, object]:
     """What must be the same in all processes that train a run together, by names for people."""
     said: dict[str, object] = {"code": code(), "Python": platform.python_version()}
     said |= {f"version of {name}": version for name, version in used.items()}
+    said |= {f"code of {file.name}": digest for file, digest in install.scripts.items()}
     said |= {"environment": env_id, **dataclasses.asdict(settings)}
-    if settings.resume is None:
+    if settings.resume is None or (settings.run is not None and env_id):
         said["task"] = (task or task_of(env_id, settings.recipe or "paper", settings.actuator)).hash
     if ppo is not None:
         said |= {f"ppo.{name}": value for name, value in dataclasses.asdict(ppo).items()}

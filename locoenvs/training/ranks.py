@@ -125,7 +125,7 @@ class Ranks:
                 if found.get(name) != expected.get(name):
                     raise ValueError(
                         f"{name} of rank {rank} on {there} is {found.get(name)}, of rank 0 on {here} {expected.get(name)}: "
-                        "start all processes with the same code, packages and arguments"
+                        "start all processes with the same code, packages and arguments, on devices of one kind"
                     )
 
 

@@ -50,7 +50,7 @@ class Run:
         """Raise FileExistsError for a folder, or a file, where no new run can be."""
         if folder.is_dir() and all(path.name in _LEFT_OVER for path in folder.iterdir()):
             return
-        if (folder / "recipe.json").is_file():
+        if Run.begun(folder):
             raise FileExistsError(f"run folder {folder} exists: go on by --resume {folder}, or choose another name")
         if folder.exists():
             raise FileExistsError(f"{folder} exists and is no run: choose another name for the run")
@@ -99,9 +99,14 @@ class Run:
         return False
 
     @staticmethod
+    def begun(folder: Path) -> bool:
+        """Whether a folder holds a run."""
+        return (folder / "recipe.json").is_file()
+
+    @staticmethod
     def open(folder: Path) -> Run:
         """An existing run. Raises FileNotFoundError for a folder that holds none."""
-        if not (folder / "recipe.json").is_file():
+        if not Run.begun(folder):
             raise FileNotFoundError(f"{folder} is no run folder: it has no recipe.json")
         return Run(folder)
 

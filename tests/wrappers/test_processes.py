@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ if not hasattr(os, "fork"):
 
 import torch
 
+from locoenvs import install
 from locoenvs.cli import app
 from locoenvs.envs.registration import task as task_of
 from locoenvs.envs.saved_state import rows_of
@@ -296,6 +298,67 @@ def test_a_process_that_dies_is_started_again_and_the_run_ends(tmp_path: Path, m
     assert (run.policy / "policy.onnx").exists() and len(run.recipe()["launchers"]) == 2  # by its store, too
 
 
+def test_a_first_machine_that_does_not_see_the_run_begins_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A launcher that starts them again may make the first of a machine that has just come, whose ``runs/`` is its own."""
+    for name in "01":
+        (tmp_path / name).mkdir()
+    Run.create(tmp_path / "1" / "run").write_recipe({"launchers": ["mine"]})
+    monkeypatch.setattr(ranks, "launchers", lambda: ("mine",))
+
+    def work(rank: int) -> None:
+        os.chdir(tmp_path / str(rank))
+        trained(Path("run"))
+
+    assert together(2, work, tmp_path / "log") == [1, 1], said(tmp_path / "log")
+    for rank in "01":
+        told = (tmp_path / "log" / rank).read_text().splitlines()[-1]
+        assert told.startswith("ValueError: rank 1 on ") and " sees the run run that was begun, rank 0 on " in told
+        assert told.endswith("does not: let --run be in a folder that all machines share")
+    assert not (tmp_path / "0" / "run").exists()
+
+
+def test_a_job_that_was_stopped_goes_on_by_the_same_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As a scheduler does: SIGTERM to the command that has started the processes, and the command again; here they are forked."""
+    from torch.distributed.launcher import api
+
+    folder, start = str(tmp_path / "run"), api.elastic_launch
+    words = ["train", FLAT, "--num-envs", "16", "--recipe", "walk", "--actuator", "pd", "--validate-every", "0"]
+    words += ["--set", "ppo.entropy=0.004", "--set", "action_clip=50.0", "--panels", "none", "--options", "threads=1"]
+    words += ["--run", folder, "--resume", folder]
+
+    def forked(config: Any, _: str) -> Any:
+        return lambda *given: start(dataclasses.replace(config, start_method="fork"), lambda: app.main(given[2:]))()
+
+    monkeypatch.setattr(api, "elastic_launch", forked)
+    (tmp_path / "log").mkdir()
+    child = os.fork()
+    if child == 0:
+        command = [*words, "--updates", "1000", "--processes", "2"]
+        run_and_exit(lambda: app.main(command), tmp_path / "log" / "command")
+    for _ in range(1200):
+        if (tmp_path / "run" / "ledger.jsonl").exists():
+            break
+        time.sleep(0.05)
+    os.kill(child, signal.SIGTERM)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 143, said(tmp_path / "log")
+    done = updates(Path(folder))
+    assert done == list(range(1, done[-1] + 1)) and checkpoint(Path(folder))["update"] == done[-1]
+    app.main([*words, "--updates", str(done[-1] + 1)])
+    assert updates(Path(folder)) == [*done, done[-1] + 1]
+    with pytest.raises(SystemExit):
+        app.main([*words, "--set", "ppo.horizon=9"])
+    assert "are for a new run: a resumed one goes on as it began" in capsys.readouterr().err
+
+
+def test_what_a_device_is_has_no_number() -> None:
+    assert [training.kind_of(each) for each in (None, "cpu", "cuda:1")] == ["cpu", "cpu", "cuda"]
+    assert training.kind_of(SimpleNamespace(platform="gpu")) == "gpu", "one of JAX"
+
+
 def test_those_who_are_started_again_do_not_look_for_those_before_them(tmp_path: Path) -> None:
     """A launcher's store still has what the ones before have written: here the port of one that is gone."""
     from torch.distributed import TCPStore
@@ -336,6 +399,8 @@ def test_one_that_hangs_ends_the_others_in_time(tmp_path: Path, monkeypatch: pyt
             "environment of rank 1 on .* is Loco/AnymalC-Rough-v0, of rank 0 on .* Loco/AnymalC-Flat-v0",
         ),
         ({"code": "other"}, "code of rank 1 on .* is other, of rank 0"),
+        ({"script": "other"}, "code of my_terms.py of rank 1 on .* is other, of rank 0 on .* None"),
+        ({"device": "gpu"}, "device of rank 1 on .* is gpu, of rank 0 on .* cpu: start .* on devices of one kind"),
     ],
 )
 def test_processes_that_were_asked_for_other_things_are_refused(
@@ -349,6 +414,10 @@ def test_processes_that_were_asked_for_other_things_are_refused(
         given = dict(other) if rank == 1 else {}
         if code := given.pop("code", None):
             monkeypatch.setattr(begin, "code", lambda: code)
+        if script := given.pop("script", None):
+            monkeypatch.setattr(install, "scripts", {Path("my_terms.py"): script})
+        if device := given.pop("device", None):
+            monkeypatch.setattr(training, "kind_of", lambda _: device)
         trained(tmp_path / "run", **given)
 
     assert together(2, work, tmp_path / "log") == [1, 1], said(tmp_path / "log")

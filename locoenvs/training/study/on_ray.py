@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -90,6 +92,8 @@ def on_ray(train: Train, address: str | None, cpus: float, gpus: float) -> Itera
     except ImportError as error:
         raise ImportError(f"studies on Ray need ray: {install.line('ray')}") from error
     told: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
+    # ray.init sets a handler of its own, and leaves it there. Only the main thread may set any.
+    sigterm = signal.getsignal(signal.SIGTERM) if threading.current_thread() is threading.main_thread() else None
     if address is None:
         ray.init(include_dashboard=False, **told)
     else:
@@ -97,6 +101,8 @@ def on_ray(train: Train, address: str | None, cpus: float, gpus: float) -> Itera
         ray.init(address=address, **told)
     places = None
     try:
+        if sigterm is not None:
+            signal.signal(signal.SIGTERM, _end)
         places = OnRay(ray, train, cpus, gpus)
         yield places
     except BaseException:
@@ -105,6 +111,13 @@ def on_ray(train: Train, address: str | None, cpus: float, gpus: float) -> Itera
         raise
     finally:
         ray.shutdown()
+        if sigterm is not None:
+            signal.signal(signal.SIGTERM, sigterm)
+
+
+def _end(number: int, _: object) -> None:
+    """Ray's own handler would exit with the signal's number alone, or with 1."""
+    raise SystemExit(128 + number)
 
 
 def _check(address: str) -> None:

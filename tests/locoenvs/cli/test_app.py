@@ -234,6 +234,32 @@ def test_resume_takes_the_environment_from_the_run(
     assert (learner[0].env_id, learner[0].resume) == (FLAT, "runs/old")
 
 
+def test_run_and_resume_of_one_name_begin_a_run_or_go_on_with_it(
+    learner: list[TrainSettings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    command = ["train", FLAT, "--learner", "still", "--run", "mine", "--resume", "mine", *NONE]
+    cli.main(command)
+    with pytest.raises(FileExistsError):  # this learner knows no more than new runs
+        monkeypatch.setenv("LOCOENVS_TRACEBACK", "1")
+        cli.main(command)
+    assert [(asked.run, asked.resume) for asked in learner] == [("runs/mine", None), ("runs/mine", "runs/mine")]
+    monkeypatch.delenv("LOCOENVS_TRACEBACK")
+    with pytest.raises(SystemExit):
+        cli.main([*command[: -len(NONE)], "--resume", "other", *NONE])
+    assert "runs/other is no run folder" in capsys.readouterr().err
+
+
+def test_walk_of_several_processes_is_refused(
+    learner: list[TrainSettings], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["walk", "--learner", "still"])
+    assert "walk trains in one process, 2 were started: take locoenvs train" in capsys.readouterr().err
+    assert not learner
+
+
 def test_eval_writes_a_result_of_the_panel(
     short_panels: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

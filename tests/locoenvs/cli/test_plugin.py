@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from locoenvs import install
 from locoenvs.cli.app import main
 from locoenvs.tasks.task import Task
 from locoenvs.tasks.vocabulary import REWARD_TERMS
@@ -28,7 +30,7 @@ if __name__ == "__main__":
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("locoenvs.cli.plugin._IMPORTED", [])
+    monkeypatch.setattr("locoenvs.install.scripts", {})
     (tmp_path / "my_own_terms.py").write_text(SCRIPT)
     yield tmp_path
     if sys.modules.pop("my_own_terms", None) is not None:
@@ -41,6 +43,8 @@ def test_a_term_of_a_script_can_be_named(folder: Path) -> None:
         main(["--plugin", "my_own_terms.py", "task", "Loco/AnymalC-Flat-v0", "--set", change, "--out", "task.json"])
     term = Task.from_json((folder / "task.json").read_text()).rewards.terms["stillness_of_mine"]
     assert term.weight == -0.1
+    digest = hashlib.sha256((folder / "my_own_terms.py").read_bytes()).hexdigest()
+    assert install.scripts == {folder / "my_own_terms.py": digest[:12]}, "what processes compare that train together"
     assert '"my_own_terms"' in (folder / "task.json").read_text(), "the task says whose term it is"
 
 

@@ -46,6 +46,23 @@ def test_it_is_carried_out_told_and_gone_on_with(train: Pretended, capsys: pytes
     assert len(train.asked) == count, "what is done is not done again"
 
 
+def test_one_of_which_nothing_is_left_to_choose_exits_with_1(
+    train: Pretended, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(run: str, update: int) -> None:
+        raise ValueError("no such option")
+
+    train.before = fail
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["study", "entropies.toml"])
+    assert stopped.value.code == 1
+    out = capsys.readouterr().out
+    assert "trial-1 failed: ValueError: no such option" in out and "the study failed: nothing to choose from" in out
+    assert Path("runs/entropies/results.json").exists()
+    train.before = lambda run, update: fail(run, update) if run == "trial-4-seed-0" else None
+    cli.main(["study", "entropies.toml"])  # what is left can be chosen from
+
+
 def test_ctrl_c_says_how_to_go_on(train: Pretended, capsys: pytest.CaptureFixture[str]) -> None:
     def stop(run: str, update: int) -> None:
         if run == "trial-2-seed-0":

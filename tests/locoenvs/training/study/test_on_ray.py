@@ -115,6 +115,26 @@ class Rayless:
         return lambda function: SimpleNamespace(remote=lambda *given: object())
 
 
+@pytest.mark.parametrize("address", [None, "auto"])
+def test_sigterm_exits_as_elsewhere_and_ray_leaves_no_handler(
+    address: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Ray(Rayless):
+        def init(self, **_: Any) -> None:
+            signal.signal(signal.SIGTERM, lambda number, _: sys.exit(number))
+
+        def shutdown(self) -> None:
+            pass
+
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setitem(sys.modules, "ray", Ray(CPU=1.0))
+    monkeypatch.setattr(on_ray, "_check", lambda address: None)
+    with pytest.raises(SystemExit) as stopped:
+        with on_ray.on_ray(Pretended(), address, 1, 0):
+            signal.raise_signal(signal.SIGTERM)
+    assert stopped.value.code == 143 and signal.getsignal(signal.SIGTERM) == before
+
+
 def test_there_is_room_for_as_many_as_the_resources_are_for() -> None:
     ray = Rayless(CPU=7.0, GPU=2.0)
     places = OnRay(ray, Pretended(), cpus=2, gpus=0.5)
