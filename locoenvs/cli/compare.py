@@ -20,7 +20,7 @@ from locoenvs.cli.arguments import (
     run_folder,
     write,
 )
-from locoenvs.cli.steps import evaluate_with_bar
+from locoenvs.cli.steps import evaluate_noted
 from locoenvs.evidence import compare_tables
 from locoenvs.evidence.compare import Side
 from locoenvs.evidence.compare import compare as compared
@@ -44,6 +44,8 @@ def compare(
     plot: OptionalPath = None,
 ) -> None:
     """Compare policies in pairs, the same robots with the same draws, and say by the promotion rule whether B replaces A.
+
+    What is found of a run's policy is kept in the run, which counts how often a panel is used.
 
     B is promoted if on no panel it succeeds less or falls more, beyond the paired 95 % interval, on at least one it does better, and
     held-out, disturbance and transfer panels were all asked.
@@ -90,9 +92,9 @@ def _side(
     if files := [] if panels else _files(word):
         return Side(word, tuple(map(_result, files)))
     policy = policy_named(word)
-    asked = [panel_of(policy.task, name, actuator) for name in panels or (None,)]
+    asked = [(name, panel_of(policy.task, name, actuator)) for name in panels or (None,)]
     given = options_given(options)
-    return Side(word, tuple(evaluate_with_bar(console, policy, each, backend, given) for each in asked))
+    return Side(word, tuple(evaluate_noted(console, policy, each, name, backend, given) for name, each in asked))
 
 
 def _files(word: str) -> list[Path]:

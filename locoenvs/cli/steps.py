@@ -79,9 +79,9 @@ def judge_run(console: Console, run: Run, names: Sequence[str] | None, device: s
     for name in names or panels_for(policy.task):
         try:
             panel = panel_of(policy.task, name)
-            if is_judged(run, policy, panel):
-                continue
             backend, options, keeper = recipe.get("backend", "auto"), recipe.get("options"), Keeper()
+            if is_judged(run, policy, panel, backend, options):
+                continue
             result = evaluate_with_bar(console, policy, panel, backend, options, keeper, device)
         except (
             ImportError,
@@ -93,6 +93,22 @@ def judge_run(console: Console, run: Run, names: Sequence[str] | None, device: s
         said = note(run, policy, panel, name, result, keeper, options)
         print_result(console, result, panel)
         console.print(said)
+
+
+def evaluate_noted(
+    console: Console,
+    policy: Policy,
+    panel: Panel,
+    name: str | None,
+    backend: str,
+    options: Mapping[str, object] | None = None,
+) -> Result:
+    """Evaluate, with a bar; what is found of a run's policy is kept in the run, which counts the use of the panel asked for by ``name``."""
+    keeper = None if run_of(policy) is None else Keeper()
+    result = evaluate_with_bar(console, policy, panel, backend, options, keeper or nobody)
+    if (said := note_in_run(policy, panel, name, result, keeper, options)) is not None:
+        console.print(said)
+    return result
 
 
 def note_in_run(

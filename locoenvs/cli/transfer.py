@@ -8,7 +8,7 @@ import tyro
 
 from locoenvs import terminal
 from locoenvs.cli.arguments import OptionalPath, Panels, Word, policy_named, write
-from locoenvs.cli.steps import evaluate_with_bar
+from locoenvs.cli.steps import evaluate_noted
 from locoenvs.evidence.transfer import table
 from locoenvs.evidence.transfer import transfer as tried
 from locoenvs.tasks.recipes import ActuatorKind
@@ -29,7 +29,8 @@ def transfer(
 ) -> None:
     """Try a policy on other physics and with other drives, on the same panels with the same robots and draws.
 
-    What is not installed, and what a backend cannot do, is said. The results of --out are what compare takes as a folder.
+    What is not installed, and what a backend cannot do, is said. The results of --out are what compare takes as a folder. What is found
+    of a run's policy is kept in the run, which counts how often a panel is used.
 
     Args:
         policy: Folder of a policy, a run, an environment whose policy is shipped, or a shipped policy's name.
@@ -44,7 +45,7 @@ def transfer(
     loaded, console = policy_named(policy), terminal.console()
     made = tried(
         loaded,
-        lambda asked, name: evaluate_with_bar(console, loaded, asked, name),
+        lambda asked, name, where: evaluate_noted(console, loaded, asked, name, where),
         (backend, *to),
         drives,
         panel or (None,),

@@ -18,8 +18,8 @@ from locoenvs.policies.policy import Policy
 from locoenvs.tasks.names import nearest
 from locoenvs.tasks.recipes import ActuatorKind
 
-Judge = Callable[[Panel, str], Result]
-"""Evaluates a policy on a panel, on the backend of that name."""
+Judge = Callable[[Panel, str | None, str], Result]
+"""Evaluates a policy on a panel, which was asked for by the second, on the backend of the third's name."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def transfer(
             try:
                 backends.load(place.backend)
                 panel = panel_of(policy.task, name, place.drive)  # type: ignore[arg-type]
-                result = judge(small(panel) if smoke else panel, place.backend)
+                result = judge(small(panel) if smoke else panel, name, place.backend)
             except (ImportError, ValueError) as error:
                 if first is None:
                     raise

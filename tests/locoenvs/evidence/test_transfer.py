@@ -59,7 +59,7 @@ def tried(monkeypatch: pytest.MonkeyPatch, succeed: dict[tuple[str, str], int], 
             raise ImportError("backend 'isaaclab' needs isaaclab, which is not installed")
         return object()
 
-    def judge(panel: Panel, backend: str) -> Result:
+    def judge(panel: Panel, name: str | None, backend: str) -> Result:
         place = (backend, panel.task.actuator.kind)
         if place not in succeed:
             raise ValueError(f"backend {backend!r} does not run it")
@@ -97,4 +97,4 @@ def test_in_the_first_place_what_is_missing_is_an_error(monkeypatch: pytest.Monk
 
 def test_an_unknown_backend_is_named_with_the_nearest() -> None:
     with pytest.raises(ValueError, match="unknown backend 'mujocoo'; did you mean 'mujoco'"):
-        transfer(POLICY, lambda panel, backend: pytest.fail("judged"), ("mujoco", "mujocoo"))
+        transfer(POLICY, lambda panel, name, backend: pytest.fail("judged"), ("mujoco", "mujocoo"))
