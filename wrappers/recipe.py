@@ -68,6 +68,17 @@ def asked_for(
     return run, recipe | derived(recipe, ppo, task) | launched({}), task, ppo, first
 
 
+def before(recipe: Mapping[str, Any]) -> dict[str, float | None]:
+    """Samples and seconds of the policy that a run began from, with those of the ones that it began from; None if its file does not tell."""
+    if not (start := recipe.get("start_from")):
+        return {}
+    found = dict[str, float | None]()
+    for name in ("samples", "training_seconds"):
+        own, earlier = start.get(name), start.get(f"{name}_before", 0)
+        found[f"{name}_before"] = None if own is None or earlier is None else own + earlier
+    return found
+
+
 def first_layers(start: Policy, task: Task, ppo: PPOConfig) -> tuple[list[Layer], PPOConfig]:
     """The layers to begin with, and settings for networks of that shape that explore around what they can do."""
     network = start.document["network"]

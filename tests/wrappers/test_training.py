@@ -442,6 +442,8 @@ def test_a_run_can_start_from_a_policy_of_other_ground(tmp_path: Path, monkeypat
     assert recipe["start_from"]["sha256"] == policy.sha256 and recipe["start_from"]["environment"] == FLAT
     assert recipe["ppo"]["initial_std"] == START_STD
     begun = load_policy(rough.policy)
+    for name in ("samples", "training_seconds"):
+        assert begun.provenance[f"{name}_before"] == policy.provenance[name] > 0 == begun.provenance[name]
     seen = torch.randn(4, begun.document["observation"]["size"], generator=torch.Generator().manual_seed(0)).numpy()
     assert abs(begun(seen) - policy(seen[:, : policy.document["observation"]["size"]])).max() < 1e-4
 
