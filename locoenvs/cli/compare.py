@@ -15,6 +15,7 @@ from locoenvs.cli.arguments import (
     OptionalPath,
     Options,
     Panels,
+    check_written,
     options_given,
     policy_named,
     run_folder,
@@ -63,6 +64,8 @@ def compare(
     """
     if len(sides) < 2:
         raise ValueError(f"compare {' '.join(sides)}: name two or more: the one to beat, and others")
+    check_written("--out", out)
+    check_written("--plot", plot, picture=True)
     console = terminal.console()
     first, *others = (_side(console, word, panel, actuator, backend, options) for word in sides)
     made = [compared(first, other, seed) for other in others]

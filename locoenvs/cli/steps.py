@@ -23,7 +23,7 @@ from locoenvs.tasks.task import Task
 from locoenvs.tools.report.page import write_report
 from locoenvs.tools.report.source import read
 from locoenvs.training import learners, ranks
-from locoenvs.training.judging import is_judged, note, run_of
+from locoenvs.training.judging import judgement, note, run_of
 from locoenvs.training.run import Run
 from locoenvs.training.settings import TrainSettings
 from locoenvs.training.streams import panels_for
@@ -80,7 +80,7 @@ def judge_run(console: Console, run: Run, names: Sequence[str] | None, device: s
         try:
             panel = panel_of(policy.task, name)
             backend, options, keeper = recipe.get("backend", "auto"), recipe.get("options"), Keeper()
-            if is_judged(run, policy, panel, backend, options):
+            if judgement(run, policy, panel, backend, options) is not None:
                 continue
             result = evaluate_with_bar(console, policy, panel, backend, options, keeper, device)
         except (

@@ -9,6 +9,8 @@ import tyro
 from locoenvs import terminal
 from locoenvs.cli.arguments import OptionalPath, Panels, Word, policy_named, write
 from locoenvs.cli.steps import evaluate_noted
+from locoenvs.evidence.panel import Panel
+from locoenvs.evidence.result import Result
 from locoenvs.evidence.transfer import table
 from locoenvs.evidence.transfer import transfer as tried
 from locoenvs.tasks.recipes import ActuatorKind
@@ -40,21 +42,27 @@ def transfer(
         backend: The backend that the others are measured by.
         smoke: Few robots for a few seconds, for a quick look.
         seed: Seed of the bootstrap.
-        out: Folder to write the results to, one JSON file each.
+        out: Folder to write the results to, one JSON file each, as they come.
     """
     loaded, console = policy_named(policy), terminal.console()
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)  # an error now rather than after the evaluations
+
+    def judge(asked: Panel, name: str | None, where: str) -> Result:
+        result = evaluate_noted(console, loaded, asked, name, where)
+        if out is not None:
+            write(out / f"{result.panel}-{where}-{asked.task.actuator.kind}.json", result.to_json())
+        return result
+
     made = tried(
         loaded,
-        lambda asked, name, where: evaluate_noted(console, loaded, asked, name, where),
+        judge,
         (backend, *to),
         drives,
         panel or (None,),
         smoke,
         seed,
     )
-    if out is not None:
-        for each in made.tried:
-            write(out / f"{each.result.panel}-{each.place.backend}-{each.place.drive}.json", each.result.to_json())
     console.print(table(made))
     for where, why in made.missing:
         console.print(f"not tried: {where}: {why}", markup=False)

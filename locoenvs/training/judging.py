@@ -96,16 +96,19 @@ def note(
     return f"written to {path}; panel {result.panel} has been used {use} times on this run: what is chosen by it is not held out"
 
 
-def is_judged(run: Run, policy: Policy, panel: Panel, backend: str, options: Mapping[str, object] | None = None) -> bool:
-    """Whether the ledger says already how this very policy did on the panel, on that backend, as far as these ``options`` are told there."""
+def judgement(
+    run: Run, policy: Policy, panel: Panel, backend: str, options: Mapping[str, object] | None = None
+) -> dict[str, Any] | None:
+    """The ledger's line on how this very policy did on the panel, on that backend and, as far as both are told, with these ``options``."""
     asked = {"backend": resolve(backend), **(options or {})}
     for line in _uses(run, panel):
         told = line.get("options") or {}
         if "backend" in line:  # what version 0.1.0 wrote down has none
             told = told | {"backend": line["backend"].partition("-")[0]}
-        if line.get("policy_sha256") == policy.sha256 and all(told.get(name, asked[name]) == asked[name] for name in asked):
-            return True
-    return False
+        alike = all(told.get(name, value) == value for name, value in asked.items())
+        if alike and line.get("policy_sha256") == policy.sha256:
+            return line
+    return None
 
 
 def _place(run: Run, policy: Policy, panel: Panel, name: str, result: Result) -> Path:
