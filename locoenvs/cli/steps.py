@@ -15,10 +15,9 @@ from locoenvs.evidence.audit import Finding, audit_result
 from locoenvs.evidence.evaluate import Result, evaluate, strata_table, table
 from locoenvs.evidence.failures.keeper import Keeper
 from locoenvs.evidence.leaks import audit_observations
-from locoenvs.evidence.panel import SMOKE, Panel, load_panel, panel_of
+from locoenvs.evidence.panel import SMOKE, Panel, load_panel, panel_in, panel_of
 from locoenvs.evidence.record import Watch, nobody
 from locoenvs.policies.policy import Policy, load_policy
-from locoenvs.tasks import documents
 from locoenvs.tasks.task import Task
 from locoenvs.tools.report.page import write_report
 from locoenvs.tools.report.source import read
@@ -60,15 +59,16 @@ def evaluate_with_bar(
         return evaluate(policy, panel, backend, show, device=device, options=options, watch=watch)
 
 
-def check_panels(names: Sequence[str] | None) -> None:
-    """Raise ValueError for a panel that there is not, before anything is trained. "none" alone is none."""
+def check_panels(names: Sequence[str] | None, robot: str) -> None:
+    """Raise ValueError for a panel that there is not, or that is of another robot, before anything is trained. "none" alone is none."""
     for name in names or ():
         if name == "none" and len(names or ()) > 1:
             raise ValueError(f"--panels {' '.join(names or ())}: none stands alone")
-        if name.endswith(".json"):
-            Panel.from_json(documents.read(Path(name)), name)
+        whole = name.removesuffix(SMOKE)
+        if whole.endswith(".json"):
+            panel_in(Path(whole), robot)
         elif name != "none":
-            load_panel(name.removesuffix(SMOKE))
+            load_panel(whole)
 
 
 def judge_run(console: Console, run: Run, names: Sequence[str] | None, device: str | None) -> None:

@@ -95,7 +95,11 @@ def transfer(
                 backends.load(place.backend)
                 panel = panel_of(policy.task, name, place.drive)  # type: ignore[arg-type]
                 result = judge(small(panel) if smoke else panel, name, place.backend)
-            except (ImportError, RuntimeError, ValueError) as error:  # such as a GPU's memory, or Isaac Lab's one simulation
+            except (
+                ImportError,
+                RuntimeError,
+                ValueError,
+            ) as error:  # such as a GPU's memory, or Isaac Lab's one simulation
                 if not tried:
                     raise
                 where = place.backend if isinstance(error, ImportError) else f"{place}, {name or 'its own panel'}"

@@ -266,6 +266,17 @@ def test_a_panel_that_tells_nothing_apart_is_not_drawn(
     assert "panel 'AnymalC-flat-1' tells nothing apart" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("small", ["", ":smoke"])
+def test_a_panel_of_another_robot_is_refused_before_anything_is_trained(
+    small: str, learner: list[TrainSettings], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "anymal.json").write_text(load_panel("flat").to_json())
+    asked = ["train", "Loco/A1-Flat-v0", "--learner", "still", "--run", str(tmp_path / "run")]
+    with pytest.raises(SystemExit):
+        cli.main([*asked, "--panels", f"{tmp_path / 'anymal.json'}{small}"])
+    assert "anymal.json is for robot 'AnymalC', not 'A1'" in capsys.readouterr().err and not learner
+
+
 @pytest.mark.parametrize("command", [["eval", "p"], ["compare", "p", "p"]])
 @pytest.mark.parametrize(
     ("words", "message"),
@@ -305,7 +316,11 @@ def test_a_policy_is_judged_on_another_ground_by_what_it_sees(short_panels: None
     zero_policy(tmp_path / "run/best")
     cli.main(["eval", str(tmp_path / "run/best"), "--panel", "rough", "--out", str(tmp_path / "result.json")])
     result = json.loads((tmp_path / "result.json").read_text())
-    assert result["policy"]["name"] == "run/best" and result["panel"] == "AnymalC-rough-1-own-view" and result["num_robots"] == 4
+    assert (
+        result["policy"]["name"] == "run/best"
+        and result["panel"] == "AnymalC-rough-1-own-view"
+        and result["num_robots"] == 4
+    )
 
 
 def test_walk_trains_evaluates_and_draws(

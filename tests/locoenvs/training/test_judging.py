@@ -181,8 +181,15 @@ def test_a_use_on_another_backend_or_with_other_options_is_no_judgement_of_a_run
     judge(run.folder)
     first = Result.from_json((run.panels / "flat.json").read_bytes())
     run.ledger.unlink()
-    judging.note(run, policy, panel, "flat", dataclasses.replace(first, backend="mjx-warp", options={"cone": "pyramidal"}))
-    asked = [("mujoco", None), ("mjx", {"cone": "elliptic"}), ("mjx", {"cone": "pyramidal", "threads": 1}), ("mjx", None)]
+    judging.note(
+        run, policy, panel, "flat", dataclasses.replace(first, backend="mjx-warp", options={"cone": "pyramidal"})
+    )
+    asked = [
+        ("mujoco", None),
+        ("mjx", {"cone": "elliptic"}),
+        ("mjx", {"cone": "pyramidal", "threads": 1}),
+        ("mjx", None),
+    ]
     found = [judging.judgement(run, policy, panel, *each) for each in asked]
     assert [line is not None for line in found] == [False, False, True, True]
 
