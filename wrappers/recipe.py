@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ def asked_for(
             task = ppo = None  # of the new run that was asked for, which its recipe holds
         run, recipe, task, ppo = resumed_run(kind, env_id, settings, task, ppo)
         ranks.current().check_robots(ppo.num_envs)
-        return run, recipe | derived(recipe, ppo, task) | launched(recipe), task, ppo, None
+        return run, recipe | derived(recipe, ppo, task, asked.panels) | launched(recipe), task, ppo, None
     start, first = None, list[Layer]()
     task = task or task_of(env_id, settings.recipe or "paper", settings.actuator)
     changes = dict(settings.changes or {})
@@ -66,7 +66,18 @@ def asked_for(
         "ppo": dataclasses.asdict(ppo),
     }
     recipe = new_recipe(kind.name, settings, task, versions_of(kind), own)
-    return run, recipe | derived(recipe, ppo, task) | launched({}), task, ppo, first
+    return run, recipe | derived(recipe, ppo, task, asked.panels) | launched({}), task, ppo, first
+
+
+def before(recipe: Mapping[str, Any]) -> dict[str, float | None]:
+    """Samples and seconds of the policy that a run began from, with those of the ones that it began from; None if its file does not tell."""
+    if not (start := recipe.get("start_from")):
+        return {}
+    found = dict[str, float | None]()
+    for name in ("samples", "training_seconds"):
+        own, earlier = start.get(name), start.get(f"{name}_before", 0)
+        found[f"{name}_before"] = None if own is None or earlier is None else own + earlier
+    return found
 
 
 def changed_task(task: Task, changes: Mapping[str, Any]) -> Task:
@@ -88,12 +99,12 @@ def versions_of(kind: type[Learner]) -> dict[str, str]:
     return versions("locoenvs", "mujoco", "mujoco-mjx", "jax", "warp-lang", "torch", *kind.packages, "numpy")
 
 
-def derived(recipe: dict[str, Any], ppo: PPOConfig, task: Task) -> dict[str, Any]:
-    """What follows from a recipe: what its settings amount to, and the streams of training and of what judges it."""
+def derived(recipe: dict[str, Any], ppo: PPOConfig, task: Task, panels: Sequence[str] | None = None) -> dict[str, Any]:
+    """What follows from a recipe: what its settings amount to, and the streams of training and of what judges it, ``panels`` at the end."""
     validation = [judge_of(task, recipe["validation"])] if recipe.get("validation") else []
     return {
         "geometry": geometry(ppo, task),
-        "streams": streams(task, recipe["seed"], [*validation, *held_out(task)]),
+        "streams": streams(task, recipe["seed"], [*validation, *held_out(task, panels)]),
     }
 
 

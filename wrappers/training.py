@@ -30,7 +30,7 @@ from locoenvs.wrappers.loggers import import_wandb, scalars, tensorboard, wandb_
 from locoenvs.wrappers.metered import MeteredEnv, added, mean_of
 from locoenvs.wrappers.ppo import PPOConfig
 from locoenvs.wrappers.progress import Progress, Stop
-from locoenvs.wrappers.recipe import asked_for, duration, options_of, print_recipe, time_in_words, versions_of
+from locoenvs.wrappers.recipe import asked_for, before, duration, options_of, print_recipe, time_in_words, versions_of
 from locoenvs.wrappers.validation import Validation, described, summary
 
 CHECKPOINT_SECONDS = 60.0
@@ -378,5 +378,6 @@ class Training:
         kept = ("environment", "learner", "backend", "options", "seed", "versions", "task_hash")
         provenance = {name: self.recipe[name] for name in kept}
         provenance |= {"updates": self.update, "samples": self.update * self.ppo.samples_per_update}
+        provenance |= {"training_seconds": round(self.seconds, 2), **before(self.recipe)}
         layers = self.learner.layers()
         save_policy(self.run.policy, self.task, layers, activation=self.ppo.activation, provenance=provenance)

@@ -26,6 +26,7 @@ from locoenvs.cli.arguments import (
     Options,
     Word,
     changes_given,
+    check_written,
     options_given,
     policy_named,
     task_given,
@@ -122,6 +123,8 @@ def eval_(
         raise ValueError(f"--plot {plot}: panel {held_out.name!r} tells nothing apart, so there is nothing to draw")
     if failures < 0:
         raise ValueError(f"--failures {failures}: so many falls are kept, 0 for none")
+    check_written("--out", out)
+    check_written("--plot", plot, picture=True)
     console, given = terminal.console(), options_given(options)
     keeper = Keeper(failures) if failures else None
     result = evaluate_with_bar(console, loaded, held_out, backend, given, keeper or nobody)

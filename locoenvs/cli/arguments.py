@@ -11,6 +11,7 @@ import tyro
 
 from locoenvs.envs.registration import IDS, ids
 from locoenvs.envs.registration import task as task_of
+from locoenvs.evidence.plots import check_picture
 from locoenvs.policies.policy import FILES, POLICIES, Policy, load_policy
 from locoenvs.tasks import documents
 from locoenvs.tasks.documents import write_atomically
@@ -101,6 +102,17 @@ def changes_given(given: Sequence[str]) -> dict[str, Any]:
 def task_given(file: Path | None) -> Task | None:
     """The task of a file, if one is named."""
     return None if file is None else Task.from_json(documents.read(file), str(file))
+
+
+def check_written(option: str, path: Path | None, picture: bool = False) -> None:
+    """Raise ValueError, or OSError, for a file that cannot be written: before hours are spent on what goes into it."""
+    if path is None:
+        return
+    if path.is_dir():
+        raise ValueError(f"{option} {path}: it is a folder, name a file in it")
+    if picture:
+        check_picture(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
 
 
 def write(path: Path, text: str) -> None:

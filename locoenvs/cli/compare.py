@@ -15,12 +15,13 @@ from locoenvs.cli.arguments import (
     OptionalPath,
     Options,
     Panels,
+    check_written,
     options_given,
     policy_named,
     run_folder,
     write,
 )
-from locoenvs.cli.steps import evaluate_with_bar
+from locoenvs.cli.steps import evaluate_noted
 from locoenvs.evidence import compare_tables
 from locoenvs.evidence.compare import Side
 from locoenvs.evidence.compare import compare as compared
@@ -45,6 +46,8 @@ def compare(
 ) -> None:
     """Compare policies in pairs, the same robots with the same draws, and say by the promotion rule whether B replaces A.
 
+    What is found of a run's policy is kept in the run, which counts how often a panel is used.
+
     B is promoted if on no panel it succeeds less or falls more, beyond the paired 95 % interval, on at least one it does better, and
     held-out, disturbance and transfer panels were all asked.
 
@@ -61,6 +64,8 @@ def compare(
     """
     if len(sides) < 2:
         raise ValueError(f"compare {' '.join(sides)}: name two or more: the one to beat, and others")
+    check_written("--out", out)
+    check_written("--plot", plot, picture=True)
     console = terminal.console()
     first, *others = (_side(console, word, panel, actuator, backend, options) for word in sides)
     made = [compared(first, other, seed) for other in others]
@@ -90,9 +95,9 @@ def _side(
     if files := [] if panels else _files(word):
         return Side(word, tuple(map(_result, files)))
     policy = policy_named(word)
-    asked = [panel_of(policy.task, name, actuator) for name in panels or (None,)]
+    asked = [(name, panel_of(policy.task, name, actuator)) for name in panels or (None,)]
     given = options_given(options)
-    return Side(word, tuple(evaluate_with_bar(console, policy, each, backend, given) for each in asked))
+    return Side(word, tuple(evaluate_noted(console, policy, each, name, backend, given) for name, each in asked))
 
 
 def _files(word: str) -> list[Path]:

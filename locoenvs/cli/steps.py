@@ -15,15 +15,14 @@ from locoenvs.evidence.audit import Finding, audit_result
 from locoenvs.evidence.evaluate import Result, evaluate, strata_table, table
 from locoenvs.evidence.failures.keeper import Keeper
 from locoenvs.evidence.leaks import audit_observations
-from locoenvs.evidence.panel import SMOKE, Panel, load_panel, panel_of
+from locoenvs.evidence.panel import SMOKE, Panel, load_panel, panel_in, panel_of
 from locoenvs.evidence.record import Watch, nobody
 from locoenvs.policies.policy import Policy, load_policy
-from locoenvs.tasks import documents
 from locoenvs.tasks.task import Task
 from locoenvs.tools.report.page import write_report
 from locoenvs.tools.report.source import read
 from locoenvs.training import learners, ranks
-from locoenvs.training.judging import is_judged, note, run_of
+from locoenvs.training.judging import judgement, note, run_of
 from locoenvs.training.run import Run
 from locoenvs.training.settings import TrainSettings
 from locoenvs.training.streams import panels_for
@@ -60,15 +59,16 @@ def evaluate_with_bar(
         return evaluate(policy, panel, backend, show, device=device, options=options, watch=watch)
 
 
-def check_panels(names: Sequence[str] | None) -> None:
-    """Raise ValueError for a panel that there is not, before anything is trained. "none" alone is none."""
+def check_panels(names: Sequence[str] | None, robot: str) -> None:
+    """Raise ValueError for a panel that there is not, or that is of another robot, before anything is trained. "none" alone is none."""
     for name in names or ():
         if name == "none" and len(names or ()) > 1:
             raise ValueError(f"--panels {' '.join(names or ())}: none stands alone")
-        if name.endswith(".json"):
-            Panel.from_json(documents.read(Path(name)), name)
+        whole = name.removesuffix(SMOKE)
+        if whole.endswith(".json"):
+            panel_in(Path(whole), robot)
         elif name != "none":
-            load_panel(name.removesuffix(SMOKE))
+            load_panel(whole)
 
 
 def judge_run(console: Console, run: Run, names: Sequence[str] | None, device: str | None) -> None:
@@ -79,9 +79,9 @@ def judge_run(console: Console, run: Run, names: Sequence[str] | None, device: s
     for name in names or panels_for(policy.task):
         try:
             panel = panel_of(policy.task, name)
-            if is_judged(run, policy, panel):
-                continue
             backend, options, keeper = recipe.get("backend", "auto"), recipe.get("options"), Keeper()
+            if judgement(run, policy, panel, backend, options) is not None:
+                continue
             result = evaluate_with_bar(console, policy, panel, backend, options, keeper, device)
         except (
             ImportError,
@@ -93,6 +93,22 @@ def judge_run(console: Console, run: Run, names: Sequence[str] | None, device: s
         said = note(run, policy, panel, name, result, keeper, options)
         print_result(console, result, panel)
         console.print(said)
+
+
+def evaluate_noted(
+    console: Console,
+    policy: Policy,
+    panel: Panel,
+    name: str | None,
+    backend: str,
+    options: Mapping[str, object] | None = None,
+) -> Result:
+    """Evaluate, with a bar; what is found of a run's policy is kept in the run, which counts the use of the panel asked for by ``name``."""
+    keeper = None if run_of(policy) is None else Keeper()
+    result = evaluate_with_bar(console, policy, panel, backend, options, keeper or nobody)
+    if (said := note_in_run(policy, panel, name, result, keeper, options)) is not None:
+        console.print(said)
+    return result
 
 
 def note_in_run(

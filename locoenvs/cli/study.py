@@ -18,6 +18,7 @@ from locoenvs.cli import plugin
 from locoenvs.cli.arguments import OptionalText, policy_named, run_folder, write
 from locoenvs.cli.steps import check_panels, train_by
 from locoenvs.envs import backends
+from locoenvs.envs.registration import task as task_of
 from locoenvs.tasks import documents
 from locoenvs.tasks.task import Task
 from locoenvs.training import learners
@@ -119,7 +120,7 @@ def _checked(asked: Study) -> str | None:
             asked.learner
         )  # which says what is wrong; what is right is not imported where another process trains
     backends.load(asked.backend)
-    check_panels(asked.panels)
+    check_panels(asked.panels, (asked.given_task() or task_of(asked.env_id)).robot.name)
     return None if asked.start_from is None else str(policy_named(asked.start_from).folder.resolve())
 
 

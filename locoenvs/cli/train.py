@@ -123,6 +123,7 @@ def train(
         video_every=video_every,
         wandb=wandb,
         changes=changes_given(set_) or None,
+        panels=panels,
     )
     if task is not None and (recipe is not None or actuator is not None):
         raise ValueError("--task says all of the task: leave --recipe and --actuator out, or change it by --set")
@@ -131,7 +132,7 @@ def train(
         raise ValueError(
             f"--task {task} is for robot {given.robot.name!r}, {env_id} has {robot!r}: name an environment of that robot"
         )
-    check_panels(panels)
+    check_panels(panels, task_of(env_id).robot.name)
     learner = learner or "rsl_rl"
     if ranks.asked() == 1 and processes is not None and processes != 1:
         check_known(learner, settings)

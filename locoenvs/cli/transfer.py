@@ -8,7 +8,9 @@ import tyro
 
 from locoenvs import terminal
 from locoenvs.cli.arguments import OptionalPath, Panels, Word, policy_named, write
-from locoenvs.cli.steps import evaluate_with_bar
+from locoenvs.cli.steps import evaluate_noted
+from locoenvs.evidence.panel import Panel
+from locoenvs.evidence.result import Result
 from locoenvs.evidence.transfer import table
 from locoenvs.evidence.transfer import transfer as tried
 from locoenvs.tasks.recipes import ActuatorKind
@@ -29,7 +31,8 @@ def transfer(
 ) -> None:
     """Try a policy on other physics and with other drives, on the same panels with the same robots and draws.
 
-    What is not installed, and what a backend cannot do, is said. The results of --out are what compare takes as a folder.
+    What is not installed, and what a backend cannot do, is said. The results of --out are what compare takes as a folder. What is found
+    of a run's policy is kept in the run, which counts how often a panel is used.
 
     Args:
         policy: Folder of a policy, a run, an environment whose policy is shipped, or a shipped policy's name.
@@ -39,21 +42,27 @@ def transfer(
         backend: The backend that the others are measured by.
         smoke: Few robots for a few seconds, for a quick look.
         seed: Seed of the bootstrap.
-        out: Folder to write the results to, one JSON file each.
+        out: Folder to write the results to, one JSON file each, as they come.
     """
     loaded, console = policy_named(policy), terminal.console()
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)  # an error now rather than after the evaluations
+
+    def judge(asked: Panel, name: str | None, where: str) -> Result:
+        result = evaluate_noted(console, loaded, asked, name, where)
+        if out is not None:
+            write(out / f"{result.panel}-{where}-{asked.task.actuator.kind}.json", result.to_json())
+        return result
+
     made = tried(
         loaded,
-        lambda asked, name: evaluate_with_bar(console, loaded, asked, name),
+        judge,
         (backend, *to),
         drives,
         panel or (None,),
         smoke,
         seed,
     )
-    if out is not None:
-        for each in made.tried:
-            write(out / f"{each.result.panel}-{each.place.backend}-{each.place.drive}.json", each.result.to_json())
     console.print(table(made))
     for where, why in made.missing:
         console.print(f"not tried: {where}: {why}", markup=False)

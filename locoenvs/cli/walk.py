@@ -9,6 +9,7 @@ from locoenvs import terminal
 from locoenvs.cli.arguments import OptionalActuator, OptionalFloat, OptionalInt, OptionalText, run_folder, write
 from locoenvs.cli.steps import conclude, evaluate_with_bar, print_result, train_by
 from locoenvs.evidence.audit import BAR, meets_bar
+from locoenvs.evidence.failures import archive
 from locoenvs.evidence.failures.keeper import Keeper
 from locoenvs.evidence.panel import panel_of
 from locoenvs.evidence.plots import learning_picture
@@ -81,6 +82,7 @@ def walk(
     keeper = Keeper()
     result = evaluate_with_bar(console, policy, panel, "auto", watch=keeper)
     write(trained.folder / "evaluation.json", result.to_json())
+    archive.keep(trained.folder / "evaluation.json", keeper, result, panel, policy, {})
     noted = note(trained, policy, panel, "flat", result, keeper)
     ledger = trained.records()
     learning_picture(ledger, trained.folder / "learning.png")

@@ -53,9 +53,9 @@ def audit_training(records: Sequence[Line], num_envs: int | None, kinds: Sequenc
         missing = [kind for kind in kinds if kind not in met]
         said = f"no robot was ever on {', '.join(missing)}" if missing else "all of them"
         findings.append(Finding("kinds of tile have robots", not missing, said))
-    uses = Counter(record["panel"] for record in records if record["kind"] == "held_out")
+    uses = Counter((record["panel"], record.get("panel_hash")) for record in records if record["kind"] == "held_out")
     if uses:
-        again = [f"{name} {count} times" for name, count in uses.items() if count > 1]
+        again = [f"{name} {count} times" for (name, _), count in uses.items() if count > 1]
         said = f"judged on {', '.join(again)}: what is chosen by it is not held out any more" if again else "once each"
         findings.append(Finding("held-out panels are used once", not again, said))
     return findings

@@ -2,7 +2,8 @@
 
 **The promotion rule.** B is promoted over A if on no panel it succeeds less or falls more, beyond the paired 95 % interval, if on at
 least one it succeeds more or falls less, and if all three classes of panel were asked: held-out ones, disturbance, and transfer, which
-is another backend or another drive than A's own.
+is another backend or another drive than A's own. Panels of validation, small ones and changed ones are of no class: they speak
+against B, not for it.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ CLASSES: tuple[PanelClass, ...] = ("held-out", "disturbance", "transfer")
 JUDGED = ("success_rate", "fall_rate")
 """What the rule looks at."""
 
+_NO_CLASS = re.compile(r"-(smoke|validation)\b|, and \d+ changes?$|, on another task")
+"""In the name of a panel that does not count for B."""
+
 Options = dict[str, bool | int | float | str | None]
 
 
@@ -39,18 +43,30 @@ class Side:
 
     @property
     def samples(self) -> int | None:
-        """Samples that its policy was trained with, if its results tell."""
-        told = [result.policy.get("samples") for result in self.results]
-        return next((int(value) for value in told if isinstance(value, int | float)), None)
+        """Samples that its policy was trained with, those of the policies that it began from among them; None if its results do not tell."""
+        total = self._total("samples")
+        return None if total is None else int(total)
+
+    @property
+    def training_seconds(self) -> float | None:
+        """Wall clock that its training took, with that of the policies that it began from, s; None if its results do not tell."""
+        return self._total("training_seconds")
+
+    def _total(self, name: str) -> float | None:
+        told = [result.policy for result in self.results if isinstance(result.policy.get(name), int | float)]
+        parts = [told[0][name], told[0].get(f"{name}_before", 0)] if told else [None]
+        numbers = [part for part in parts if isinstance(part, int | float)]
+        return sum(numbers) if len(numbers) == len(parts) else None
 
 
 @dataclass(frozen=True)
 class OfPanel:
-    """B beside A on one panel: ``strata`` is stratum -> group -> differences; ``seconds`` that A and B took; ``versions`` that differ."""
+    """B beside A on one panel, of no class if it does not count for B: ``strata`` is stratum -> group -> differences; ``seconds`` that
+    judging A and B took; ``versions`` that differ."""
 
     panel: str
     panel_hash: str
-    panel_class: PanelClass
+    panel_class: PanelClass | None
     backend: str
     drive: str | None
     options: Options
@@ -101,6 +117,7 @@ class Comparison:
     a: str
     b: str
     samples: tuple[int | None, int | None]
+    training_seconds: tuple[float | None, float | None]
     panels: tuple[OfPanel, ...]
     unmatched: tuple[str, ...]
     verdict: Verdict
@@ -133,6 +150,7 @@ def compare(a: Side, b: Side, seed: int = 0) -> Comparison:
         a=a.name,
         b=b.name,
         samples=(a.samples, b.samples),
+        training_seconds=(a.training_seconds, b.training_seconds),
         panels=panels,
         unmatched=tuple(f"{name}: {(ours | theirs)[key].panel} on {key[1]}" for name, key in unmatched),
         verdict=judged(panels),
@@ -150,7 +168,8 @@ def judged(panels: Sequence[OfPanel]) -> Verdict:
     if found["worse"]:
         return Verdict("not promoted", (*found["worse"], *found["better"]), missing)
     if found["better"]:
-        return Verdict("better, not promoted" if missing else "promoted", tuple(found["better"]), missing)
+        shown = any("better" in panel.words() for panel in panels if panel.panel_class is not None)
+        return Verdict("promoted" if shown and not missing else "better, not promoted", tuple(found["better"]), missing)
     return Verdict("no difference", (), missing)
 
 
@@ -187,12 +206,15 @@ def _apart(a: Result, b: Result) -> str:
 
 
 def _home(results: Sequence[Result]) -> tuple[str, str | None]:
-    """The backend and the drive that A is at home with: those that it was trained with, if it was judged there, else the first's."""
+    """The backend and the drive that A is at home with: those that it was trained with, if it was judged there, else the first's.
+
+    A result names the implementation too, as mjx-warp; of two of the backend that it was trained with the first is home.
+    """
     first = results[0]
     backend, drive = first.policy.get("backend"), first.policy.get("drive")
-    backends, drives = [result.backend for result in results], [result.drive for result in results]
+    drives = [result.drive for result in results]
     return (
-        backend if isinstance(backend, str) and backend in backends else backends[0],
+        next((each.backend for each in results if each.backend.partition("-")[0] == backend), first.backend),
         drive if isinstance(drive, str) and drive in drives else drives[0],
     )
 
@@ -220,7 +242,9 @@ def _of_panel(a: Result, b: Result, home: tuple[str, str | None], seed: int) -> 
     )
 
 
-def _class_of(result: Result, home: tuple[str, str | None]) -> PanelClass:
+def _class_of(result: Result, home: tuple[str, str | None]) -> PanelClass | None:
+    if result.split != "panel" or _NO_CLASS.search(result.panel):
+        return None
     if (result.backend, result.drive) != home:
         return "transfer"
     return "disturbance" if re.search(r"-disturb(_\w+)?-\d", result.panel) else "held-out"

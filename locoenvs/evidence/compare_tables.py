@@ -20,10 +20,9 @@ _COLORS = {"better": "green", "worse": "red", "": ""}
 
 def table(comparison: Comparison) -> Table:
     """Every metric of which more is better or worse, panel by panel, for people."""
-    a, b = ("unknown" if samples is None else f"{samples / 1e6:.1f} M" for samples in comparison.samples)
     made = Table(
         title=f"{comparison.b} (B) beside {comparison.a} (A)",
-        caption=f"samples of A {a}, of B {b}; paired 95 % intervals, bootstrap seed {comparison.seed}",
+        caption=f"paired 95 % intervals, bootstrap seed {comparison.seed}; trainings with those of the policies that they began from",
     )
     for column in ("panel", "metric"):
         made.add_column(column)
@@ -31,7 +30,8 @@ def table(comparison: Comparison) -> Table:
         made.add_column(column, justify="right")
     made.add_column("B is")
     for panel in comparison.panels:
-        where = f"{panel.panel}\n{panel.panel_class}, {panel.backend}{f', {panel.drive}' if panel.drive else ''}"
+        kind = panel.panel_class or "does not count for B"
+        where = f"{panel.panel}\n{kind}, {panel.backend}{f', {panel.drive}' if panel.drive else ''}"
         for name in GOOD:
             if name in panel.metrics:
                 made.add_row(where, *_cells(name, panel.metrics[name]))
@@ -39,6 +39,12 @@ def table(comparison: Comparison) -> Table:
         made.add_row(
             where, "judged in, s", *(f"{seconds:.0f}" for seconds in panel.seconds), "", "", "", end_section=True
         )
+    for name, values, size in (
+        ("samples, M", comparison.samples, 1e6),
+        ("wall clock, min", comparison.training_seconds, 60.0),
+    ):
+        cells = ("unknown" if value is None else f"{value / size:.1f}" for value in values)
+        made.add_row("training", name, *cells, "", "", "")
     return made
 
 

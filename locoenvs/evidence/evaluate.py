@@ -31,6 +31,12 @@ __all__ = ["UNITS", "Estimate", "Result", "environment_of", "evaluate", "strata_
 PACKAGES = ("locoenvs", "numpy", "mujoco", "mujoco-mjx", "jax", "warp-lang", "onnxruntime")
 """Whose versions a result tells, beside Python's."""
 
+TOLD = (
+    *("learner", "backend", "seed", "samples", "samples_before"),
+    *("training_seconds", "training_seconds_before"),
+)
+"""What a result tells of where its policy comes from."""
+
 
 def evaluate(
     policy: Policy | Callable[[np.ndarray], np.ndarray],
@@ -110,6 +116,7 @@ def result_of(
         drive=panel.task.actuator.kind,
         policy=_known(policy) if isinstance(policy, Policy) else {},
         robots=robots_of(panel, record, env.reset_reasons),
+        split=panel.split,
     )
 
 
@@ -120,9 +127,10 @@ def _normalization(policy: object) -> Mapping[str, Any] | None:
 def _known(policy: Policy) -> dict[str, int | float | str | None]:
     """What a result tells of the policy."""
     origin, folder = policy.provenance, policy.folder
-    facts = {name: origin.get(name) for name in ("learner", "backend", "seed", "samples")}
-    known = {name: value for name, value in facts.items() if isinstance(value, int | float | str)}
-    name = folder.resolve().parent.name if folder.name == "policy" else folder.name
+    facts = {name: origin[name] for name in TOLD if name in origin}
+    known = {name: value for name, value in facts.items() if value is None or isinstance(value, int | float | str)}
+    run = folder.resolve().parent.name
+    name = {"policy": run, "best": f"{run}/best"}.get(folder.name, folder.name)
     return {"name": name, "drive": policy.task.actuator.kind, **known}
 
 

@@ -34,6 +34,7 @@ __all__ = [
     "judge_while_training",
     "load_panel",
     "panel_for",
+    "panel_in",
     "panel_of",
     "small",
     "validation_of",
@@ -91,7 +92,7 @@ def panel_of(task: Task, name: str | None = None, actuator: ActuatorKind | None 
     actuator = actuator or task.actuator.kind
     name = name or ("flat" if task.terrain.kind == "plane" else "rough")
     if name.endswith(".json"):
-        return _seen_by(task, _panel_in(Path(name), task))
+        return _seen_by(task, panel_in(Path(name), task.robot.name))
     shipped = load_panel(name)
     if shipped.task.robot.name == task.robot.name and shipped.task.actuator.kind == actuator:
         return _seen_by(task, shipped)
@@ -116,11 +117,11 @@ def small(panel: Panel) -> Panel:
     )
 
 
-def _panel_in(file: Path, task: Task) -> Panel:
-    """The panel of a manifest. Raises ValueError for one of another robot."""
+def panel_in(file: Path, robot: str) -> Panel:
+    """The panel of a manifest. Raises ValueError for one that is not for ``robot``."""
     panel = Panel.from_json(documents.read(file), str(file))
-    if panel.task.robot.name != task.robot.name:
-        raise ValueError(f"{file} is for robot {panel.task.robot.name!r}, not {task.robot.name!r}")
+    if panel.task.robot.name != robot:
+        raise ValueError(f"{file} is for robot {panel.task.robot.name!r}, not {robot!r}")
     return panel
 
 

@@ -172,6 +172,13 @@ def figure_of(width: float, height: float = 4) -> Figure:
     return Figure(figsize=(width, height), dpi=100, layout="constrained")
 
 
+def check_picture(path: Path) -> None:
+    """Raise ValueError for a name that no picture can be written by, and ImportError without matplotlib: before what it shows is made."""
+    kinds = figure_of(1, 1).canvas.get_supported_filetypes()
+    if path.suffix[1:].lower() not in kinds:
+        raise ValueError(f"{path}: a picture's name must end in one of {', '.join(f'.{kind}' for kind in kinds)}")
+
+
 def save(figure: Figure, path: Path) -> None:
     """Write a figure."""
     path.parent.mkdir(parents=True, exist_ok=True)

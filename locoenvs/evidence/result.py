@@ -6,6 +6,7 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import field
+from typing import Literal
 
 from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass
@@ -33,7 +34,8 @@ class Result:
     ``episode_seconds`` is the mean length of the episodes; ``inputs`` are, of a policy that normalizes what it sees, slot -> how far
     from 0 and how spread that is after it; ``options`` are those of the backend that decide what comes out,
     which version 0.1.0 did not tell. ``policy`` says what is known of it: its ``name``, the ``drive`` and the ``backend`` that it was
-    trained with, its ``samples``. ``robots`` is what each robot did, which not every file keeps."""
+    trained with, its ``samples`` and ``training_seconds``, and with ``_before`` those of the policies that it began from. ``robots`` is
+    what each robot did, which not every file keeps. ``split`` is the panel's."""
 
     panel: str
     panel_hash: str
@@ -52,11 +54,14 @@ class Result:
     drive: str | None = None
     policy: dict[documents.Name, int | float | str | None] = field(default_factory=dict)
     robots: Robots | None = None
+    split: Literal["panel", "validation"] = "panel"
 
     def to_json(self, robots: bool = True) -> str:
         """The result as a file holds it, one field a line; ``robots`` False leaves out what each robot did."""
         document = dataclasses.asdict(dataclasses.replace(self, robots=None))
         later = {name: document.pop(name) for name in ("inputs", "drive", "policy", "robots")}
+        if self.split == "panel":
+            del document["split"]  # as files of before, which do not tell
         text = json.dumps(document | {name: value for name, value in later.items() if value}, indent=2)
         if robots and self.robots is not None:
             each = json.dumps(dataclasses.asdict(self.robots), separators=(",", ":"))

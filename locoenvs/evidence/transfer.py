@@ -18,8 +18,8 @@ from locoenvs.policies.policy import Policy
 from locoenvs.tasks.names import nearest
 from locoenvs.tasks.recipes import ActuatorKind
 
-Judge = Callable[[Panel, str], Result]
-"""Evaluates a policy on a panel, on the backend of that name."""
+Judge = Callable[[Panel, str | None, str], Result]
+"""Evaluates a policy on a panel, which was asked for by the second, on the backend of the third's name."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,8 @@ def transfer(
     """Try a policy on every panel with every backend of ``to`` and every drive, the first of which are what it is measured by.
 
     ``drives`` are those of the task that the policy was trained on if none is given; panels None is the one for its ground. What is
-    not installed, and what a backend or a robot cannot do, is told in ``missing``; in the first place it is an error.
+    not installed, and what a backend or a robot cannot do, is told in ``missing``; in the first place it is an error, as long as nothing
+    was tried. A later panel that cannot be done there is told, and done nowhere else.
     """
     known = ["auto", *backends.installed()]
     if unknown := [backend for backend in to if backend not in known]:
@@ -93,12 +94,18 @@ def transfer(
             try:
                 backends.load(place.backend)
                 panel = panel_of(policy.task, name, place.drive)  # type: ignore[arg-type]
-                result = judge(small(panel) if smoke else panel, place.backend)
-            except (ImportError, ValueError) as error:
-                if first is None:
+                result = judge(small(panel) if smoke else panel, name, place.backend)
+            except (
+                ImportError,
+                RuntimeError,
+                ValueError,
+            ) as error:  # such as a GPU's memory, or Isaac Lab's one simulation
+                if not tried:
                     raise
                 where = place.backend if isinstance(error, ImportError) else f"{place}, {name or 'its own panel'}"
-                missing[where, str(error)] = None
+                missing[where, str(error) or type(error).__name__] = None
+                if first is None:
+                    break  # there is nothing to measure the others by
                 continue
             tried.append(Tried(place, result, None if first is None else differences(first, result, seed)))
             first = first or result

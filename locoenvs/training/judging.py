@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from locoenvs.envs.backends import resolve
 from locoenvs.evidence.evaluate import evaluate
 from locoenvs.evidence.failures import archive
 from locoenvs.evidence.failures.keeper import Keeper
 from locoenvs.evidence.panel import PANELS, Panel, panel_of
 from locoenvs.evidence.result import Result
 from locoenvs.policies.policy import Policy, load_policy
+from locoenvs.tasks import documents
 from locoenvs.tasks.documents import write_atomically
 from locoenvs.training.run import Run
 from locoenvs.training.streams import panels_for
@@ -72,12 +74,10 @@ def note(
     """Write a result to ``panels/`` of a run and into its ledger, where each use of a held-out panel counts; a line that says so.
 
     ``name`` is what the panel was asked for by: a panel of the suite or a file. That of a policy other than the last lies in a folder
-    of the policy's name; what a ``keeper`` kept of falls, on a backend with these ``options``, lies beside it. Raises OSError where nothing can be written.
+    of the policy's name, and one on another backend, or with other options of it, than the one that is there beside it; what a ``keeper``
+    kept of falls, on a backend with these ``options``, lies beside it. Raises OSError where nothing can be written.
     """
-    whose = policy.folder.name
-    known = name in PANELS and panel.hash == panel_of(policy.task, name).hash
-    file = f"{name}.json" if known else f"{Path(name).stem.replace(':', '-')}-{panel.hash}.json"
-    path = run.panels / file if whose == "policy" else run.panels / whose / file
+    whose, path = policy.folder.name, _place(run, policy, panel, name, result)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, lambda out: out.write(result.to_json().encode()))
     archive.keep(path, keeper, result, panel, policy, options or {})
@@ -96,9 +96,34 @@ def note(
     return f"written to {path}; panel {result.panel} has been used {use} times on this run: what is chosen by it is not held out"
 
 
-def is_judged(run: Run, policy: Policy, panel: Panel) -> bool:
-    """Whether the ledger says already how this very policy did on the panel."""
-    return any(line.get("policy_sha256") == policy.sha256 for line in _uses(run, panel))
+def judgement(
+    run: Run, policy: Policy, panel: Panel, backend: str, options: Mapping[str, object] | None = None
+) -> dict[str, Any] | None:
+    """The ledger's line on how this very policy did on the panel, on that backend and, as far as both are told, with these ``options``."""
+    asked = {"backend": resolve(backend), **(options or {})}
+    for line in _uses(run, panel):
+        told = line.get("options") or {}
+        if "backend" in line:  # what version 0.1.0 wrote down has none
+            told = told | {"backend": line["backend"].partition("-")[0]}
+        alike = all(told.get(name, value) == value for name, value in asked.items())
+        if alike and line.get("policy_sha256") == policy.sha256:
+            return line
+    return None
+
+
+def _place(run: Run, policy: Policy, panel: Panel, name: str, result: Result) -> Path:
+    """The file of a result: called by its panel, and by its backend too where that name is taken by another backend or other options."""
+    known = name in PANELS and panel.hash == panel_of(policy.task, name).hash
+    stem = name if known else f"{Path(name).stem.replace(':', '-')}-{panel.hash}"
+    folder = run.panels if policy.folder.name == "policy" else run.panels / policy.folder.name
+    path = folder / f"{stem}.json"
+    try:
+        there = Result.from_json(documents.read(path), str(path))
+    except (OSError, ValueError):
+        return path  # nothing is there that can be read
+    if (there.backend, there.options) == (result.backend, result.options):
+        return path
+    return folder / f"{stem}-{result.backend}-{documents.digest(result.options)}.json"
 
 
 def _uses(run: Run, panel: Panel) -> Iterator[dict[str, Any]]:

@@ -29,7 +29,8 @@ class TrainSettings:
     validation, ``video_every`` makes a short video after every so many updates.
 
     ``changes`` are other values of fields of the task, as :meth:`~locoenvs.tasks.task.Task.with_` takes them, and of PPO, such as
-    "ppo.entropy". Raises ValueError for a number that is out of its range.
+    "ppo.entropy". ``panels`` are those that the policy will be judged on at the end, which the recipe says; by default those of its
+    ground, and none for "none" alone. Raises ValueError for a number that is out of its range.
     """
 
     env_id: str
@@ -54,6 +55,7 @@ class TrainSettings:
     keep_policies: bool = False
     video_every: int | None = None
     changes: Mapping[str, object] | None = None
+    panels: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         for name, least, most in (

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from locoenvs.evidence.panel import Panel, panel_of
@@ -28,12 +29,13 @@ def panels_for(task: Task) -> tuple[str, ...]:
     return ("flat",) if task.terrain.kind == "plane" else ("rough", "crossing")
 
 
-def held_out(task: Task) -> list[Panel]:
-    """Those panels; none where the suite has none for the task."""
-    try:
-        return [panel_of(task, name) for name in panels_for(task)]
-    except ValueError:
-        return []
+def held_out(task: Task, names: Sequence[str] | None = None) -> list[Panel]:
+    """Those panels, or those of ``names``, of which "none" is none; without those that there are not for the task."""
+    found = list[Panel]()
+    for name in panels_for(task) if names is None else names:
+        with contextlib.suppress(ValueError):
+            found += [] if name == "none" else [panel_of(task, name)]
+    return found
 
 
 def _stream(task: Task, split: str, seed: int) -> dict[str, Any]:

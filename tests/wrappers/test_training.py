@@ -437,11 +437,14 @@ def test_a_run_can_start_from_a_policy_of_other_ground(tmp_path: Path, monkeypat
     flat = trained(tmp_path / "flat", 2)
     policy = load_policy(flat.policy)
     monkeypatch.setattr(training.Training, "learn", lambda self, *_: self.export())  # what it begins with
-    rough = trained(tmp_path / "rough", 1, ROUGH, start_from=str(flat.policy))
+    rough = trained(tmp_path / "rough", 1, ROUGH, start_from=str(flat.policy), panels=("rough2",))
     recipe = rough.recipe()
     assert recipe["start_from"]["sha256"] == policy.sha256 and recipe["start_from"]["environment"] == FLAT
     assert recipe["ppo"]["initial_std"] == START_STD
+    assert [each["panel"] for each in recipe["streams"]["held_out"]] == ["AnymalC-lstm-rough2-1"]
     begun = load_policy(rough.policy)
+    for name in ("samples", "training_seconds"):
+        assert begun.provenance[f"{name}_before"] == policy.provenance[name] > 0 == begun.provenance[name]
     seen = torch.randn(4, begun.document["observation"]["size"], generator=torch.Generator().manual_seed(0)).numpy()
     assert abs(begun(seen) - policy(seen[:, : policy.document["observation"]["size"]])).max() < 1e-4
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -74,7 +74,7 @@ class Source:
         if self.updates:
             kinds = tuple(dict.fromkeys(share.kind for share in self.task.terrain.shares))
             found["training"] = audit_training(self.records, self.settings.get("num_envs"), kinds)
-        return found | {result.panel: audit_result(result) for result in self.results.values()}
+        return found | {name: audit_result(result) for name, result in self.results.items()}
 
     @property
     def video(self) -> Path | None:
@@ -99,15 +99,27 @@ def read(folder: Path) -> Source:
         records = run.records()
     unreadable += [str(each.message) for each in told]
     results, falls = dict[str, Result](), dict[str, Archive]()
-    for file in [*sorted((folder / "panels").glob("*.json")), folder / "evaluation.json"]:
+    files = sorted((folder / "panels").glob("*.json"), key=lambda file: file.stem)
+    for file in [*files, folder / "evaluation.json"]:
         if not file.is_file():
             continue
         try:
             result = Result.from_json(file.read_bytes(), str(file))
-            if result.panel not in results and archive.beside(file).is_file():
-                falls[result.panel] = archive.load(file)
+            name = _called(result, results)
+            if name is not None and archive.beside(file).is_file():
+                falls[name] = archive.load(file)
         except ValueError as error:
             unreadable.append(str(error))
         else:
-            results.setdefault(result.panel, result)
+            if name is not None:
+                results[name] = result
     return Source(run, recipe, records, results, falls, tuple(unreadable))
+
+
+def _called(result: Result, results: Mapping[str, Result]) -> str | None:
+    """What a result is called: its panel, with more where another is called so; None for one that is among ``results``."""
+    same = (result.panel_hash, result.backend, result.options)
+    if any((each.panel_hash, each.backend, each.options) == same for each in results.values()):
+        return None
+    more = [result.panel_hash, result.backend, *(f"{name} {value}" for name, value in result.options.items())]
+    return f"{result.panel} ({', '.join(more)})" if result.panel in results else result.panel

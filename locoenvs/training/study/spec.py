@@ -216,6 +216,7 @@ class Study:
             validate_minutes=self.validate_minutes if self.minutes is None else self.pace,
             validate_robots=self.validate_robots,
             changes=self.set | dict(changes or {}) or None,
+            panels=self.panels,
         )
 
     def given_task(self) -> Task | None:

@@ -9,7 +9,7 @@ from locoenvs.evidence.panel import Panel, panel_of
 from locoenvs.evidence.result import Result
 from locoenvs.policies.policy import Policy, load_policy
 from locoenvs.tasks import documents
-from locoenvs.training.judging import judge
+from locoenvs.training.judging import judge, judgement
 from locoenvs.training.run import Run
 from locoenvs.training.streams import panels_for
 from locoenvs.training.study.spec import BASE
@@ -70,8 +70,7 @@ def _judged(run: Run, names: Sequence[str] | None, say: Callable[[str], None]) -
 
 def _before(run: Run, policy: Policy, panel: Panel) -> Result | None:
     """What the very policy did on a panel, if the ledger says so and the result is there."""
-    for line in run.records():
-        if line["kind"] == "held_out" and (line["policy_sha256"], line["panel_hash"]) == (policy.sha256, panel.hash):
-            file = run.folder / line["file"]
-            return Result.from_json(documents.read(file), str(file)) if file.is_file() else None
-    return None
+    recipe = run.recipe()
+    line = judgement(run, policy, panel, recipe["backend"], recipe["options"])
+    file = None if line is None or "file" not in line else run.folder / line["file"]
+    return None if file is None or not file.is_file() else Result.from_json(documents.read(file), str(file))

@@ -18,6 +18,7 @@ from locoenvs.cli import app as cli
 from locoenvs.cli import steps
 from locoenvs.envs.registration import task
 from locoenvs.evidence import panel as panels
+from locoenvs.evidence.failures import archive
 from locoenvs.evidence.panel import load_panel
 from locoenvs.policies.policy import load_policy, save_policy
 from locoenvs.training import learners
@@ -291,6 +292,43 @@ def test_a_panel_that_tells_nothing_apart_is_not_drawn(
     assert "panel 'AnymalC-flat-1' tells nothing apart" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("small", ["", ":smoke"])
+def test_a_panel_of_another_robot_is_refused_before_anything_is_trained(
+    small: str, learner: list[TrainSettings], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "anymal.json").write_text(load_panel("flat").to_json())
+    asked = ["train", "Loco/A1-Flat-v0", "--learner", "still", "--run", str(tmp_path / "run")]
+    with pytest.raises(SystemExit):
+        cli.main([*asked, "--panels", f"{tmp_path / 'anymal.json'}{small}"])
+    assert "anymal.json is for robot 'AnymalC', not 'A1'" in capsys.readouterr().err and not learner
+
+
+@pytest.mark.parametrize("command", [["eval", "p"], ["compare", "p", "p"]])
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--plot", "success.xyz"], "success.xyz: a picture's name must end in one of .eps"),
+        (["--out", "p"], "--out p: it is a folder, name a file in it"),
+        (["--out", "p/policy.json/result.json"], "p/policy.json"),
+    ],
+)
+def test_what_cannot_be_written_is_told_before_anything_is_evaluated(
+    command: list[str],
+    words: list[str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    pytest.importorskip("matplotlib")
+    monkeypatch.chdir(tmp_path)
+    zero_policy(Path("p"))
+    monkeypatch.setattr(steps, "evaluate", lambda *_, **__: pytest.fail("it was not told first"))
+    with pytest.raises(SystemExit):
+        cli.main([*command, *words])
+    assert message in capsys.readouterr().err
+
+
 def test_a_policy_that_does_not_fit_the_panel_is_refused(
     short_panels: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -301,10 +339,14 @@ def test_a_policy_that_does_not_fit_the_panel_is_refused(
 
 
 def test_a_policy_is_judged_on_another_ground_by_what_it_sees(short_panels: None, tmp_path: Path) -> None:
-    zero_policy(tmp_path / "p")
-    cli.main(["eval", str(tmp_path / "p"), "--panel", "rough", "--out", str(tmp_path / "result.json")])
+    zero_policy(tmp_path / "run/best")
+    cli.main(["eval", str(tmp_path / "run/best"), "--panel", "rough", "--out", str(tmp_path / "result.json")])
     result = json.loads((tmp_path / "result.json").read_text())
-    assert result["panel"] == "AnymalC-rough-1-own-view" and result["num_robots"] == 4
+    assert (
+        result["policy"]["name"] == "run/best"
+        and result["panel"] == "AnymalC-rough-1-own-view"
+        and result["num_robots"] == 4
+    )
 
 
 def test_walk_trains_evaluates_and_draws(
@@ -316,9 +358,12 @@ def test_walk_trains_evaluates_and_draws(
 ) -> None:
     pytest.importorskip("matplotlib")
     monkeypatch.chdir(tmp_path)
+    beside: list[str] = []
+    monkeypatch.setattr(archive, "keep", lambda path, *_: beside.append(path.name))
     with pytest.raises(SystemExit) as stopped:
         cli.main(["walk", "--run", "first", "--learner", "still", "--no-video"])
     assert stopped.value.code == 1, "it stands still"
+    assert beside == ["evaluation.json", "flat.json"], "what led to falls lies beside both"
     assert (learner[0].recipe, learner[0].env_id, learner[0].actuator) == ("walk", FLAT, "pd")
     assert (learner[0].validate_every, learner[0].validate_robots, learner[0].until_bar) == (75, 128, True)
     shown = capsys.readouterr().out

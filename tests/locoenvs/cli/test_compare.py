@@ -36,7 +36,8 @@ def test_files_and_folders_of_results_are_compared(
     pytest.importorskip("matplotlib")
     monkeypatch.chdir(tmp_path)
     assert one.policy == {
-        "name": "anymal_c_flat", "drive": "pd", "learner": "rsl_rl", "backend": "mujoco", "seed": 0, "samples": 18432000
+        "name": "anymal_c_flat", "drive": "pd", "learner": "rsl_rl", "backend": "mujoco", "seed": 0, "samples": 18432000,
+        "training_seconds": 2642.54,
     }  # fmt: skip
     for place in ("a.json", "results/flat.json", "runs/old/panels/flat.json"):
         Path(place).parent.mkdir(parents=True, exist_ok=True)

@@ -23,4 +23,6 @@ def test_a_policy_is_tried_with_both_drives_and_the_results_can_be_compared(
     names = {file.name for file in Path("here").iterdir()}
     assert names == {"AnymalC-flat-1-smoke-mujoco-pd.json", "AnymalC-lstm-flat-1-smoke-mujoco-lstm.json"}
     cli.main(["compare", "here", "here"])
-    assert "here beside here: no difference (no panel of disturbance)" in " ".join(capsys.readouterr().out.split())
+    assert "here beside here: no difference (no panel of held-out, disturbance, transfer)" in " ".join(
+        capsys.readouterr().out.split()
+    )

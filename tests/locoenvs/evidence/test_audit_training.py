@@ -102,6 +102,8 @@ def test_held_out_panels_that_are_used_again() -> None:
     used = {"kind": "held_out", "panel": "flat-1"}
     assert failed(audit_training([*SPREAD, used], 100)) == []
     assert failed(audit_training([*SPREAD, used, used], 100)) == ["held-out panels are used once"]
+    changed = [used | {"panel": "flat-1, and 1 change", "panel_hash": digits} for digits in ("a" * 12, "b" * 12)]
+    assert failed(audit_training([*SPREAD, *changed], 100)) == [], "two panels of one name are two"
 
 
 def validation(number: int, success: float) -> dict[str, Any]:

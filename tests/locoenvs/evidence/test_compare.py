@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 
-from locoenvs.evidence.compare import Side, compare
+from locoenvs.evidence.compare import Comparison, Side, compare
 from locoenvs.evidence.compare_tables import notes, picture, table
 from locoenvs.evidence.evaluate import evaluate
 from locoenvs.evidence.metrics import Estimate, bootstrap, wilson
@@ -198,6 +199,57 @@ def test_another_drive_than_as_own_is_transfer() -> None:
     assert compare(side(at_home), side(at_home)).panels[0].panel_class == "held-out"
 
 
+def test_home_is_the_backend_that_a_was_trained_on_however_it_is_implemented() -> None:
+    known = {"drive": "pd", "backend": "mjx"}
+    results = [result(backend=name, policy=known) for name in ("isaaclab-newton", "mjx-jax", "mujoco")]
+    panels = compare(side(*results), side(*results)).panels
+    assert [panel.panel_class for panel in panels] == ["transfer", "held-out", "transfer"]
+
+
+@pytest.mark.parametrize(
+    ("name", "split"),
+    [
+        ("Fake-flat-1-smoke", "panel"),
+        ("Fake-flat-1-validation", "panel"),
+        ("Fake-disturb-1, and 1 change", "panel"),
+        ("Fake-flat-1, on another task", "panel"),
+        ("mine", "validation"),
+    ],
+)
+def test_small_changed_and_validation_panels_speak_against_b_and_not_for_it(name: str, split: str) -> None:
+    asked = [HELD_OUT, DISTURB, TRANSFER]
+    alike, better, worse = (result(name, fall=fall, split=split) for fall in (12, 1, 30))
+    assert compare(side(alike), side(alike)).verdict.missing == ("held-out", "disturbance", "transfer")
+    assert compare(side(*asked, alike), side(*asked, better)).verdict.word == "better, not promoted"
+    assert compare(side(*asked, alike), side(*asked, worse)).verdict.word == "not promoted"
+    promoted = compare(side(*asked, alike), side(result(fall=1), DISTURB, TRANSFER, better))
+    assert promoted.verdict.word == "promoted" and "does not count for B" in shown(promoted)
+
+
+def shown(comparison: Comparison) -> str:
+    console = Console(width=200)
+    with console.capture() as said:
+        console.print(table(comparison))
+    return said.get()
+
+
+def test_a_training_counts_with_those_that_it_began_from() -> None:
+    known = {"samples": 2_000_000, "training_seconds": 600.0}
+    began = known | {"samples_before": 3_000_000, "training_seconds_before": 900.0}
+    a, b = (side(result(policy=policy)) for policy in (known, began))
+    found = compare(a, b)
+    assert (found.samples, found.training_seconds) == ((2_000_000, 5_000_000), (600.0, 1500.0))
+    lines = [" ".join(line.replace("│", " ").split()) for line in shown(found).splitlines()]
+    assert "training samples, M 2.0 5.0" in lines and "training wall clock, min 10.0 25.0" in lines
+    unknown = side(result(policy=known | {"samples_before": None}))
+    assert (unknown.samples, unknown.training_seconds, side(result(policy={})).samples) == (None, 600.0, None)
+
+
+def test_a_result_tells_that_its_panel_is_not_held_out() -> None:
+    kept = Result.from_json(result(split="validation", strata={}).to_json())
+    assert kept.split == "validation" and '"split"' not in result().to_json()
+
+
 @pytest.mark.parametrize(
     ("other", "message"),
     [
@@ -246,6 +298,6 @@ def test_a_comparison_is_written_shown_and_drawn(tmp_path: Path) -> None:
     assert document["format"] == "locoenvs.comparison" and document["verdict"]["word"] == "better, not promoted"
     assert [panel["word"] for panel in document["panels"]] == ["better", "no difference"]
     assert document["samples"] == [2_000_000, 2_000_000]
-    assert table(found).row_count == 2 * (len(document["panels"][0]["metrics"]) + 1)
+    assert table(found).row_count == 2 * (len(document["panels"][0]["metrics"]) + 1) + 2
     picture([found], tmp_path / "differences.png")
     assert (tmp_path / "differences.png").read_bytes().startswith(b"\x89PNG")

@@ -59,7 +59,7 @@ def tried(monkeypatch: pytest.MonkeyPatch, succeed: dict[tuple[str, str], int], 
             raise ImportError("backend 'isaaclab' needs isaaclab, which is not installed")
         return object()
 
-    def judge(panel: Panel, backend: str) -> Result:
+    def judge(panel: Panel, name: str | None, backend: str) -> Result:
         place = (backend, panel.task.actuator.kind)
         if place not in succeed:
             raise ValueError(f"backend {backend!r} does not run it")
@@ -95,6 +95,22 @@ def test_in_the_first_place_what_is_missing_is_an_error(monkeypatch: pytest.Monk
         tried(monkeypatch, {}, panels=("flatt",))
 
 
+def test_what_was_done_is_kept_when_a_later_panel_cannot_be_or_memory_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backends, "installed", lambda: dict.fromkeys(("mujoco", "mjx"), object))
+    monkeypatch.setattr(backends, "load", lambda name: object())
+
+    def judge(panel: Panel, name: str | None, backend: str) -> Result:
+        if backend == "mjx":
+            raise RuntimeError("out of memory")
+        if name == "disturb":
+            raise ValueError("no such payload")
+        return result(panel, backend, 38)
+
+    made = transfer(POLICY, judge, ("mujoco", "mjx"), (), ("flat", "disturb"))
+    assert [(each.result.panel, str(each.place)) for each in made.tried] == [("AnymalC-flat-1", "mujoco, pd")]
+    assert made.missing == (("mjx, pd, flat", "out of memory"), ("mujoco, pd, disturb", "no such payload"))
+
+
 def test_an_unknown_backend_is_named_with_the_nearest() -> None:
     with pytest.raises(ValueError, match="unknown backend 'mujocoo'; did you mean 'mujoco'"):
-        transfer(POLICY, lambda panel, backend: pytest.fail("judged"), ("mujoco", "mujocoo"))
+        transfer(POLICY, lambda panel, name, backend: pytest.fail("judged"), ("mujoco", "mujocoo"))

@@ -85,6 +85,29 @@ def test_its_ledger_is_of_the_run_that_made_it(folder: Path) -> None:
     assert (recipe["seed"], last["samples"]) == (policy.provenance["seed"], policy.provenance["samples"])
 
 
+STAGES = Path(__file__).parents[3] / "benchmarks/results/rough-lstm"
+
+FLAT = ("anymal_c_flat",)
+
+BEGAN_FROM = dict.fromkeys(("anymal_b_flat", "anymal_c_arm_flat", "anymal_c_flat_lstm", "anymal_c_rough"), FLAT) | {
+    "anymal_c_rough_lstm": (*FLAT, "anymal_c_rough", STAGES / "1", STAGES / "2")
+}
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_it_tells_the_samples_and_the_time_of_what_it_began_from(folder: Path) -> None:
+    def last(of: Path) -> dict[str, float]:
+        lines = [json.loads(line) for line in (of / "ledger.jsonl").read_text().splitlines()]
+        return [line for line in lines if line["kind"] == "update"][-1]
+
+    own, began = load_policy(folder).provenance, BEGAN_FROM.get(folder.name, ())
+    start = json.loads((folder / "recipe.json").read_text())["start_from"]
+    assert (start is not None) == bool(began)
+    for told, name in (("samples", "samples"), ("training_seconds", "elapsed_seconds")):
+        assert own[told] == last(folder)[name]
+        assert own.get(f"{told}_before", 0) == pytest.approx(sum(last(folder.parent / each)[name] for each in began))
+
+
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 def test_it_walks_where_it_is_told_to(folder: Path) -> None:
     policy = load_policy(folder)

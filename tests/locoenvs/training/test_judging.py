@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -145,6 +146,52 @@ def test_eval_keeps_what_it_finds_in_the_run(
     monkeypatch.setattr(judging, "write_atomically", full)
     cli.main(["eval", str(run.folder)])
     assert "no space left" in capsys.readouterr().out and len(held_out(run)) == 3
+
+
+def test_compare_and_transfer_count_what_they_use(
+    run: Run, evaluated: list[object], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    standing(tmp_path / "mine")
+    with pytest.raises(SystemExit):  # what stands in for results tells nothing of each robot
+        cli.main(["compare", str(tmp_path / "mine"), str(run.folder), "--panel", "flat"])
+    cli.main(["transfer", str(run.best), "--backend", "mujoco"])
+    assert held_out(run) == [("panels/flat.json", 1), ("panels/best/flat.json", 2)]
+    assert "has been used 2 times on this run" in " ".join(capsys.readouterr().out.split())
+    assert len(evaluated) == 3, "what is no run's is evaluated and written nowhere"
+
+
+def test_results_of_other_backends_and_options_lie_beside_one_another(run: Run, evaluated: list[object]) -> None:
+    policy, panel = load_policy(run.policy), load_panel("flat")
+    judge(run.folder)
+    first = Result.from_json((run.panels / "flat.json").read_bytes())
+    for backend, options in (("mjx-jax", {}), ("mujoco", {"contact": "mujoco"}), ("mujoco", {})):
+        judging.note(run, policy, panel, "flat", dataclasses.replace(first, backend=backend, options=options))
+    files = [line["file"] for line in run.records()]
+    assert files[0] == files[3] == "panels/flat.json" and files[1].startswith("panels/flat-mjx-jax-")
+    found = [Result.from_json((run.folder / file).read_bytes()) for file in files]
+    assert [(each.backend, each.options) for each in found[:3]] == [
+        ("mujoco", {}), ("mjx-jax", {}), ("mujoco", {"contact": "mujoco"}),
+    ]  # fmt: skip
+
+
+def test_a_use_on_another_backend_or_with_other_options_is_no_judgement_of_a_run(
+    run: Run, evaluated: list[object]
+) -> None:
+    policy, panel = load_policy(run.policy), load_panel("flat")
+    judge(run.folder)
+    first = Result.from_json((run.panels / "flat.json").read_bytes())
+    run.ledger.unlink()
+    judging.note(
+        run, policy, panel, "flat", dataclasses.replace(first, backend="mjx-warp", options={"cone": "pyramidal"})
+    )
+    asked = [
+        ("mujoco", None),
+        ("mjx", {"cone": "elliptic"}),
+        ("mjx", {"cone": "pyramidal", "threads": 1}),
+        ("mjx", None),
+    ]
+    found = [judging.judgement(run, policy, panel, *each) for each in asked]
+    assert [line is not None for line in found] == [False, False, True, True]
 
 
 @pytest.fixture

@@ -29,3 +29,5 @@ def test_a_plane_has_no_map() -> None:
 
 def test_held_out_are_all_panels_that_a_run_is_judged_on_at_its_end() -> None:
     assert [panel.name for panel in held_out(ROUGH)] == ["AnymalC-rough-1", "AnymalC-crossing-1"]
+    assert [panel.name for panel in held_out(ROUGH, ("rough2", "nothing"))] == ["AnymalC-rough2-1"]
+    assert held_out(ROUGH, ("none",)) == []

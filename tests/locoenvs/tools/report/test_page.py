@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import fcntl
 import json
 import os
@@ -97,6 +98,19 @@ def test_several_runs_stand_side_by_side(run: Path, tmp_path: Path) -> None:
     (other / "panels/crossing.json").unlink()
     text = page(run, other)
     assert "<th>rough-0</th>" in text and "<th>rough-1</th>" in text
+
+
+def test_results_of_one_panel_name_are_all_in_it(run: Path) -> None:
+    first = Result.from_json((run / "panels/rough.json").read_bytes())
+    for name, changes in (("rough-mjx", {"backend": "mjx-jax"}), ("rough-other", {"panel_hash": "0" * 12})):
+        (run / f"panels/{name}.json").write_text(dataclasses.replace(first, **changes).to_json())
+    (run / "evaluation.json").write_text(first.to_json())
+    source, options = read(run), "".join(f", {name} {value}" for name, value in first.options.items())
+    assert list(source.results) == [
+        "AnymalC-crossing-1", "AnymalC-rough-1", f"AnymalC-rough-1 ({first.panel_hash}, mjx-jax{options})",
+        f"AnymalC-rough-1 ({'0' * 12}, mujoco{options})",
+    ]  # fmt: skip
+    assert source.results.keys() < source.findings.keys()
 
 
 @pytest.mark.usefixtures("undrawn")
