@@ -55,6 +55,12 @@ def test_evaluations(found: Result, names: list[str]) -> None:
     assert failed(audit_result(found)) == names
 
 
+def test_what_a_result_does_not_tell_is_not_checked() -> None:
+    told = {name: estimate for name, estimate in result().metrics.items() if name == "action_clip_rate"}
+    found = audit_result(dataclasses.replace(result(), metrics=told, reset_reasons={"time_limit": 100}))
+    assert [finding.name for finding in found] == ["actions within the clip"]
+
+
 @pytest.mark.parametrize(("together", "names"), [(50, []), (51, ["ends spread"])])
 def test_robots_that_fall_together_are_found(together: int, names: list[str]) -> None:
     """Fifty of a hundred within half a second is what a push may do; one more is not."""

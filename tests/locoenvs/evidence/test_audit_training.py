@@ -104,8 +104,25 @@ def test_held_out_panels_that_are_used_again() -> None:
     assert failed(audit_training([*SPREAD, used, used], 100)) == ["held-out panels are used once"]
 
 
-def validation(number: int, success: float) -> dict[str, Any]:
-    return {"kind": "validation", "update": number, "num_robots": 100, "metrics": {"success_rate": success}}
+def test_terms_that_only_some_updates_have_are_nothing_in_the_others() -> None:
+    lines = [update(n, terms_per_second={"a": 1.0} if n % 2 else {"b": 1.0}) for n in range(20)]
+    judged = [validation(5, 0.9), validation(15, 0.1)]
+    assert failed(audit_training([*lines, *judged], 100)) == []
+    none = [update(n, terms_per_second={}) for n in range(20)]
+    assert failed(audit_training([*none, *judged], 100)) == []
+
+
+def validation(number: int, success: float, **others: Any) -> dict[str, Any]:
+    metrics = {"success_rate": success}
+    return {"kind": "validation", "update": number, "num_robots": 100, "metrics": metrics, **others}
+
+
+def test_only_validations_by_the_panel_of_the_last_one_tell_of_an_exploit() -> None:
+    lines = [update(n, terms_per_second={"skimming": 0.1 * n}) for n in range(1, 31)]
+    before, after = validation(10, 0.9, panel_hash="a"), validation(30, 0.4, panel_hash="a")
+    assert failed(audit_training([*lines, before, after], 100)) == ["rewards balance", "rewards follow success"]
+    another = {**after, "panel_hash": "b"}
+    assert failed(audit_training([*lines, before, another], 100)) == ["rewards balance"]
 
 
 @pytest.mark.parametrize(

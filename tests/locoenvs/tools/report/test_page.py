@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import fcntl
+import html
+import io
 import json
 import os
 import re
@@ -16,13 +18,16 @@ pytest.importorskip("matplotlib")
 pytest.importorskip("jinja2")
 
 import falls
+from rich.console import Console
 
 from locoenvs.cli.app import main
+from locoenvs.cli.steps import conclude
 from locoenvs.evidence.result import Result
 from locoenvs.policies.policy import POLICIES
 from locoenvs.tools.report.page import write_report
 from locoenvs.tools.report.source import read
 from locoenvs.training.begin import begin
+from locoenvs.training.run import Run
 from locoenvs.training.settings import TrainSettings
 
 OLD = Path(__file__).parents[3] / "run-0.1.0"
@@ -162,6 +167,45 @@ def test_a_broken_recipe_is_refused_and_nothing_written(run: Path, content: str,
     with pytest.raises(ValueError, match=said):
         page(run)
     assert not (run / "report.html").exists()
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_lines_of_a_ledger_that_lack_what_they_must_have_are_left_out_and_told(run: Path) -> None:
+    before = read(run).records
+    for kind in ("update", "validation", "held_out"):
+        Run(run).record(kind)
+    source = read(run)
+    assert source.records == before
+    assert f"left out: ledger line {len(before) + 1}, of kind 'update': update: Field required" in source.unreadable[0]
+    assert source.unreadable[0].endswith(", and 2 more lines") and source.unreadable[0] in html.unescape(page(run))
+
+
+@pytest.mark.parametrize("task", [{}, None, {"robot": 1}])
+def test_a_recipe_without_a_task_is_told_in_a_line(run: Path, task: Any) -> None:
+    recipe = json.loads((run / "recipe.json").read_text()) | {"task": task}
+    (run / "recipe.json").write_text(json.dumps(recipe))
+    with pytest.raises(ValueError, match="its task is none"):
+        read(run)
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_result_that_measures_less_is_shown(run: Path) -> None:
+    document = json.loads((run / "panels/rough.json").read_text())
+    for each in ("speed", "commanded_speed", "success_rate"):
+        del document["metrics"][each]
+    document["reset_reasons"] = {}
+    (run / "panels/rough.json").write_text(json.dumps(document))
+    assert "AnymalC-rough-1" in page(run)
+
+
+def test_whatever_a_learners_files_are_a_training_is_not_lost(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = io.StringIO()
+    (run / "recipe.json").write_text(json.dumps(json.loads((run / "recipe.json").read_text()) | {"task": None}))
+    conclude(Console(file=said, width=400), Run(run))
+    monkeypatch.setattr("locoenvs.cli.steps.read", lambda folder: {}["gone"])
+    conclude(Console(file=said, width=400), Run(run))
+    assert "no report: " in said.getvalue() and "its task is none" in said.getvalue()
+    assert "no report: KeyError: 'gone'" in said.getvalue()
 
 
 @pytest.mark.usefixtures("undrawn")
