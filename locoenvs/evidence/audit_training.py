@@ -128,7 +128,9 @@ def _exploit(updates: Sequence[Line], validations: Sequence[Line]) -> Finding:
     share = grown[most] / max(sum(map(abs, now.values())), 1e-9)
     if share <= RISE:
         return Finding(name, True, f"{said}; no reward term grew by more than {100 * RISE:.0f} %")
-    return Finding(name, False, f"{said}, while {most} grew from {then.get(most, 0.0):.2f} to {now[most]:.2f} per second")
+    return Finding(
+        name, False, f"{said}, while {most} grew from {then.get(most, 0.0):.2f} to {now[most]:.2f} per second"
+    )
 
 
 def _success(line: Line) -> float:

@@ -23,7 +23,6 @@ from locoenvs.wrappers.diagnostics import Diagnosis, Ratios, advantage, explaine
 from locoenvs.wrappers.networks import ACTIVATIONS, mirrored
 from locoenvs.wrappers.ppo import PPOConfig
 
-
 MEANS = ("train/value_loss", "train/policy_gradient_loss", "train/entropy_loss", "train/clip_fraction")
 """What Stable-Baselines3 logs as means over all epochs of an update."""
 

@@ -91,6 +91,26 @@ def test_robots_that_end_in_one_control_step(share: float, names: list[str]) -> 
         assert findings[2].message == "26 % of the robots ended by base_contact in one control step of update 41"
 
 
+@pytest.mark.parametrize(
+    ("robots", "line"),
+    [
+        (3, {"resets": {"time_limit": 1, "base_contact": 0}}),
+        (3, {"most_at_once": {"base_contact": 0.34}}),
+        (2, {"resets": {"time_limit": 0, "base_contact": 2}}),
+    ],
+)
+def test_few_robots_end_together_by_chance(robots: int, line: dict[str, Any]) -> None:
+    quiet = [update(number, resets={"time_limit": 0, "base_contact": 0}) for number in range(40)]
+    assert failed(audit_training([*quiet, update(41, **line)], robots)) == []
+
+
+@pytest.mark.parametrize(("share", "names"), [(0.0, ["resets spread"]), (0.05, ["resets spread"]), (0.32, [])])
+def test_updates_that_are_a_large_part_of_an_episode(share: float, names: list[str]) -> None:
+    """Of episodes of 200 steps a third ends in an update of 64 steps, however evenly they are spread."""
+    lines = [*SPREAD, update(41, resets={"time_limit": 40})]
+    assert failed(audit_training(lines, 100, update_share=share)) == names
+
+
 def test_kinds_of_tile_that_nobody_is_on() -> None:
     lines = [update(n, levels={"flat": 1.0, "rough": 2.0}) for n in range(9)]
     assert failed(audit_training(lines, 100, ("flat", "rough"))) == []

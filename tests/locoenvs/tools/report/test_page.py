@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import fcntl
 import html
 import io
@@ -10,6 +11,7 @@ import os
 import re
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,7 +24,10 @@ from rich.console import Console
 
 from locoenvs.cli.app import main
 from locoenvs.cli.steps import conclude
+from locoenvs.evidence.failures.causes import Fall
+from locoenvs.evidence.metrics import wilson
 from locoenvs.evidence.result import Result
+from locoenvs.evidence.robots import Robots
 from locoenvs.policies.policy import POLICIES
 from locoenvs.tools.report.page import write_report
 from locoenvs.tools.report.source import read
@@ -32,6 +37,10 @@ from locoenvs.training.settings import TrainSettings
 
 OLD = Path(__file__).parents[3] / "run-0.1.0"
 ROUGH = POLICIES / "anymal_c_rough"
+FALL = Fall(
+    robot=1, step=50, seconds=1.0, broken=False, kind="plane", level=0, since_push=None, since_command=None, since_caught=None,
+    caught=None, tilt=1.0, tilt_rate=1.0, direction="forward", feet=(), command=(0.5, 0.0, 0.0), speed=0.4,
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -178,6 +187,55 @@ def test_lines_of_a_ledger_that_lack_what_they_must_have_are_left_out_and_told(r
     assert source.records == before
     assert f"left out: ledger line {len(before) + 1}, of kind 'update': update: Field required" in source.unreadable[0]
     assert source.unreadable[0].endswith(", and 2 more lines") and source.unreadable[0] in html.unescape(page(run))
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_it_says_how_many_falls_were_kept_of_how_many(run: Path) -> None:
+    def text(kept: int) -> str:
+        header = SimpleNamespace(every_fall=844, falls=[FALL] * kept)
+        archive: Any = SimpleNamespace(header=header)
+        write_report([dataclasses.replace(read(run), falls={"p": archive})], run / "report.html")
+        return (run / "report.html").read_text()
+
+    assert "844 robots fell; of 64 of them it was kept what led to it" in text(64)
+    assert "844 robots fell. <code>" in text(844)
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_it_has_the_table_of_a_comparison_and_what_the_ledger_says(run: Path, tmp_path: Path) -> None:
+    Run(run).record("held_out", panel="AnymalC-rough-1")
+    Run(run).record("update", update=9999, elapsed_seconds=1e4, memory_mb=1234.4, device_memory_mb=None)
+    for file in (run / "panels").iterdir():
+        file.unlink()
+    source = read(run)
+    sides = [dataclasses.replace(source, results={"p": judged(fell)}) for fell in (0, 30)]
+    write_report(sides, run / "report.html")
+    text = (run / "report.html").read_text()
+    assert "not promoted: worse on p" in text and re.search(r"<td[^>]*>fall rate, %</td>\s*<td[^>]*>0.0</td>", text)
+    assert '<td class="worse">worse</td>' in text
+    facts = dict(re.findall(r"<tr><td>([^<]*)</td><td>([^<]*)</td></tr>", text))
+    assert facts["held-out panels used"] == "AnymalC-rough-1: 1" and facts["memory, at most"] == "1,234 MiB"
+    assert "memory of GPUs, at most" not in facts
+
+
+def judged(fell: int) -> Result:
+    """Of 60 robots, of which so many fell."""
+    count = 60
+    falls = [robot < fell for robot in range(count)]
+    robots = Robots(
+        kind=["plane"] * count,
+        level=[0] * count,
+        drawn={},
+        groups={},
+        succeeded=[not each for each in falls],
+        fell=falls,
+        seconds=[20.0] * count,
+        reset_reason=["time_limit"] * count,
+        numerators={},
+        denominators={},
+    )
+    metrics = {"success_rate": wilson(count - fell, count), "fall_rate": wilson(fell, count)}
+    return Result("p", "0" * 12, "0" * 12, None, "mujoco", count, 20.0, metrics, {}, {}, {}, 1.0, robots=robots)
 
 
 @pytest.mark.parametrize("task", [{}, None, {"robot": 1}])
