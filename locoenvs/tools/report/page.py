@@ -123,7 +123,7 @@ def _comparisons(sources: Sequence[Source]) -> Iterator[dict[str, Any]]:
         try:
             made = compare(sides[0], other)
         except ValueError as error:
-            yield {"said": f"{other.name} cannot be compared with {sides[0].name}: {error}"}
+            yield {"said": f"{other.name} cannot be compared with {sides[0].name}: {error}", "rows": []}
         else:
             shown = compare_tables.table(made)
             yield {

@@ -208,11 +208,12 @@ def test_it_has_the_table_of_a_comparison_and_what_the_ledger_says(run: Path, tm
     for file in (run / "panels").iterdir():
         file.unlink()
     source = read(run)
-    sides = [dataclasses.replace(source, results={"p": judged(fell)}) for fell in (0, 30)]
+    apart = dataclasses.replace(judged(0), panel_hash="1" * 12)
+    sides = [dataclasses.replace(source, results={"p": each}) for each in (judged(0), judged(30), apart)]
     write_report(sides, run / "report.html")
     text = (run / "report.html").read_text()
     assert "not promoted: worse on p" in text and re.search(r"<td[^>]*>fall rate, %</td>\s*<td[^>]*>0.0</td>", text)
-    assert '<td class="worse">worse</td>' in text
+    assert '<td class="worse">worse</td>' in text and "cannot be compared with" in text
     facts = dict(re.findall(r"<tr><td>([^<]*)</td><td>([^<]*)</td></tr>", text))
     assert facts["held-out panels used"] == "AnymalC-rough-1: 1" and facts["memory, at most"] == "1,234 MiB"
     assert "memory of GPUs, at most" not in facts
