@@ -26,7 +26,7 @@ from locoenvs.training import learners, ranks
 from locoenvs.training.judging import is_judged, note, run_of
 from locoenvs.training.run import Run
 from locoenvs.training.settings import TrainSettings
-from locoenvs.training.streams import panels_for, same_map
+from locoenvs.training.streams import check_apart, panels_for, same_map
 
 
 def train_by(learner: str, settings: TrainSettings, task: Task | None = None) -> Path:
@@ -60,13 +60,15 @@ def evaluate_with_bar(
         return evaluate(policy, panel, backend, show, device=device, options=options, watch=watch)
 
 
-def check_panels(names: Sequence[str] | None) -> None:
-    """Raise ValueError for a panel that there is not, before anything is trained. "none" alone is none."""
+def check_panels(names: Sequence[str] | None, task: Task | None = None) -> None:
+    """Raise ValueError for a panel that there is not, or that is on the map of the ``task``, before that is trained. "none" alone is none."""
     for name in names or ():
         if name == "none" and len(names or ()) > 1:
             raise ValueError(f"--panels {' '.join(names or ())}: none stands alone")
         if name.endswith(".json"):
-            Panel.from_json(documents.read(Path(name)), name)
+            panel = Panel.from_json(documents.read(Path(name)), name)
+            if task is not None:
+                check_apart(task, 0, None, [panel])
         elif name != "none":
             load_panel(name.removesuffix(SMOKE))
 
