@@ -21,7 +21,7 @@ from locoenvs.training import ranks
 from locoenvs.training.begin import folder_of, gone_on_with, new_recipe, task_of_run
 from locoenvs.training.run import Run
 from locoenvs.training.settings import TrainSettings
-from locoenvs.training.streams import held_out, streams
+from locoenvs.training.streams import check_apart, held_out, streams
 from locoenvs.wrappers.learner import Learner
 from locoenvs.wrappers.networks import check_symmetric
 from locoenvs.wrappers.ppo import PPOConfig, changed_ppo, check_memory, config, geometry
@@ -66,6 +66,8 @@ def asked_for(
         "ppo": dataclasses.asdict(ppo),
     }
     recipe = new_recipe(kind.name, settings, task, versions_of(kind), own)
+    judges = [judge_of(task, recipe["validation"])] if recipe["validation"] else []
+    check_apart(task, recipe["seed"], ppo.num_envs, judges)
     return run, recipe | derived(recipe, ppo, task, asked.panels) | launched({}), task, ppo, first
 
 

@@ -15,9 +15,10 @@ from rich.console import Console
 
 from locoenvs import terminal
 from locoenvs.envs.saved_state import rows_of, together
+from locoenvs.evidence.result import Result
 from locoenvs.machine import device_memory, hardware, megabytes, memory
 from locoenvs.mdp.symmetry import mirror
-from locoenvs.policies.policy import FILES, load_policy, policy_in, save_policy
+from locoenvs.policies.policy import FILES, Policy, load_policy, policy_in, save_policy
 from locoenvs.tasks.task import Task
 from locoenvs.training import learners, ranks
 from locoenvs.training.begin import check_seen, facts
@@ -251,7 +252,7 @@ class Training:
             self.validation = None
             say(f"it is not validated: {reason}")
             return {}
-        result = validation.judge(policy, self.update)
+        result = self._judged(validation, policy)
         if result is None:
             return {}
         spent = time.perf_counter() - begun
@@ -262,6 +263,23 @@ class Training:
         say(described(result))
         ends = {f"validation/resets/{name}": float(count) for name, count in result.reset_reasons.items()}
         return ends | {f"validation/{name}": estimate.value for name, estimate in result.metrics.items()}
+
+    def _judged(self, validation: Validation, policy: Policy) -> Result | None:
+        """What a validation finds, in the first process. Where its numbers are none the run is saved before that is raised."""
+        result, failed = None, None
+        try:
+            result = validation.judge(policy, self.update)
+        except ValueError as error:
+            failed = error
+        told = self.ranks.all_told(None if failed is None else str(failed))
+        if (reason := next(filter(None, told), None)) is not None:
+            validation.close()
+            self.save()
+            raise ValueError(
+                f"validation after {self.update} updates: {reason}. The run is saved, the policy is in {self.run.policy}; "
+                f"go on with --resume {self.run.folder}, without validations by --validate-every 0"
+            ) from failed
+        return result
 
     def _exported(self) -> dict[str, bytes]:
         """The files of the policy as it is, written to the run's folder, too."""

@@ -25,7 +25,7 @@ from locoenvs.training import learners, ranks
 from locoenvs.training.judging import judgement, note, run_of
 from locoenvs.training.run import Run
 from locoenvs.training.settings import TrainSettings
-from locoenvs.training.streams import panels_for
+from locoenvs.training.streams import check_apart, panels_for, same_map
 
 
 def train_by(learner: str, settings: TrainSettings, task: Task | None = None) -> Path:
@@ -59,14 +59,16 @@ def evaluate_with_bar(
         return evaluate(policy, panel, backend, show, device=device, options=options, watch=watch)
 
 
-def check_panels(names: Sequence[str] | None, robot: str) -> None:
-    """Raise ValueError for a panel that there is not, or that is of another robot, before anything is trained. "none" alone is none."""
+def check_panels(names: Sequence[str] | None, robot: str, task: Task | None = None) -> None:
+    """Raise ValueError before anything is trained, for a panel that there is not, is of another robot or on the map of ``task``. "none" alone is none."""
     for name in names or ():
         if name == "none" and len(names or ()) > 1:
             raise ValueError(f"--panels {' '.join(names or ())}: none stands alone")
         whole = name.removesuffix(SMOKE)
         if whole.endswith(".json"):
-            panel_in(Path(whole), robot)
+            panel = panel_in(Path(whole), robot)
+            if task is not None:
+                check_apart(task, 0, None, [panel])
         elif name != "none":
             load_panel(whole)
 
@@ -92,7 +94,7 @@ def judge_run(console: Console, run: Run, names: Sequence[str] | None, device: s
             continue
         said = note(run, policy, panel, name, result, keeper, options)
         print_result(console, result, panel)
-        console.print(said)
+        console.print(said + _of_map(policy, panel))
 
 
 def evaluate_noted(
@@ -124,9 +126,15 @@ def note_in_run(
     if run is None:
         return None
     try:
-        return note(run, policy, panel, name or panels_for(policy.task)[0], result, keeper, options)
+        said = note(run, policy, panel, name or panels_for(policy.task)[0], result, keeper, options)
+        return said + _of_map(policy, panel)
     except OSError as error:
         return f"not kept in {run.folder}: {error}"
+
+
+def _of_map(policy: Policy, panel: Panel) -> str:
+    """A word on a map that is not held out."""
+    return "; its map is the one that the policy was trained on, which is not held out" * same_map(policy.task, panel)
 
 
 def conclude(console: Console, run: Run) -> None:
@@ -136,8 +144,10 @@ def conclude(console: Console, run: Run) -> None:
         source = read(run.folder)
         print_findings(console, source.findings.get("training", []))
         write_report([source], report)
-    except (ImportError, OSError, ValueError) as error:  # somebody else's learner may write other recipes
+    except (ImportError, OSError, ValueError) as error:
         console.print(f"no report: {error}")
+    except Exception as error:  # somebody else's learner may write anything, and what it has trained is there
+        console.print(f"no report: {type(error).__name__}: {error}")
     else:
         console.print(f"report: {report}")
 

@@ -132,7 +132,9 @@ def train(
         raise ValueError(
             f"--task {task} is for robot {given.robot.name!r}, {env_id} has {robot!r}: name an environment of that robot"
         )
-    check_panels(panels, task_of(env_id).robot.name)
+    new = None if resume is not None else given or task_of(env_id, recipe or "paper", actuator)
+    ground = {name: value for name, value in (settings.changes or {}).items() if name.startswith("terrain.")}
+    check_panels(panels, task_of(env_id).robot.name, None if new is None or not panels else new.with_(ground))
     learner = learner or "rsl_rl"
     if ranks.asked() == 1 and processes is not None and processes != 1:
         check_known(learner, settings)

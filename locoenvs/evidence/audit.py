@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from locoenvs.evidence.metrics import tiles_of
 from locoenvs.evidence.panel import Panel
 from locoenvs.evidence.result import Result
 from locoenvs.evidence.robots import Robots
@@ -38,6 +39,10 @@ WINDOW, TOGETHER = 0.5, 0.5
 """More than this share of all robots falling within so many seconds of their episodes has a cause that is none of each robot's."""
 
 
+NAMED = 8
+"""So many groups without robots are named."""
+
+
 @dataclass(frozen=True)
 class Finding:
     """What one check found."""
@@ -48,17 +53,24 @@ class Finding:
 
 
 def audit_result(result: Result, panel: Panel | None = None) -> list[Finding]:
-    """The checks of an evaluation; with its ``panel`` also whether every group that it asks for had robots."""
+    """The checks of an evaluation; with its ``panel`` also whether every group that it asks for had robots.
+
+    What a result does not tell is not checked: older versions, and others who write results, measure less.
+    """
     value = {name: estimate.value for name, estimate in result.metrics.items()}
-    broken = result.reset_reasons["broken_physics"]
-    asked, speed, clipped = value["commanded_speed"], value["speed"], value["action_clip_rate"]
-    findings = [
-        Finding("moves", speed >= STANDING * asked, f"mean speed {speed:.2f} m/s of {asked:.2f} m/s commanded"),
-        Finding("actions within the clip", clipped <= CLIPPED, f"{100 * clipped:.2f} % of the actions are clipped"),
-        Finding("physics holds", broken == 0, f"physics broke for {broken} of {result.num_robots} robots"),
-    ]
+    findings = list[Finding]()
+    if {"speed", "commanded_speed"} <= set(value):
+        speed, asked = value["speed"], value["commanded_speed"]
+        said = f"mean speed {speed:.2f} m/s of {asked:.2f} m/s commanded"
+        findings.append(Finding("moves", speed >= STANDING * asked, said))
+    if (clipped := value.get("action_clip_rate")) is not None:
+        said = f"{100 * clipped:.2f} % of the actions are clipped"
+        findings.append(Finding("actions within the clip", clipped <= CLIPPED, said))
+    if (broken := result.reset_reasons.get("broken_physics")) is not None:
+        said = f"physics broke for {broken} of {result.num_robots} robots"
+        findings.append(Finding("physics holds", broken == 0, said))
     for name, (most, said) in SATURATED.items():
-        if name in value:  # version 0.1.0 did not measure it
+        if name in value:
             shown = name.removesuffix("_rate").replace("_", " ")
             findings.append(Finding(f"{shown} is rare", value[name] <= most, f"{100 * value[name]:.2f} % {said}"))
     if result.robots is not None:
@@ -101,11 +113,15 @@ def _groups(result: Result, panel: Panel) -> Finding:
         for group in stratum.groups
         if group.label not in result.strata.get(stratum.quantity, {})
     ]
-    kinds = {share.kind for share in panel.task.terrain.shares} if "terrain" in result.strata else set()
-    missing += sorted(f"terrain: {kind}" for kind in kinds - set(result.strata.get("terrain", {})))
-    return Finding(
-        "groups have robots", not missing, f"nobody was in {'; '.join(missing)}" if missing else "all of them"
-    )
+    missing += [
+        f"{stratum.quantity.replace('_', ' ')}: {label}"
+        for stratum in panel.strata
+        for label in tiles_of(panel.task.terrain, stratum.quantity)
+        if label not in result.strata.get(stratum.quantity, {})
+    ]
+    more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
+    said = f"nobody was in {'; '.join(missing[:NAMED])}{more}" if missing else "all of them"
+    return Finding("groups have robots", not missing, said)
 
 
 def meets_bar(result: Result) -> bool:

@@ -13,9 +13,9 @@ from locoenvs.evidence.metrics import Estimate, wilson
 DOMINANT = 0.9
 """One reward term with a larger share of the sum of all sizes leaves the others without a say."""
 
-SYNCHRONIZED = 0.25
-"""More robots than this share timing out in one update of a twentieth of an episode or less, or ending for one reason in one control
-step, reset together."""
+SYNCHRONIZED, AS_MANY, LEAST = 0.25, 5.0, 4
+"""More robots than this share timing out in one update, and so many times as many as would if ends were even, or ending for one reason in
+one control step, reset together; fewer than so many robots do so by chance."""
 
 SPIKE, BEFORE = 4.0, 20
 """More than half of the robots fail in one update, and so many times the median of so many updates before it: they fail together."""
@@ -26,10 +26,12 @@ RISE = 0.1
 Line = Mapping[str, Any]
 
 
-def audit_training(records: Sequence[Line], num_envs: int | None, kinds: Sequence[str] = ()) -> list[Finding]:
+def audit_training(
+    records: Sequence[Line], num_envs: int | None, kinds: Sequence[str] = (), update_share: float = 0.0
+) -> list[Finding]:
     """The checks of a ledger's lines; those of means are over the last tenth of the updates.
 
-    ``kinds`` are the kinds of tile that the task asks for. What a learner's ledger does not tell is not checked, nor, without
+    ``kinds`` are the kinds of tile that the task asks for, ``update_share`` the part of a whole episode that an update is. What a learner's ledger does not tell is not checked, nor, without
     ``num_envs``, how resets spread. Raises ValueError for a ledger without updates.
     """
     updates = [record for record in records if record["kind"] == "update"]
@@ -45,9 +47,9 @@ def audit_training(records: Sequence[Line], num_envs: int | None, kinds: Sequenc
     if "terms_per_second" in told:
         findings.append(_balance(recent))
     if "resets" in told and num_envs is not None:
-        findings.append(_spread(updates, num_envs))
-    validations = [record for record in records if record["kind"] == "validation" and "num_robots" in record]
-    if validations and "terms_per_second" in told:  # version 0.1.0 did not tell how many robots they were of
+        findings.append(_spread(updates, num_envs, update_share))
+    validations = _of_one_panel(records)
+    if validations and "terms_per_second" in told:
         findings.append(_exploit(updates, validations))
     if kinds and (met := {kind for update in updates for kind in update.get("levels", {})}):
         missing = [kind for kind in kinds if kind not in met]
@@ -61,31 +63,43 @@ def audit_training(records: Sequence[Line], num_envs: int | None, kinds: Sequenc
     return findings
 
 
+def _of_one_panel(records: Sequence[Line]) -> list[Line]:
+    """The validations by the panel of the last one, as those of another have other robots; of earlier versions, which did not tell how
+    many robots they were of, none."""
+    told = [
+        record
+        for record in records
+        if record["kind"] == "validation" and "num_robots" in record and "success_rate" in record.get("metrics", {})
+    ]
+    return [record for record in told if record.get("panel_hash") == told[-1].get("panel_hash")]
+
+
 def _balance(recent: Sequence[Line]) -> Finding:
     """Whether no reward term outweighs all others."""
-    sizes = {
-        name: abs(sum(line["terms_per_second"][name] for line in recent)) for name in recent[0]["terms_per_second"]
-    }
+    names = dict.fromkeys(name for line in recent for name in line["terms_per_second"])
+    sizes = {name: abs(sum(line["terms_per_second"].get(name, 0.0) for line in recent)) for name in names}
+    if not sizes:
+        return Finding("rewards balance", True, "there are no reward terms")
     largest = max(sizes, key=lambda name: sizes[name])
     share = sizes[largest] / max(sum(sizes.values()), 1e-9)
     return Finding("rewards balance", share <= DOMINANT, f"{largest} is {100 * share:.0f} % of all reward terms")
 
 
-def _spread(updates: Sequence[Line], num_envs: int) -> Finding:
+def _spread(updates: Sequence[Line], num_envs: int, update_share: float) -> Finding:
     """Whether robots end their episodes at different times."""
     worst = max(updates, key=lambda line: line["resets"].get("time_limit", 0))
     together = worst["resets"].get("time_limit", 0) / num_envs
-    if together > SYNCHRONIZED:
+    if together > max(SYNCHRONIZED, AS_MANY * update_share) and together * num_envs >= LEAST:
         return Finding("resets spread", False, f"{100 * together:.0f} % of the robots timed out at once")
     for update in updates:
         for reason, share in update.get("most_at_once", {}).items():
-            if share > SYNCHRONIZED:
+            if share > SYNCHRONIZED and round(share * num_envs) >= LEAST:
                 said = f"{100 * share:.0f} % of the robots ended by {reason} in one control step of update {update['update']}"
                 return Finding("resets spread", False, said)
     failed = [sum(count for reason, count in line["resets"].items() if reason != "time_limit") for line in updates]
     for index in range(BEFORE, len(updates)):
         usual = median(failed[index - BEFORE : index])
-        if failed[index] > max(num_envs / 2, SPIKE * usual):
+        if failed[index] > max(num_envs / 2, SPIKE * usual, LEAST - 1):
             said = (
                 f"{failed[index]} of {num_envs} robots failed in update {updates[index]['update']}, {usual:g} before it"
             )
@@ -107,12 +121,16 @@ def _exploit(updates: Sequence[Line], validations: Sequence[Line]) -> Finding:
         return Finding(name, True, said)
     every = max(last["update"] // max(len(validations), 1), 1)
     then, now = (_terms(updates, line["update"], every) for line in (best, last))
-    grown = {term: now[term] - then[term] for term in now}
+    grown = {term: now[term] - then.get(term, 0.0) for term in now}
+    if not grown:
+        return Finding(name, True, f"{said}; there are no reward terms")
     most = max(grown, key=lambda term: grown[term])
     share = grown[most] / max(sum(map(abs, now.values())), 1e-9)
     if share <= RISE:
         return Finding(name, True, f"{said}; no reward term grew by more than {100 * RISE:.0f} %")
-    return Finding(name, False, f"{said}, while {most} grew from {then[most]:.2f} to {now[most]:.2f} per second")
+    return Finding(
+        name, False, f"{said}, while {most} grew from {then.get(most, 0.0):.2f} to {now[most]:.2f} per second"
+    )
 
 
 def _success(line: Line) -> float:
@@ -129,4 +147,5 @@ def _terms(updates: Sequence[Line], until: int, count: int) -> dict[str, float]:
     lines = [line["terms_per_second"] for line in updates if until - count < line["update"] <= until] or [
         updates[0]["terms_per_second"]
     ]
-    return {name: fmean(line[name] for line in lines) for name in lines[0]}
+    names = dict.fromkeys(name for line in lines for name in line)
+    return {name: fmean(line.get(name, 0.0) for line in lines) for name in names}

@@ -14,6 +14,7 @@ from pydantic.dataclasses import dataclass
 from locoenvs.evidence.panel import Panel, Stratum
 from locoenvs.evidence.record import Record
 from locoenvs.tasks.robot import CONFIG
+from locoenvs.tasks.task import Terrain
 
 BOOTSTRAP = 1000
 """Resamples of the robots."""
@@ -75,17 +76,19 @@ def groups_of(panel: Panel, stratum: Stratum, record: Record) -> Iterator[tuple[
         for group in stratum.groups:
             yield group.label, whole & _within(record.drawn[quantity], group.low, group.high), True
     else:
-        kinds = dict.fromkeys(share.kind for share in panel.task.terrain.shares)
-        levels = range(panel.task.terrain.levels)
-        if quantity in ("terrain", "terrain_and_level"):
-            for kind in kinds:
-                on = whole & (record.kind == kind)
-                if quantity == "terrain":
-                    yield kind, on, True
-                else:
-                    yield from ((f"{kind} {level}", on & (record.level == level), True) for level in levels)
-        else:
-            yield from ((f"level {level}", whole & (record.level == level), True) for level in levels)
+        for label, (kind, level) in tiles_of(panel.task.terrain, quantity).items():
+            on = np.ones(len(record.level), bool) if kind is None else record.kind == kind
+            yield label, whole & (on if level is None else on & (record.level == level)), True
+
+
+def tiles_of(terrain: Terrain, quantity: str) -> dict[str, tuple[str | None, int | None]]:
+    """The groups of a stratum of tiles: label -> kind and level of the tile, None for any; none for a stratum of something else."""
+    kinds = dict.fromkeys(share.kind for share in terrain.shares)
+    if quantity == "terrain":
+        return {kind: (kind, None) for kind in kinds}
+    if quantity == "terrain_and_level":
+        return {f"{kind} {level}": (kind, level) for kind in kinds for level in range(terrain.levels)}
+    return {f"level {level}": (None, level) for level in range(terrain.levels)} if quantity == "level" else {}
 
 
 def _within(values: np.ndarray, low: float | None, high: float | None) -> np.ndarray:
@@ -109,9 +112,19 @@ def metrics_of(record: Record, moments: np.ndarray, whole_episodes: bool) -> Met
         made["success_rate"] = wilson(int(record.succeeded[robots].sum()), count)
     made["fall_rate"] = wilson(int((record.fell_at & moments).any(axis=0).sum()), count)
     for name, (numerator, denominator) in fractions_of(record, moments, robots).items():
+        _check_finite(name, numerator / np.where(denominator == 0, 1, denominator), robots)
         if denominator.sum() > 0:
             made[name] = bootstrap(numerator, denominator)
     return made
+
+
+def _check_finite(name: str, values: np.ndarray, robots: np.ndarray) -> None:
+    """Raise ValueError naming the metric, and the first of the ``robots`` of a mask (N,), for a value that is no number."""
+    if len(wrong := np.flatnonzero(~np.isfinite(values))):
+        robot, value = np.flatnonzero(robots)[wrong[0]], values[wrong[0]]
+        raise ValueError(
+            f"metric {name} of robot {robot} is {value}, not a finite number ({len(wrong)} robots in all): what it is made of was not"
+        )
 
 
 def fractions_of(record: Record, moments: np.ndarray, robots: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:

@@ -76,7 +76,8 @@ def success_figure(result: Result, terrain: Terrain) -> Figure:
 
     Raises ValueError for a result without success by kind of tile and level.
     """
-    rates = {name: metrics["success_rate"] for name, metrics in result.strata.get("terrain_and_level", {}).items()}
+    tiles = result.strata.get("terrain_and_level", {})
+    rates = {name: metrics["success_rate"] for name, metrics in tiles.items() if "success_rate" in metrics}
     if not rates:
         raise ValueError(
             f"panel {result.panel!r} has no tiles: success against difficulty is of panels of rough ground"

@@ -39,7 +39,8 @@ class Purpose(IntEnum):
 
 
 SPLITS = {"train": 0, "panel": 1, "test": 2, "validation": 3}
-"""Streams that never overlap: training, held-out panels, one that is free for tests, and what judges while it trains."""
+"""Streams that are apart: training, held-out panels, one that is free for tests, and what judges while it trains. As a stream is known by
+32 bits, robots of two splits may have the same by chance; :func:`locoenvs.training.streams.check_apart` refuses such a seed."""
 
 
 def _signed(word: int) -> int:

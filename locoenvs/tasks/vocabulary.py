@@ -196,8 +196,9 @@ class RewardTerm(Word):
     after_clip: bool = False
 
 
-Hidden = Literal["ground", "place", "draws"]
-"""What a robot does not know of itself: the heights around it, where on the map it stands, what its random streams hold."""
+Hidden = Literal["ground", "place", "draws", "contact"]
+"""What a robot does not know of itself: the heights around it, where on the map and on which tile it stands and began, what its random
+streams hold, which robot it is and how many episodes it has had, and what it touches, which needs sensors in its feet."""
 
 
 @dataclass(frozen=True)
@@ -206,8 +207,8 @@ class ObservationSlot(Word):
 
     ``size`` is a number or ``size(robot, **parameters)``. What is ``sensed`` can be late; the rest is known. ``mirror`` says how the
     values change from left to right: a sign for each, or ``mirror(robot, **parameters)`` gives ``(index, sign)``, the image being ``sign * values[index]``; None has no image.
-    ``sees`` is what it tells beyond the robot's own state and commands: the "ground" around it, its "place" on the map, or the
-    "draws" of its random streams; what is not said there an audit finds (:mod:`locoenvs.evidence.leaks`).
+    ``sees`` is what it tells beyond the robot's own state and commands: the "ground" around it, its "place" on the map, the
+    "draws" of its random streams, or its "contact" with things; what is not said there an audit finds (:mod:`locoenvs.evidence.leaks`).
     """
 
     unit: str = "1"

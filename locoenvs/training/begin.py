@@ -21,6 +21,7 @@ from locoenvs.training import ranks
 from locoenvs.training.ppo import PPOConfig
 from locoenvs.training.run import Run
 from locoenvs.training.settings import TrainSettings
+from locoenvs.training.streams import check_apart
 
 
 def begin(
@@ -31,7 +32,8 @@ def begin(
     A new one's recipe holds what was asked for, the task, versions and hardware, and ``own``, the learner's own settings, by its
     name: a change ``LEARNER.field`` has replaced one of them, so that the learner reads them there. ``packages`` are those whose
     versions matter. Raises FileExistsError for a folder that holds something, and ValueError for a run of another learner, for a
-    recipe that was edited, and for a change of no setting, of another type, or of what a setting of the run says too.
+    recipe that was edited, for a change of no setting, of another type, or of what a setting of the run says too, and for a map or
+    streams that a panel of the suite has.
     """
     if settings.resume is not None:
         run = Run.open(Path(settings.resume))
@@ -45,6 +47,8 @@ def begin(
     changes = dict(settings.changes or {})
     task = task.with_({name: value for name, value in changes.items() if not name.startswith(f"{learner}.")})
     own = changed_own(learner, settings, own, changes)
+    robots = own.get("num_envs")
+    check_apart(task, settings.seed or 0, robots if isinstance(robots, int) else None)
     run = Run.create(folder_of(settings))
     used = versions("locoenvs", "mujoco", "numpy", *packages)
     recipe = new_recipe(learner, settings, task, used, {"changes": changes, learner: own})
@@ -153,7 +157,11 @@ def facts(
 def task_of_run(run: Run, recipe: Mapping[str, Any]) -> Task:
     """The task of a run to go on with: what its recipe stores, which must be what the run began with."""
     file = run.folder / "recipe.json"
-    if (found := hash_of(recipe["task"])) != recipe["task_hash"]:
+    try:
+        found = hash_of(recipe["task"])
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError(f"{file}: its task is none ({type(error).__name__}: {error}): restore it") from None
+    if found != recipe["task_hash"]:
         raise ValueError(
             f"{file} was changed: its task's hash is {found}, the run began with {recipe['task_hash']}. "
             "Restore it, or start a new run"

@@ -94,6 +94,34 @@ def lines(run: Run, kind: str = "validation") -> list[dict[str, Any]]:
     return [record for record in run.records() if record["kind"] == kind]
 
 
+def test_a_run_is_saved_before_numbers_that_are_none_end_it(
+    judged: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def judge(*_: object) -> Result:
+        raise ValueError("metric speed of robot 3 is nan")
+
+    sound = validation.result_of
+    monkeypatch.setattr(validation, "result_of", judge)
+    asked = {"num_envs": 4, "updates": 3, "recipe": "walk", "validate_every": 2}
+    run = Run(tmp_path / "run")
+    with pytest.raises(
+        ValueError, match="validation after 2 updates: metric speed of robot 3 is nan. The run is saved"
+    ):
+        train(FLAT, TrainSettings(FLAT, run=str(run.folder), **asked))
+    assert lines(run, "checkpoint")[-1]["update"] == 2 and load_policy(run.policy).provenance["updates"] == 2
+    monkeypatch.setattr(validation, "result_of", sound)
+    train(FLAT, TrainSettings(FLAT, resume=str(run.folder), updates=3))
+    assert [line["update"] for line in lines(run, "update")] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("seed", [1000, 51_000])
+def test_a_training_on_the_map_of_what_judges_it_does_not_begin(seed: int, tmp_path: Path) -> None:
+    settings = TrainSettings(ROUGH, num_envs=4, updates=1, run=str(tmp_path / "run"), changes={"terrain.seed": seed})
+    with pytest.raises(ValueError, match=rf"terrain\.seed={seed}: the map of panel AnymalC-.*: take another"):
+        train(ROUGH, settings)
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_training_stops_when_the_bar_holds_twice_in_a_row(
     judged: list[Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from statistics import fmean
 from typing import Any
 from unittest import mock
 
@@ -21,6 +22,9 @@ from locoenvs.mdp.symmetry import Mirror
 from locoenvs.wrappers.diagnostics import Diagnosis, Ratios, advantage, explained_variance
 from locoenvs.wrappers.networks import ACTIVATIONS, mirrored
 from locoenvs.wrappers.ppo import PPOConfig
+
+MEANS = ("train/value_loss", "train/policy_gradient_loss", "train/entropy_loss", "train/clip_fraction")
+"""What Stable-Baselines3 logs as means over all epochs of an update."""
 
 
 class BatchedBootstrap(BaseCallback):
@@ -118,12 +122,17 @@ class TimeoutPPO(PPO):
             super().train()
             return
         epochs, self.n_epochs = self.n_epochs, 1
+        told: dict[str, list[float]] = {name: [] for name in MEANS}
         try:
             for _ in range(epochs):
                 super().train()
                 self._adapt(float(self.logger.name_to_value["train/approx_kl"]))
+                for name, values in told.items():
+                    values.append(float(self.logger.name_to_value[name]))
         finally:
             self.n_epochs = epochs
+        for name, values in told.items():
+            self.logger.record(name, fmean(values))
 
     def _adapt(self, kl: float) -> None:
         assert self.adaptive_rate is not None and self.desired_kl is not None

@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import datetime
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import locoenvs
+from locoenvs.evidence import compare_tables
 from locoenvs.evidence.compare import Side, compare
 from locoenvs.evidence.failures.causes import alike
 from locoenvs.evidence.failures.page import embedded, template
@@ -73,7 +75,8 @@ def _facts(source: Source) -> list[tuple[str, str]]:
         ("backend", str(recipe.get("backend", "mujoco"))),
         ("seed", str(recipe["seed"])),
     ]
-    if ppo := recipe.get("ppo"):
+    ppo = source.settings
+    if {"num_envs", "horizon", "epochs", "hidden"} <= set(ppo):
         samples = ppo["num_envs"] * ppo["horizon"]
         facts += [
             (
@@ -91,10 +94,16 @@ def _facts(source: Source) -> list[tuple[str, str]]:
         spent = sum(line.get("seconds", 0.0) for line in source.validations)
         if spent:
             facts.append(("of it for validation", f"{100 * spent / source.validations[-1]['elapsed_seconds']:.1f} %"))
-    hardware = recipe.get("hardware", {})
-    if "processor" in hardware:
-        facts.append(("machine", f"{hardware['cores']} cores of {hardware['processor']}"))
-    versions = recipe.get("versions", {})
+    for name, words in (("memory_mb", "memory, at most"), ("device_memory_mb", "memory of GPUs, at most")):
+        if told := [line[name] for line in updates if line.get(name) is not None]:
+            facts.append((words, f"{max(told):,.0f} MiB"))
+    uses = Counter(record["panel"] for record in source.records if record["kind"] == "held_out")
+    facts += [("held-out panels used", ", ".join(f"{name}: {count}" for name, count in uses.items()))] if uses else []
+    hardware = recipe.get("hardware") or {}
+    if {"cores", "processor"} <= set(hardware):
+        gpus = "".join(f", {gpu['name']}" for gpu in hardware.get("gpus") or ())
+        facts.append(("machine", f"{hardware['cores']} cores of {hardware['processor']}{gpus}"))
+    versions = recipe.get("versions") or {}
     facts.append(("versions", ", ".join(f"{name} {version}" for name, version in versions.items())))
     return facts
 
@@ -105,8 +114,8 @@ def _panels(sources: Sequence[Source]) -> list[dict[str, Any]]:
     return [_panel(name, [(s, s.results[name]) for s in sources if name in s.results]) for name in names]
 
 
-def _comparisons(sources: Sequence[Source]) -> Iterator[str]:
-    """The verdict on every run but the first beside that one, where both were judged on the same panels."""
+def _comparisons(sources: Sequence[Source]) -> Iterator[dict[str, Any]]:
+    """The verdict on, and the table of, every run but the first beside that one, where both were judged on the same panels."""
     sides = [Side(source.name, tuple(r for r in source.results.values() if r.robots is not None)) for source in sources]
     for other in sides[1:]:
         if not (sides[0].results and other.results):
@@ -114,9 +123,16 @@ def _comparisons(sources: Sequence[Source]) -> Iterator[str]:
         try:
             made = compare(sides[0], other)
         except ValueError as error:
-            yield f"{other.name} cannot be compared with {sides[0].name}: {error}"
+            yield {"said": f"{other.name} cannot be compared with {sides[0].name}: {error}", "rows": []}
         else:
-            yield f"{made.b} beside {made.a}, the same robots with the same draws: {made.verdict}"
+            shown = compare_tables.table(made)
+            yield {
+                "said": f"{made.b} beside {made.a}, the same robots with the same draws: {made.verdict}",
+                "columns": [column.header for column in shown.columns],
+                "rows": [list(map(str, row)) for row in zip(*(column.cells for column in shown.columns))],
+                "caption": f"A is {made.a}, B is {made.b}; {shown.caption}",
+                "notes": compare_tables.notes(made),
+            }
 
 
 def _falls(source: Source, name: str) -> dict[str, Any]:
@@ -134,6 +150,7 @@ def _falls(source: Source, name: str) -> dict[str, Any]:
         "panel": name,
         "run": source.name,
         "every": archive.header.every_fall,
+        "kept": len(archive.header.falls),
         "groups": [(group.kind.replace("_", " "), group.cause, group.words) for group in groups],
         "strips": [(fall.words, embedded(strips[fall.robot].picture)) for fall in chosen if fall.robot in strips],
         "said": said,
@@ -180,9 +197,9 @@ def _success(source: Source, result: Result) -> Chart | None:
     short = result.panel.rsplit("-", 2)[-2] if result.panel.count("-") >= 2 else result.panel
     try:
         panel = panel_of(source.task, short)
+        return success_chart(result, panel.task.terrain) if panel.hash == result.panel_hash else None
     except ValueError:
         return None
-    return success_chart(result, panel.task.terrain) if panel.hash == result.panel_hash else None
 
 
 def _told(estimate: Estimate | None, unit: str) -> tuple[str, str]:

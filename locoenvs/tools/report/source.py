@@ -17,7 +17,9 @@ from locoenvs.evidence.leaks import audit_observations
 from locoenvs.evidence.result import Result
 from locoenvs.tasks.task import Task
 from locoenvs.training.begin import task_of_run
+from locoenvs.training.ledger import usable
 from locoenvs.training.run import Run
+from locoenvs.training.streams import audit_streams
 
 MOST_OF_A_VIDEO = 16 * 2**20
 """Bytes of a video that a page still takes."""
@@ -56,7 +58,8 @@ class Source:
     @property
     def settings(self) -> dict[str, Any]:
         """The learner's settings: ``ppo``, or what a learner of one's own keeps by its name (:func:`locoenvs.training.begin.begin`)."""
-        return self.recipe.get("ppo") or self.recipe.get(self.recipe["learner"]) or {}
+        kept = self.recipe.get("ppo") or self.recipe.get(str(self.recipe["learner"]))
+        return kept if isinstance(kept, dict) else {}
 
     @property
     def state(self) -> str:
@@ -73,8 +76,18 @@ class Source:
         found = {"observations": audit_observations(self.task)}
         if self.updates:
             kinds = tuple(dict.fromkeys(share.kind for share in self.task.terrain.shares))
-            found["training"] = audit_training(self.records, self.settings.get("num_envs"), kinds)
+            robots = self.settings.get("num_envs")
+            count = robots if isinstance(robots, int) else None
+            found["training"] = audit_training(self.records, count, kinds, self._update_share)
+            if isinstance(streams := self.recipe.get("streams"), dict):  # version 0.1.0 did not tell
+                found["training"] += audit_streams(streams, count, self.task.seed_families)
         return found | {name: audit_result(result) for name, result in self.results.items()}
+
+    @property
+    def _update_share(self) -> float:
+        """The part of a whole episode that an update is; 0 for a learner that does not tell."""
+        horizon = self.settings.get("horizon")
+        return horizon / self.task.timing.max_episode_steps if isinstance(horizon, int) else 0.0
 
     @property
     def video(self) -> Path | None:
@@ -85,7 +98,10 @@ class Source:
 
 
 def read(folder: Path) -> Source:
-    """The run in a folder. Raises FileNotFoundError where there is none, and ValueError for a recipe that cannot be read."""
+    """The run in a folder. Raises FileNotFoundError where there is none, and ValueError for a recipe that cannot be read.
+
+    Lines of the ledger, and results, that are not what they must be are left out, and told in ``unreadable``.
+    """
     run, unreadable = Run.open(folder), list[str]()
     try:
         recipe = run.recipe()
@@ -94,10 +110,14 @@ def read(folder: Path) -> Source:
         raise ValueError(f"{folder / 'recipe.json'} cannot be read: {error}") from error
     if missing:
         raise ValueError(f"{folder / 'recipe.json'} lacks {missing[0]!r}: it is no recipe of a run")
+    task_of_run(run, recipe)
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
-        records = run.records()
+        records, unusable = usable(run.records())
     unreadable += [str(each.message) for each in told]
+    if unusable:
+        more = f", and {len(unusable) - 1} more lines" if len(unusable) > 1 else ""
+        unreadable.append(f"{run.ledger}: left out: {unusable[0]}{more}")
     results, falls = dict[str, Result](), dict[str, Archive]()
     files = sorted((folder / "panels").glob("*.json"), key=lambda file: file.stem)
     for file in [*files, folder / "evaluation.json"]:

@@ -175,6 +175,19 @@ def test_train_hands_the_settings_to_the_learner(
     assert load_policy(tmp_path / "given").sha256 == load_policy(tmp_path / "runs/mine/policy").sha256
 
 
+def test_a_panel_on_the_map_that_is_trained_on_is_refused_before(
+    learner: list[TrainSettings], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rough, file = load_panel("rough"), tmp_path / "mine.json"
+    own = dataclasses.replace(rough, name="mine", task=rough.task.with_({"terrain.seed": 7}))
+    file.write_text(own.to_json())
+    asked = ["train", "Loco/AnymalC-Rough-v0", "--actuator", "pd", "--learner", "still", "--panels", str(file)]
+    with pytest.raises(SystemExit) as stopped:
+        cli.main([*asked, "--run", str(tmp_path / "run"), "--set", "terrain.seed=7"])
+    assert stopped.value.code == 2 and learner == []
+    assert "terrain.seed=7: the map of panel mine has it: take another" in capsys.readouterr().err
+
+
 def test_export_takes_what_eval_takes_and_replaces_nothing_unasked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -11,8 +11,8 @@ import pytest
 
 from locoenvs.evidence.audit import audit_result
 from locoenvs.evidence.evaluate import evaluate
-from locoenvs.evidence.metrics import Estimate
-from locoenvs.evidence.panel import load_panel, panel_of
+from locoenvs.evidence.metrics import Estimate, tiles_of
+from locoenvs.evidence.panel import Stratum, load_panel, panel_of
 from locoenvs.evidence.result import Result
 from locoenvs.evidence.robots import Robots
 from locoenvs.policies.policy import POLICIES, Policy, load_policy, save_policy
@@ -53,6 +53,12 @@ def failed(findings: Any) -> list[str]:
 )
 def test_evaluations(found: Result, names: list[str]) -> None:
     assert failed(audit_result(found)) == names
+
+
+def test_what_a_result_does_not_tell_is_not_checked() -> None:
+    told = {name: estimate for name, estimate in result().metrics.items() if name == "action_clip_rate"}
+    found = audit_result(dataclasses.replace(result(), metrics=told, reset_reasons={"time_limit": 100}))
+    assert [finding.name for finding in found] == ["actions within the clip"]
 
 
 @pytest.mark.parametrize(("together", "names"), [(50, []), (51, ["ends spread"])])
@@ -114,6 +120,20 @@ def test_groups_that_nobody_is_in() -> None:
     del made["friction"]["low"]
     finding = audit_result(dataclasses.replace(result(), strata=made), panel)[-1]
     assert not finding.passed and finding.message == "nobody was in friction: low"
+
+
+@pytest.mark.parametrize("quantity", ["level", "terrain_and_level", "terrain"])
+def test_tiles_that_nobody_is_on(quantity: str) -> None:
+    panel = load_panel("rough")
+    panel = dataclasses.replace(panel, strata=(Stratum(quantity),))
+    every = {label: result().metrics for label in tiles_of(panel.task.terrain, quantity)}
+    found = dataclasses.replace(result(), strata={quantity: every})
+    assert failed(audit_result(found, panel)) == []
+    gone = list(every)[:9]
+    few = {label: metrics for label, metrics in every.items() if label not in gone}
+    finding = audit_result(dataclasses.replace(found, strata={quantity: few}), panel)[-1]
+    assert not finding.passed and f"nobody was in {quantity.replace('_', ' ')}: {gone[0]}; " in finding.message
+    assert finding.message.endswith(" and 1 more") == (len(gone) == 9)  # there are seven kinds
 
 
 def stale(folder: Path, std: float) -> Policy:

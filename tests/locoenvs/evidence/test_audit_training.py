@@ -91,6 +91,26 @@ def test_robots_that_end_in_one_control_step(share: float, names: list[str]) -> 
         assert findings[2].message == "26 % of the robots ended by base_contact in one control step of update 41"
 
 
+@pytest.mark.parametrize(
+    ("robots", "line"),
+    [
+        (3, {"resets": {"time_limit": 1, "base_contact": 0}}),
+        (3, {"most_at_once": {"base_contact": 0.34}}),
+        (2, {"resets": {"time_limit": 0, "base_contact": 2}}),
+    ],
+)
+def test_few_robots_end_together_by_chance(robots: int, line: dict[str, Any]) -> None:
+    quiet = [update(number, resets={"time_limit": 0, "base_contact": 0}) for number in range(40)]
+    assert failed(audit_training([*quiet, update(41, **line)], robots)) == []
+
+
+@pytest.mark.parametrize(("share", "names"), [(0.0, ["resets spread"]), (0.05, ["resets spread"]), (0.32, [])])
+def test_updates_that_are_a_large_part_of_an_episode(share: float, names: list[str]) -> None:
+    """Of episodes of 200 steps a third ends in an update of 64 steps, however evenly they are spread."""
+    lines = [*SPREAD, update(41, resets={"time_limit": 40})]
+    assert failed(audit_training(lines, 100, update_share=share)) == names
+
+
 def test_kinds_of_tile_that_nobody_is_on() -> None:
     lines = [update(n, levels={"flat": 1.0, "rough": 2.0}) for n in range(9)]
     assert failed(audit_training(lines, 100, ("flat", "rough"))) == []
@@ -106,8 +126,25 @@ def test_held_out_panels_that_are_used_again() -> None:
     assert failed(audit_training([*SPREAD, *changed], 100)) == [], "two panels of one name are two"
 
 
-def validation(number: int, success: float) -> dict[str, Any]:
-    return {"kind": "validation", "update": number, "num_robots": 100, "metrics": {"success_rate": success}}
+def test_terms_that_only_some_updates_have_are_nothing_in_the_others() -> None:
+    lines = [update(n, terms_per_second={"a": 1.0} if n % 2 else {"b": 1.0}) for n in range(20)]
+    judged = [validation(5, 0.9), validation(15, 0.1)]
+    assert failed(audit_training([*lines, *judged], 100)) == []
+    none = [update(n, terms_per_second={}) for n in range(20)]
+    assert failed(audit_training([*none, *judged], 100)) == []
+
+
+def validation(number: int, success: float, **others: Any) -> dict[str, Any]:
+    metrics = {"success_rate": success}
+    return {"kind": "validation", "update": number, "num_robots": 100, "metrics": metrics, **others}
+
+
+def test_only_validations_by_the_panel_of_the_last_one_tell_of_an_exploit() -> None:
+    lines = [update(n, terms_per_second={"skimming": 0.1 * n}) for n in range(1, 31)]
+    before, after = validation(10, 0.9, panel_hash="a"), validation(30, 0.4, panel_hash="a")
+    assert failed(audit_training([*lines, before, after], 100)) == ["rewards balance", "rewards follow success"]
+    another = {**after, "panel_hash": "b"}
+    assert failed(audit_training([*lines, before, another], 100)) == ["rewards balance"]
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,46 @@ def others(mdp: Mdp, episodes: Episodes) -> Array:
     return speed * 0 + mdp.xp.mean(speed)
 
 
+def level(mdp: Mdp, episodes: Episodes) -> Array:
+    """how difficult the tile is"""
+    return mdp.xp.astype(episodes.level, mdp.xp.float32)[:, None]
+
+
+def column(mdp: Mdp, episodes: Episodes) -> Array:
+    """of which kind the tile is"""
+    return mdp.xp.astype(episodes.column, mdp.xp.float32)[:, None]
+
+
+def begun(mdp: Mdp, episodes: Episodes) -> Array:
+    """where the episode began, m"""
+    return episodes.start_position[:, :1]
+
+
+def walked(mdp: Mdp, episodes: Episodes) -> Array:
+    """how far the robot is from there, m"""
+    return episodes.readout.base_position[:, :1] - episodes.start_position[:, :1]
+
+
+def which(mdp: Mdp, episodes: Episodes) -> Array:
+    """which robot it is"""
+    return mdp.xp.astype(episodes.robot, mdp.xp.float32)[:, None]
+
+
+def had(mdp: Mdp, episodes: Episodes) -> Array:
+    """how many episodes it has had"""
+    return mdp.xp.astype(episodes.number, mdp.xp.float32)[:, None]
+
+
+def force(mdp: Mdp, episodes: Episodes) -> Array:
+    """what presses on the first body, N"""
+    return episodes.readout.contact_force[:, 0, 2:]
+
+
+def in_the_air(mdp: Mdp, episodes: Episodes) -> Array:
+    """how long the first foot has been in the air, s"""
+    return episodes.air_time[:, :1]
+
+
 def clock(mdp: Mdp, episodes: Episodes) -> Array:
     """sine of the phase of a clock"""
     return mdp.xp.sin(mdp.xp.astype(episodes.step, mdp.xp.float32))[:, None]
@@ -74,7 +114,14 @@ def test_the_suites_own_slots_tell_what_they_say(env_id: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("function", "hidden"), [(ahead, "ground"), (place, "place"), (coming, "draws"), (others, "other robots")]
+    ("function", "hidden"),
+    [
+        (ahead, "ground"),
+        *((each, "place") for each in (place, level, column, begun, walked)),
+        *((each, "draws") for each in (coming, which, had)),
+        *((each, "contact") for each in (force, in_the_air)),
+        (others, "other robots"),
+    ],
 )
 def test_a_leak_is_named(with_slot: Callable[..., Task], function: Callable[..., Array], hidden: str) -> None:
     wrong = [finding for finding in audit_observations(with_slot(function)) if not finding.passed]
@@ -84,6 +131,7 @@ def test_a_leak_is_named(with_slot: Callable[..., Task], function: Callable[...,
 
 def test_what_a_slot_says_that_it_sees_is_no_leak(with_slot: Callable[..., Task]) -> None:
     assert all(finding.passed for finding in audit_observations(with_slot(ahead, ("ground",))))
+    assert all(finding.passed for finding in audit_observations(with_slot(force, ("contact",))))
 
 
 def test_a_clock_is_no_leak(with_slot: Callable[..., Task]) -> None:

@@ -7,7 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from locoenvs.evidence.metrics import bootstrap, wilson
+from locoenvs.evidence.metrics import bootstrap, metrics_of, wilson
+from locoenvs.evidence.record import Record
 
 
 def test_wilson_interval() -> None:
@@ -33,3 +34,32 @@ def test_the_bootstrap_is_of_the_ratio_of_sums() -> None:
     found = bootstrap(np.array([10.0, 0.0]), np.array([1.0, 9.0]))
     assert (found.low, found.value, found.high, found.count) == (0.0, 1.0, 10.0, 2)
     assert bootstrap(np.array([3.0, 0.0]), np.array([1.0, 0.0])).value == 3.0  # a robot of which nothing was seen
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_number_that_is_none_is_told_by_its_metric_and_its_robot(value: float) -> None:
+    names = ("speed", "power", "moved", "slip", "contacts", "base_height")
+    series = {name: np.ones((5, 4)) for name in names}
+    record = Record(
+        alive=np.ones((5, 4), bool),
+        series=series,
+        fell_at=np.zeros((5, 4), bool),
+        succeeded=np.ones(4, bool),
+        reset_reason=np.ones(4, int),
+        weight=np.ones(4),
+        level=np.zeros(4, int),
+        kind=np.array(["plane"] * 4),
+        drawn={},
+        dt=0.02,
+    )
+    some = np.ones((5, 4), bool)
+    some[:, 0] = False
+    assert metrics_of(record, some, True)["speed"].value == 1
+    series["speed"][2, 3] = value
+    with pytest.raises(
+        ValueError, match=rf"metric speed of robot 3 is {value}, not a finite number \(1 robots in all\)"
+    ):
+        metrics_of(record, some, True)
+    series["speed"][2, 3], series["slip"][4, 1] = 1, value
+    with pytest.raises(ValueError, match="metric foot_slip of robot 1 is"):
+        metrics_of(record, some, True)

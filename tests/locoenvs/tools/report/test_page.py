@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import fcntl
+import html
+import io
 import json
 import os
 import re
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,17 +20,27 @@ pytest.importorskip("matplotlib")
 pytest.importorskip("jinja2")
 
 import falls
+from rich.console import Console
 
 from locoenvs.cli.app import main
+from locoenvs.cli.steps import conclude
+from locoenvs.evidence.failures.causes import Fall
+from locoenvs.evidence.metrics import wilson
 from locoenvs.evidence.result import Result
+from locoenvs.evidence.robots import Robots
 from locoenvs.policies.policy import POLICIES
 from locoenvs.tools.report.page import write_report
 from locoenvs.tools.report.source import read
 from locoenvs.training.begin import begin
+from locoenvs.training.run import Run
 from locoenvs.training.settings import TrainSettings
 
 OLD = Path(__file__).parents[3] / "run-0.1.0"
 ROUGH = POLICIES / "anymal_c_rough"
+FALL = Fall(
+    robot=1, step=50, seconds=1.0, broken=False, kind="plane", level=0, since_push=None, since_command=None, since_caught=None,
+    caught=None, tilt=1.0, tilt_rate=1.0, direction="forward", feet=(), command=(0.5, 0.0, 0.0), speed=0.4,
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -176,6 +189,95 @@ def test_a_broken_recipe_is_refused_and_nothing_written(run: Path, content: str,
     with pytest.raises(ValueError, match=said):
         page(run)
     assert not (run / "report.html").exists()
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_lines_of_a_ledger_that_lack_what_they_must_have_are_left_out_and_told(run: Path) -> None:
+    before = read(run).records
+    for kind in ("update", "validation", "held_out"):
+        Run(run).record(kind)
+    source = read(run)
+    assert source.records == before
+    assert f"left out: ledger line {len(before) + 1}, of kind 'update': update: Field required" in source.unreadable[0]
+    assert source.unreadable[0].endswith(", and 2 more lines") and source.unreadable[0] in html.unescape(page(run))
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_it_says_how_many_falls_were_kept_of_how_many(run: Path) -> None:
+    def text(kept: int) -> str:
+        header = SimpleNamespace(every_fall=844, falls=[FALL] * kept)
+        archive: Any = SimpleNamespace(header=header)
+        write_report([dataclasses.replace(read(run), falls={"p": archive})], run / "report.html")
+        return (run / "report.html").read_text()
+
+    assert "844 robots fell; of 64 of them it was kept what led to it" in text(64)
+    assert "844 robots fell. <code>" in text(844)
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_it_has_the_table_of_a_comparison_and_what_the_ledger_says(run: Path, tmp_path: Path) -> None:
+    Run(run).record("held_out", panel="AnymalC-rough-1")
+    Run(run).record("update", update=9999, elapsed_seconds=1e4, memory_mb=1234.4, device_memory_mb=None)
+    for file in (run / "panels").iterdir():
+        file.unlink()
+    source = read(run)
+    apart = dataclasses.replace(judged(0), panel_hash="1" * 12)
+    sides = [dataclasses.replace(source, results={"p": each}) for each in (judged(0), judged(30), apart)]
+    write_report(sides, run / "report.html")
+    text = (run / "report.html").read_text()
+    assert "not promoted: worse on p" in text and re.search(r"<td[^>]*>fall rate, %</td>\s*<td[^>]*>0.0</td>", text)
+    assert '<td class="worse">worse</td>' in text and "cannot be compared with" in text
+    facts = dict(re.findall(r"<tr><td>([^<]*)</td><td>([^<]*)</td></tr>", text))
+    assert facts["held-out panels used"] == "AnymalC-rough-1: 1" and facts["memory, at most"] == "1,234 MiB"
+    assert "memory of GPUs, at most" not in facts
+
+
+def judged(fell: int) -> Result:
+    """Of 60 robots, of which so many fell."""
+    count = 60
+    falls = [robot < fell for robot in range(count)]
+    robots = Robots(
+        kind=["plane"] * count,
+        level=[0] * count,
+        drawn={},
+        groups={},
+        succeeded=[not each for each in falls],
+        fell=falls,
+        seconds=[20.0] * count,
+        reset_reason=["time_limit"] * count,
+        numerators={},
+        denominators={},
+    )
+    metrics = {"success_rate": wilson(count - fell, count), "fall_rate": wilson(fell, count)}
+    return Result("p", "0" * 12, "0" * 12, None, "mujoco", count, 20.0, metrics, {}, {}, {}, 1.0, robots=robots)
+
+
+@pytest.mark.parametrize("task", [{}, None, {"robot": 1}])
+def test_a_recipe_without_a_task_is_told_in_a_line(run: Path, task: Any) -> None:
+    recipe = json.loads((run / "recipe.json").read_text()) | {"task": task}
+    (run / "recipe.json").write_text(json.dumps(recipe))
+    with pytest.raises(ValueError, match="its task is none"):
+        read(run)
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_result_that_measures_less_is_shown(run: Path) -> None:
+    document = json.loads((run / "panels/rough.json").read_text())
+    for each in ("speed", "commanded_speed", "success_rate"):
+        del document["metrics"][each]
+    document["reset_reasons"] = {}
+    (run / "panels/rough.json").write_text(json.dumps(document))
+    assert "AnymalC-rough-1" in page(run)
+
+
+def test_whatever_a_learners_files_are_a_training_is_not_lost(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = io.StringIO()
+    (run / "recipe.json").write_text(json.dumps(json.loads((run / "recipe.json").read_text()) | {"task": None}))
+    conclude(Console(file=said, width=400), Run(run))
+    monkeypatch.setattr("locoenvs.cli.steps.read", lambda folder: {}["gone"])
+    conclude(Console(file=said, width=400), Run(run))
+    assert "no report: " in said.getvalue() and "its task is none" in said.getvalue()
+    assert "no report: KeyError: 'gone'" in said.getvalue()
 
 
 @pytest.mark.usefixtures("undrawn")
