@@ -456,7 +456,7 @@ def test_a_start_that_does_not_fit_leaves_no_run_behind(tmp_path: Path, part: st
     save_policy(tmp_path / "policy", task_of(FLAT), lopsided)
     with pytest.raises(ValueError, match="does not treat left and right alike"):
         trained(tmp_path / "run", 1, start_from=str(tmp_path / "policy"))
-    with pytest.raises(ValueError, match="start_from is for a new run"):
+    with pytest.raises(ValueError, match="is for a new run, and the one to resume did not begin from it"):
         train("", TrainSettings("", resume=str(trained(tmp_path / "other", 1).folder), start_from="anything"))
     assert not (tmp_path / "run").exists()
 

@@ -170,7 +170,7 @@ def test_train_hands_the_settings_to_the_learner(
         ["train", FLAT, "--learner", "still", "--num-envs", "8", "--seed", "3", "--run", "mine", "--minutes", "1"]
         + NONE
     )
-    assert learner == [TrainSettings(FLAT, num_envs=8, seed=3, minutes=1.0, run="runs/mine")]
+    assert learner == [TrainSettings(FLAT, num_envs=8, seed=3, minutes=1.0, run="runs/mine", panels=("none",))]
     cli.main(["export", "mine", "--out", "given"])
     assert load_policy(tmp_path / "given").sha256 == load_policy(tmp_path / "runs/mine/policy").sha256
 
@@ -313,7 +313,7 @@ def test_a_panel_of_another_robot_is_refused_before_anything_is_trained(
     asked = ["train", "Loco/A1-Flat-v0", "--learner", "still", "--run", str(tmp_path / "run")]
     with pytest.raises(SystemExit):
         cli.main([*asked, "--panels", f"{tmp_path / 'anymal.json'}{small}"])
-    assert "anymal.json is for robot 'AnymalC', not 'A1'" in capsys.readouterr().err and not learner
+    assert "anymal.json is for robot 'anymal_c', not 'a1'" in capsys.readouterr().err and not learner
 
 
 @pytest.mark.parametrize("command", [["eval", "p"], ["compare", "p", "p"]])

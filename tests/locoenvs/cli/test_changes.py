@@ -166,10 +166,12 @@ def test_a_terrain_is_drawn_of_what_is_changed(monkeypatch: pytest.MonkeyPatch) 
 def test_changes_reach_the_learner_as_they_are_given(asked: list[tuple[TrainSettings, Task | None]]) -> None:
     to = ("--run", "runs/mine", *NONE)
     run("train", FLAT, "--learner", "still", "--set", f"{RATE}=-0.05", "--set", "ppo.hidden=[16]", *to)
-    assert asked[0] == (TrainSettings(FLAT, run="runs/mine", changes={RATE: -0.05, "ppo.hidden": [16]}), None)
+    changes = {RATE: -0.05, "ppo.hidden": [16]}
+    settings = TrainSettings(FLAT, run="runs/mine", panels=("none",))
+    assert asked[0] == (dataclasses.replace(settings, changes=changes), None)
     file = written(FLAT, "--set", f"{RATE}=-0.5")
     run("train", FLAT, "--learner", "still", "--task", str(file), *to)
-    assert asked[1] == (TrainSettings(FLAT, run="runs/mine"), Task.from_json(file.read_text()))
+    assert asked[1] == (settings, Task.from_json(file.read_text()))
 
 
 def test_a_task_of_a_file_is_all_of_it(
