@@ -69,7 +69,9 @@ def picture(results: Results, path: Path) -> None:
         for index, (name, words) in enumerate({"memory_mb": "process", "device_memory_mb": "GPU"}.items()):
             if all(name in each for each in told):
                 size = [each[name] for each in told]
-                memory.plot(robots, size, style, marker="o", markersize=4, color=f"C{index}", label=f"{words}, {ground}")
+                memory.plot(
+                    robots, size, style, marker="o", markersize=4, color=f"C{index}", label=f"{words}, {ground}"
+                )
     times.set(yscale="log", ylabel="seconds an update")
     memory.set(ylim=(0, None), ylabel="memory, MiB")
     for axes in (times, memory):
