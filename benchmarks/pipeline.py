@@ -4,7 +4,8 @@
 
     python -m locoenvs.benchmarks.pipeline --out benchmarks/results/pipeline.json --plots docs/images/pipeline.png
 
-Each is a short training in a process of its own, whose memory is then of these robots alone. Medians over its updates but for the first, which compiles.
+Each is a short training in a process of its own, whose memory is then of these robots alone. Medians over its updates but for the first, which compiles;
+what was never compiled on this machine takes 100 MiB more, so call it with few robots before.
 """
 
 from __future__ import annotations

@@ -20,12 +20,13 @@ import tyro
 from tensordict import TensorDict
 
 from locoenvs.benchmarks import reports
-from locoenvs.benchmarks.learners import finished
+from locoenvs.benchmarks.learners import finished, is_trained
 from locoenvs.envs.registration import task as task_of
 from locoenvs.envs.vector import LocoVectorEnv
 from locoenvs.evidence.plots import check_picture, figure_of, save
 from locoenvs.machine import measured_by
 from locoenvs.mdp.symmetry import Mirror
+from locoenvs.training.run import Run
 from locoenvs.training.settings import TrainSettings
 from locoenvs.wrappers import training
 from locoenvs.wrappers.ppo import PPOConfig, config
@@ -59,14 +60,15 @@ Curves = dict[str, list[float]]
 def run(name: str, seed: int, robots: int, updates: int, folder: Path) -> Curves:
     """Train with one learner and one seed, or go on with it; what it had to show. Raises ValueError for a run with another number of robots."""
     place = folder / f"{name}-{seed}"
-    task = task_of(ENVIRONMENT, "walk", "pd")
-    begun = (place / "recipe.json").exists()
-    where = {"resume": str(place)} if begun else {"run": str(place)}
-    done = len(finished(place)) if begun and (place / "policy").is_dir() else 0
-    if done < updates:
+    begun = Run.begun(place)
+    if begun and (given := Run(place).recipe()["ppo"]["num_envs"]) != robots:
+        raise ValueError(f"robots={robots}: {place} has {given}. Choose another --folder, or remove that one")
+    if not (begun and is_trained(place, updates)):
+        where = {"resume": str(place)} if begun else {"run": str(place)}
         asked = TrainSettings(ENVIRONMENT, seed=seed, updates=updates, num_envs=robots, validate_every=0, **where)
-        given = (None, None) if begun else (task, config(task))
-        training.train(LEARNERS[name], ENVIRONMENT, asked, *given)
+        task = task_of(ENVIRONMENT, "walk", "pd")
+        new = () if begun else (task, config(task))
+        training.train(LEARNERS[name], ENVIRONMENT, asked, *new)
     return curves(finished(place)[:updates])
 
 

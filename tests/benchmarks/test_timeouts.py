@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,11 +42,19 @@ def test_only_the_value_at_time_outs_is_left_out() -> None:
     assert others[0] != 1.0 and others[1:] == [1.0] * (ROBOTS - 1)
 
 
+def test_a_training_goes_on_to_the_updates_that_are_asked_for(tmp_path: Path) -> None:
+    first = timeouts.run("without", 0, 4, 1, tmp_path)
+    both = timeouts.run("without", 0, 4, 2, tmp_path)
+    assert both["samples"] == [96, 192] and both["value_loss"][:1] == first["value_loss"]
+
+
 def test_it_trains_each_seed_both_ways_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = {"robots": 4, "updates": 2, "folder": tmp_path / "runs", "out": tmp_path / "timeouts.json"}
+    asked: dict[str, Any] = {"robots": 4, "updates": 2, "folder": tmp_path / "runs", "out": tmp_path / "timeouts.json"}
     timeouts.timeouts((0,), plots=tmp_path / "timeouts.png", **asked)
     monkeypatch.setattr(timeouts.training, "train", lambda *_: pytest.fail("it was done already"))
     timeouts.timeouts((0,), **asked)
+    with pytest.raises(ValueError, match="robots=8: .*with-0 has 4. Choose another --folder, or remove that one"):
+        timeouts.timeouts((0,), **asked | {"robots": 8})
     result = json.loads((tmp_path / "timeouts.json").read_text())
     assert list(result["results"]) == ["with", "without"]
     for name, by_seed in result["results"].items():
