@@ -10,6 +10,7 @@ each level of each kind of tile, not where: a kind's robots are shared out among
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -64,8 +65,9 @@ def places(ground: HeightMap, tile: float, counts: Mapping[str, Sequence[int]]) 
     for kind, levels in counts.items():
         columns = [column for column, name in enumerate(ground.kinds) if name == kind]
         for level, robots in enumerate(levels):
-            own = np.concatenate([rng.permutation(columns) for _ in range(-(-robots // len(columns)))] or [[]])[:robots]
-            centers = ground.tile_centers[level, own.astype(int), :2]
+            rounds = [rng.permutation(columns) for _ in range(math.ceil(robots / len(columns)))]
+            own = np.array(rounds, dtype=int).ravel()[:robots]
+            centers = ground.tile_centers[level, own, :2]
             found.append(centers + rng.uniform(-0.45, 0.45, (robots, 2)) * tile)
     return np.concatenate(found)
 
@@ -100,7 +102,9 @@ def draw_map(axes: Axes, ground: HeightMap, tile: float, robots: np.ndarray) -> 
     kinds = list(dict.fromkeys(ground.kinds))
     for kind in kinds:
         own = [column for column, name in enumerate(ground.kinds) if name == kind]
-        axes.text(np.mean(own) + 0.5, levels + 0.15, kind.replace("_", "\n"), ha="center", va="bottom", fontsize=7)
+        axes.text(
+            sum(own) / len(own) + 0.5, levels + 0.15, kind.replace("_", "\n"), ha="center", va="bottom", fontsize=7
+        )
         axes.axvline(own[0], color="white", linewidth=0.8)
     axes.set_yticks(np.arange(levels) + 0.5, [str(level) for level in range(levels)])
     axes.set(xlim=(0, columns), ylim=(0, levels), ylabel="level", xticks=[])
@@ -125,7 +129,7 @@ def figure_3(
     ground, tile = map_of(task), task.terrain.tile
     kinds = list(dict.fromkeys(ground.kinds))
     figure = figure_of(13, 5.9)
-    above, below = figure.subfigures(2, 1, height_ratios=(1.7, 1))
+    above, below = figure.subfigures(2, 1, height_ratios=(1.7, 1), squeeze=False)[:, 0]
     for axes, update in zip(above.subplots(1, 2), chosen):
         line = line_of(lines, update)
         draw_map(axes, ground, tile, places(ground, tile, line["level_counts"]))

@@ -80,7 +80,7 @@ def picture(results: Results, path: Path) -> None:
         axes.set_xticks(robots, [str(count) for count in robots])
         axes.minorticks_off()
         axes.set_xlabel("robots")
-        axes.legend(fontsize=8, frameon=False)
+        axes.legend(fontsize=8, frameon=False, handlelength=4)
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
     save(figure, path, dpi=140)

@@ -64,7 +64,7 @@ def run(name: str, seed: int, robots: int, updates: int, folder: Path) -> Curves
     if begun and (given := Run(place).recipe()["ppo"]["num_envs"]) != robots:
         raise ValueError(f"robots={robots}: {place} has {given}. Choose another --folder, or remove that one")
     if not (begun and is_trained(place, updates)):
-        where = {"resume": str(place)} if begun else {"run": str(place)}
+        where: dict[str, Any] = {"resume": str(place)} if begun else {"run": str(place)}
         asked = TrainSettings(ENVIRONMENT, seed=seed, updates=updates, num_envs=robots, validate_every=0, **where)
         task = task_of(ENVIRONMENT, "walk", "pd")
         new = () if begun else (task, config(task))
