@@ -180,7 +180,7 @@ def check_picture(path: Path) -> None:
         raise ValueError(f"{path}: a picture's name must end in one of {', '.join(f'.{kind}' for kind in kinds)}")
 
 
-def save(figure: Figure, path: Path) -> None:
-    """Write a figure."""
+def save(figure: Figure, path: Path, dpi: float | None = None) -> None:
+    """Write a figure, with its own dots an inch unless ``dpi`` says others."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path)
+    figure.savefig(path, dpi="figure" if dpi is None else dpi)
