@@ -15,6 +15,7 @@ from locoenvs.evidence.metrics import Estimate, tiles_of
 from locoenvs.evidence.panel import Stratum, load_panel, panel_of
 from locoenvs.evidence.result import Result
 from locoenvs.evidence.robots import Robots
+from locoenvs.mdp.layout import layout
 from locoenvs.policies.policy import POLICIES, Policy, load_policy, save_policy
 
 SOUND = {"commanded_speed": 0.8, "speed": 0.7, "action_clip_rate": 0.0}
@@ -110,6 +111,36 @@ def test_drives_at_their_limits(name: str, most: float) -> None:
     said = f"{name.removesuffix('_rate').replace('_', ' ')} is rare"
     assert failed(audit_result(result(**{name: most}))) == []
     assert failed(audit_result(result(**{name: most + 0.001}))) == [said]
+
+
+@pytest.mark.parametrize(("error", "names"), [(0.29, []), (0.375, []), (0.376, ["turns"]), (0.8, ["turns"])])
+def test_robots_that_do_not_turn(error: float, names: list[str]) -> None:
+    """The shipped policies are off by 0.20 to 0.29 rad/s where 0.75 or more are commanded, one that never turns by 0.75 at least."""
+    metrics = {"yaw_rate_error": Estimate(error, None, None, 100)}
+    found = dataclasses.replace(result(), strata={"commanded_yaw_rate": {"turning": metrics, "spinning": metrics}})
+    findings = [each for each in audit_result(found, load_panel("flat")) if each.name != "groups have robots"]
+    assert failed(findings) == names
+    assert findings[-1].message == f"off by {error:.2f} rad/s where 0.75 rad/s or more are commanded"
+    assert "turns" not in [each.name for each in audit_result(found, load_panel("rough"))]
+
+
+def test_a_policy_that_never_turns_follows_its_velocity_and_is_found() -> None:
+    """The shipped policy, to whom it is never told that it shall turn: all succeed, as success on a plane is of the velocity."""
+    policy = load_policy(POLICIES / "anymal_c_flat")
+    told = next(part for part in layout(policy.task) if part.name == "command_yaw_rate").start
+
+    def straight(observation: np.ndarray) -> np.ndarray:
+        observation = observation.copy()
+        observation[:, told] = 0.0
+        return policy(observation)
+
+    whole = panel_of(policy.task)
+    timing = dataclasses.replace(whole.task.timing, episode_length=3.0)
+    panel = dataclasses.replace(whole, num_robots=8, task=dataclasses.replace(whole.task, timing=timing))
+    for acts, turns in ((policy, True), (straight, False)):
+        found = evaluate(acts, panel, "mujoco", options={"threads": 1})
+        assert found.metrics["success_rate"].value == 1.0
+        assert {each.name: each.passed for each in audit_result(found, panel)}["turns"] == turns
 
 
 def test_groups_that_nobody_is_in() -> None:
