@@ -75,7 +75,8 @@ def test_validation_shares_neither_streams_nor_ground_with_training_or_panels(na
 
 
 def test_kinds_of_tile_that_the_panel_lacks_are_validated() -> None:
-    rough, suite = task("Loco/AnymalC-Rough-v0", actuator="pd"), validation_of(task("Loco/AnymalC-Rough-v0", actuator="pd"))
+    rough = task("Loco/AnymalC-Rough-v0", actuator="pd")
+    suite = validation_of(rough)
     shares = (TileShare("flat", 0.5), TileShare("gaps", 0.5, parameters={"width": (0.1, 0.3)}))
     own = dataclasses.replace(rough, terrain=dataclasses.replace(rough.terrain, shares=shares))
     panel = validation_of(own)
