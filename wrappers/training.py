@@ -160,7 +160,7 @@ class Training:
         if self.recipe.get("start_from") and not self.resumed:
             self.save()  # who is killed before the next one goes on with that policy's network
         saved_at, first, asked, reached = time.perf_counter(), self.update, 0.0, 0.0
-        writer = tensorboard(self.run, self.update) if self.ranks.first else None
+        writer = tensorboard(self.run, self.update, self.recipe) if self.ranks.first else None
 
         def log(numbers: dict[str, float]) -> None:
             if writer is None:
