@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from pathlib import Path
 from typing import Any
 
+import array_api_compat.numpy as xp
 import numpy as np
 import pytest
 
+from fake import BIPED, FakeSimulator
+from locoenvs.envs import backends
 from locoenvs.evidence.audit import audit_result
 from locoenvs.evidence.evaluate import evaluate
 from locoenvs.evidence.metrics import Estimate, tiles_of
-from locoenvs.evidence.panel import Stratum, load_panel, panel_of
+from locoenvs.evidence.panel import Panel, Stratum, load_panel, panel_of
 from locoenvs.evidence.result import Result
 from locoenvs.evidence.robots import Robots
 from locoenvs.mdp.layout import layout
 from locoenvs.policies.policy import POLICIES, Policy, load_policy, save_policy
+from locoenvs.tasks.task import Curriculum, Task, Terrain, Timing
 
 SOUND = {"commanded_speed": 0.8, "speed": 0.7, "action_clip_rate": 0.0}
 
@@ -83,6 +88,31 @@ def test_robots_that_fall_together_are_found(together: int, names: list[str]) ->
     assert failed(found) == names
     if names:
         assert "51 of 100 robots fell between 10 and 10.5 s" in [finding.message for finding in found]
+
+
+@pytest.mark.parametrize(("falls", "names"), [(9, ["ends spread"]), (8, [])])
+def test_an_evaluation_in_which_robots_fell_together_is_found(
+    falls: int, names: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So many of sixteen fall at the hundredth step, on whatever they walk."""
+    simulator = FakeSimulator(xp, 16)
+    simulator.close = lambda: None  # type: ignore[attr-defined]
+    monkeypatch.setattr(backends, "load", lambda name: lambda task, ground, count, device=None: simulator)
+    base, steps = BIPED.contact_bodies.index("base"), itertools.count(1)
+
+    def idle(observation: np.ndarray) -> np.ndarray:
+        simulator.forces[:falls, base, 2] = 9.0 if next(steps) == 100 else 0.0
+        return np.zeros((16, 2), np.float32)
+
+    task = Task(
+        BIPED, timing=Timing(episode_length=3.0), terrain=Terrain(kind="plane"), curriculum=Curriculum(enabled=False)
+    )
+    panel = Panel(name="p", description="", task=task, seed=0, num_robots=16, strata=())
+    findings = [each for each in audit_result(evaluate(idle, panel)) if each.name == "ends spread"]
+    assert failed(findings) == names
+    assert findings[0].message.startswith(
+        "9 of 16 robots fell between 2 and 2.5 s" if names else "at most 8 of 16 robots fell"
+    )
 
 
 def test_the_message_says_what_was_found() -> None:
