@@ -126,9 +126,7 @@ class Training:
         self.seconds = 0.0
         self.validation = Validation.of(task, recipe, run)
         every = recipe.get("video_every")
-        self.films = None if every is None else Films(run.folder / "videos", every)
-        if not self.ranks.first:
-            self.films = None
+        self.films = Films(run.folder / "videos", every) if every is not None and self.ranks.first else None
         options = options_of(recipe)
         torch.manual_seed(recipe["seed"])
         np.random.seed(recipe["seed"] % 2**32)
