@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 
 from locoenvs.cli.app import main
+from locoenvs.evidence.compare import Side, compare
+from locoenvs.evidence.result import Result
 from locoenvs.policies.deploy.log import read_log
 from locoenvs.policies.policy import POLICIES, load_policy, save_policy
 
@@ -173,6 +175,11 @@ def test_a_learner(tmp_path: Path) -> None:
     assert "'resume'" in run("learner.py", tmp_path)
 
 
+def results_of(folder: Path) -> tuple[Result, ...]:
+    """What a run was found to be, flat ground first."""
+    return tuple(Result.from_json(file.read_bytes()) for file in sorted(folder.glob("*.json"), reverse=True))
+
+
 def test_the_lab_of_parallelism(tmp_path: Path) -> None:
     few = (
         "--robots",
@@ -188,7 +195,11 @@ def test_the_lab_of_parallelism(tmp_path: Path) -> None:
     )
     printed = run("lab_parallelism.py", tmp_path, *few)
     assert "8 robots, 8 updates, flat:smoke: success_rate" in printed and "16 robots, 4 updates" in printed
-    assert printed.splitlines()[-2].startswith(("no difference", "not promoted", "better", "promoted"))
+    sides = [Side(f"{count} robots", results_of(tmp_path / f"runs/lab-{count}/panels")) for count in (8, 16)]
+    verdict = compare(*sides).verdict
+    assert printed.splitlines()[-2] == str(verdict), "what the runs hold gives what was said"
+    assert len(sides[0].results) == 2 and verdict.word != "promoted", "panels of 16 robots promote nobody"
+    assert verdict.missing == ("held-out", "disturbance", "transfer")
     assert (tmp_path / "runs/lab.html").stat().st_size > 100_000
 
 

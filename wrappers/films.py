@@ -36,7 +36,6 @@ class Films:
             record(policy, task, path, SECONDS, robot=robot, backend="mujoco")
         except Exception as error:  # a machine that cannot draw raises whatever its OpenGL does
             self.draws = False
-            path.unlink(missing_ok=True)
             say(f"no videos, this machine cannot draw: {type(error).__name__}: {error}")
             return None
         return path

@@ -9,11 +9,14 @@ from locoenvs import install
 from locoenvs.training.run import Run
 
 
-def tensorboard(run: Run, update: int) -> Any:
-    """A writer after ``update``: what an earlier one wrote beyond it is dropped."""
+def tensorboard(run: Run, update: int, recipe: dict[str, Any]) -> Any:
+    """A writer after ``update``: what an earlier one wrote beyond it is dropped. It says by which panel the run is validated."""
     from torch.utils.tensorboard import SummaryWriter
 
-    return SummaryWriter(str(run.folder / "tensorboard"), purge_step=update + 1)
+    writer = SummaryWriter(str(run.folder / "tensorboard"), purge_step=update + 1)
+    if (planned := recipe.get("validation")) is not None:
+        writer.add_text("validation/panel", f"{planned['panel']}, {planned['panel_hash']}", update)
+    return writer
 
 
 def import_wandb() -> Any:

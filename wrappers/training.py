@@ -126,7 +126,7 @@ class Training:
         self.seconds = 0.0
         self.validation = Validation.of(task, recipe, run)
         every = recipe.get("video_every")
-        self.films = None if every is None or not self.ranks.first else Films(run.folder / "videos", every)
+        self.films = Films(run.folder / "videos", every) if every is not None and self.ranks.first else None
         options = options_of(recipe)
         torch.manual_seed(recipe["seed"])
         np.random.seed(recipe["seed"] % 2**32)
@@ -158,7 +158,7 @@ class Training:
         if self.recipe.get("start_from") and not self.resumed:
             self.save()  # who is killed before the next one goes on with that policy's network
         saved_at, first, asked, reached = time.perf_counter(), self.update, 0.0, 0.0
-        writer = tensorboard(self.run, self.update) if self.ranks.first else None
+        writer = tensorboard(self.run, self.update, self.recipe) if self.ranks.first else None
 
         def log(numbers: dict[str, float]) -> None:
             if writer is None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from locoenvs.evidence.metrics import tiles_of
-from locoenvs.evidence.panel import Panel
+from locoenvs.evidence.panel import Group, Panel
 from locoenvs.evidence.result import Result
 from locoenvs.evidence.robots import Robots
 
@@ -18,7 +18,7 @@ CLIPPED = 0.01
 """A larger share of clipped actions means that the policy asks for what it cannot get."""
 
 STANDING = 0.5
-"""Robots that move at less than this share of the commanded speed stand still."""
+"""Robots that move, or turn, at less than this share of what is commanded stand still."""
 
 BAR: dict[str, float] = {"fall_rate": 0.01, "velocity_error": 0.15, "yaw_rate_error": 0.15}
 """What a policy for flat ground must reach on the held-out flat panel to count as one that walks: at most so many falls,
@@ -78,8 +78,26 @@ def audit_result(result: Result, panel: Panel | None = None) -> list[Finding]:
     if result.inputs:
         findings.append(_normalization(result.inputs))
     if panel is not None:
+        findings += _turns(result, panel)
         findings.append(_groups(result, panel))
     return findings
+
+
+def _turns(result: Result, panel: Panel) -> list[Finding]:
+    """Whether robots turn where they are told to turn fastest; nothing of a panel without a stratum of that. Success on a plane is of
+    velocity in the base frame, which a robot that never turns may follow."""
+    strata = [stratum for stratum in panel.strata if stratum.quantity == "commanded_yaw_rate"]
+    fast = max((group for stratum in strata for group in stratum.groups if group.low), key=_low, default=None)
+    found = {} if fast is None else result.strata.get("commanded_yaw_rate", {}).get(fast.label, {})
+    if fast is None or "yaw_rate_error" not in found:
+        return []
+    error, least = found["yaw_rate_error"].value, _low(fast)
+    said = f"off by {error:.2f} rad/s where {least:g} rad/s or more are commanded"
+    return [Finding("turns", error <= (1 - STANDING) * least, said)]
+
+
+def _low(group: Group) -> float:
+    return group.low or 0.0
 
 
 def _spread(robots: Robots) -> Finding:

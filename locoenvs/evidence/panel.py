@@ -160,15 +160,18 @@ def changed(panel: Panel, changes: Mapping[str, Any], task: Task | None = None) 
 def validation_of(task: Task) -> Panel:
     """What a training is judged on while it goes on: like its held-out panel, but with streams, and a map, of its own.
 
-    Whatever stops a training or picks a policy by it leaves the held-out panel untouched.
+    Whatever stops a training or picks a policy by it leaves the held-out panel untouched. A task with kinds of tile that the panel
+    lacks is judged on its own kinds, in their shares: else nobody would see whether it learns them.
     """
     held_out = panel_of(task)
-    terrain = held_out.task.terrain
+    terrain, name = held_out.task.terrain, held_out.name
     if terrain.kind == "tiles":
+        if not {share.kind for share in task.terrain.shares} <= {share.kind for share in terrain.shares}:
+            terrain, name = dataclasses.replace(terrain, shares=task.terrain.shares), f"{name}-own-ground"
         terrain = dataclasses.replace(terrain, seed=terrain.seed + VALIDATION_SEEDS)
     return dataclasses.replace(
         held_out,
-        name=f"{held_out.name}-validation",
+        name=f"{name}-validation",
         description=f"For judging while training. {held_out.description}",
         task=dataclasses.replace(held_out.task, terrain=terrain),
         strata=(),

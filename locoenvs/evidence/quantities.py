@@ -33,6 +33,7 @@ QUANTITIES: dict[str, Quantity] = {
     "since_push": Quantity("s", "moment"),
     "push_speed": Quantity("m/s", "moment"),
     "push_direction": Quantity("rad", "moment"),
+    "push_feet": Quantity("1", "moment"),
     "terrain": Quantity("", "tile"),
     "level": Quantity("", "tile"),
     "terrain_and_level": Quantity("", "tile"),
@@ -54,8 +55,8 @@ QUANTITIES: dict[str, Quantity] = {
 """The quantities, sizes if not said otherwise.
 
 commanded_yaw_rate: its size. since_push: seconds since the last push of the episode, infinite before the first. push_speed,
-push_direction: of the last push, its direction in the base's heading frame from -pi/4 to 7 pi/4, 0 ahead and pi/2 to the left; nothing before the first. friction: of
-foot on ground. mass: the robot's with payload. center_of_mass: how far the base's lies from its place. armature, joint_friction: what the joints
+push_direction, push_feet: of the last push, nothing before the first: its direction in the base's heading frame from -pi/4 to 7 pi/4, 0
+ahead and pi/2 to the left, and in which phase of the gait it came, by how many feet stood on the ground. friction: of foot on ground. mass: the robot's with payload. center_of_mass: how far the base's lies from its place. armature, joint_friction: what the joints
 have more, mean. weakest_motor: the least factor of a motor's torque. encoder_offset: root mean square over the joints.
 gyroscope_bias, gravity_bias: lengths of the vectors. height_drift: how far the map has slid by the end of a whole episode.
 height_offset: signed.

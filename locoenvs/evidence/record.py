@@ -104,7 +104,7 @@ def record_of(
     fell_at, was_alive = series.pop("fell_at"), series.pop("alive")
     mean = seen / was_alive.sum()
     spread = np.sqrt(np.maximum(squares / was_alive.sum() - mean**2, 0))
-    for name in ("push_speed", "push_direction"):
+    for name in ("push_speed", "push_direction", "push_feet"):
         series[name] = held(series[name])
     followed = ~fell_at.any(axis=0) & (
         _at_last(series["velocity_error"], was_alive, task.timing.control_dt) <= FOLLOWED
@@ -198,6 +198,7 @@ def _moment(env: LocoVectorEnv, action: np.ndarray, before: np.ndarray) -> tuple
         "joint_limit_rate": _at_limits(mdp, numbers(readout.joint_position)),
         **_pushed(env),
     }
+    row["push_feet"] = np.where(np.isnan(row["push_speed"]), np.nan, row["contacts"])
     if task.commands.mode == "heading":
         row["heading_error"] = np.abs(wrap_to_pi(command[:, 3] - heading(quaternion)))
     return row, position[:, :2]

@@ -117,7 +117,8 @@ def record(
 
 
 class Film:
-    """A video that is written picture by picture, :data:`FRAMES_PER_SECOND` of them; the file begins with the first.
+    """A video that is written picture by picture, :data:`FRAMES_PER_SECOND` of them. The file is there once it is whole: until the end
+    it is called NAME.part, and what ends with an error leaves nothing.
 
     Raises ValueError for a name that does not end in one of :data:`FORMATS`.
     """
@@ -125,22 +126,27 @@ class Film:
     def __init__(self, path: Path) -> None:
         if path.suffix not in FORMATS:
             raise ValueError(f"{path}: a video's name must end in {', '.join(FORMATS)}")
-        self._path = path
+        self._path, self._part = path, path.with_name(f"{path.name}.part")
         self._writer: Generator[None, Any, None] | None = None
 
     def __enter__(self) -> Film:
         return self
 
-    def __exit__(self, *error: object) -> None:
-        if self._writer is not None:
-            self._writer.close()
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        if self._writer is None:
+            return
+        self._writer.close()
+        if error is None:
+            self._part.replace(self._path)
+        else:
+            self._part.unlink(missing_ok=True)
 
     def add(self, frame: np.ndarray, text: str = "") -> None:
         """One more picture (height, width, 3) uint8, with a text in its lower left corner."""
         picture = labelled(frame, text) if text else frame
         if self._writer is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._writer = _writer(self._path, picture.shape[1], picture.shape[0])
+            self._writer = _writer(self._part, self._path.suffix[1:], picture.shape[1], picture.shape[0])
         self._writer.send(np.ascontiguousarray(picture))
 
 
@@ -244,11 +250,11 @@ def labelled(frame: np.ndarray, text: str, size: int = 20) -> np.ndarray:
     return np.asarray(image)
 
 
-def _writer(path: Path, width: int, height: int) -> Generator[None, Any, None]:
-    codec, parameters = FORMATS[path.suffix]
+def _writer(path: Path, kind: str, width: int, height: int) -> Generator[None, Any, None]:
+    codec, parameters = FORMATS[f".{kind}"]
     writer = _ffmpeg().write_frames(
         str(path), (width, height), fps=FRAMES_PER_SECOND, macro_block_size=2, codec=codec,
-        pix_fmt_out="pal8" if codec == "gif" else "yuv420p", output_params=parameters, ffmpeg_log_level="error",
+        pix_fmt_out="pal8" if codec == "gif" else "yuv420p", output_params=[*parameters, "-f", kind], ffmpeg_log_level="error",
     )  # fmt: skip
     writer.send(None)
     return writer

@@ -372,6 +372,9 @@ def test_validations_go_to_weights_and_biases_and_tensorboard(
     (seen,) = events.Scalars("validation/success_rate")
     assert (seen.step, seen.value) == (2, pytest.approx(GOOD["success_rate"]))
     assert [each.value for each in events.Scalars("validation/resets/time_limit")] == [1]
+    planned = json.loads((tmp_path / "run" / "recipe.json").read_text())["validation"]
+    (told,) = events.Tensors("validation/panel/text_summary")
+    assert told.tensor_proto.string_val == [f"{planned['panel']}, {planned['panel_hash']}".encode()]
 
 
 def test_videos_are_made_every_now_and_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

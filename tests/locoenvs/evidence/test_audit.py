@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from pathlib import Path
 from typing import Any
 
+import array_api_compat.numpy as xp
 import numpy as np
 import pytest
 
+from fake import BIPED, FakeSimulator
+from locoenvs.envs import backends
 from locoenvs.evidence.audit import audit_result
 from locoenvs.evidence.evaluate import evaluate
 from locoenvs.evidence.metrics import Estimate, tiles_of
-from locoenvs.evidence.panel import Stratum, load_panel, panel_of
+from locoenvs.evidence.panel import Panel, Stratum, load_panel, panel_of
 from locoenvs.evidence.result import Result
 from locoenvs.evidence.robots import Robots
+from locoenvs.mdp.layout import layout
 from locoenvs.policies.policy import POLICIES, Policy, load_policy, save_policy
+from locoenvs.tasks.task import Curriculum, Task, Terrain, Timing
 
 SOUND = {"commanded_speed": 0.8, "speed": 0.7, "action_clip_rate": 0.0}
 
@@ -84,6 +90,31 @@ def test_robots_that_fall_together_are_found(together: int, names: list[str]) ->
         assert "51 of 100 robots fell between 10 and 10.5 s" in [finding.message for finding in found]
 
 
+@pytest.mark.parametrize(("falls", "names"), [(9, ["ends spread"]), (8, [])])
+def test_an_evaluation_in_which_robots_fell_together_is_found(
+    falls: int, names: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So many of sixteen fall at the hundredth step, on whatever they walk."""
+    simulator = FakeSimulator(xp, 16)
+    simulator.close = lambda: None  # type: ignore[attr-defined]
+    monkeypatch.setattr(backends, "load", lambda name: lambda task, ground, count, device=None: simulator)
+    base, steps = BIPED.contact_bodies.index("base"), itertools.count(1)
+
+    def idle(observation: np.ndarray) -> np.ndarray:
+        simulator.forces[:falls, base, 2] = 9.0 if next(steps) == 100 else 0.0
+        return np.zeros((16, 2), np.float32)
+
+    task = Task(
+        BIPED, timing=Timing(episode_length=3.0), terrain=Terrain(kind="plane"), curriculum=Curriculum(enabled=False)
+    )
+    panel = Panel(name="p", description="", task=task, seed=0, num_robots=16, strata=())
+    findings = [each for each in audit_result(evaluate(idle, panel)) if each.name == "ends spread"]
+    assert failed(findings) == names
+    assert findings[0].message.startswith(
+        "9 of 16 robots fell between 2 and 2.5 s" if names else "at most 8 of 16 robots fell"
+    )
+
+
 def test_the_message_says_what_was_found() -> None:
     assert (
         audit_result(dataclasses.replace(result(speed=0.1)))[0].message == "mean speed 0.10 m/s of 0.80 m/s commanded"
@@ -110,6 +141,36 @@ def test_drives_at_their_limits(name: str, most: float) -> None:
     said = f"{name.removesuffix('_rate').replace('_', ' ')} is rare"
     assert failed(audit_result(result(**{name: most}))) == []
     assert failed(audit_result(result(**{name: most + 0.001}))) == [said]
+
+
+@pytest.mark.parametrize(("error", "names"), [(0.29, []), (0.375, []), (0.376, ["turns"]), (0.8, ["turns"])])
+def test_robots_that_do_not_turn(error: float, names: list[str]) -> None:
+    """The shipped policies are off by 0.20 to 0.29 rad/s where 0.75 or more are commanded, one that never turns by 0.75 at least."""
+    metrics = {"yaw_rate_error": Estimate(error, None, None, 100)}
+    found = dataclasses.replace(result(), strata={"commanded_yaw_rate": {"turning": metrics, "spinning": metrics}})
+    findings = [each for each in audit_result(found, load_panel("flat")) if each.name != "groups have robots"]
+    assert failed(findings) == names
+    assert findings[-1].message == f"off by {error:.2f} rad/s where 0.75 rad/s or more are commanded"
+    assert "turns" not in [each.name for each in audit_result(found, load_panel("rough"))]
+
+
+def test_a_policy_that_never_turns_follows_its_velocity_and_is_found() -> None:
+    """The shipped policy, to whom it is never told that it shall turn: all succeed, as success on a plane is of the velocity."""
+    policy = load_policy(POLICIES / "anymal_c_flat")
+    told = next(part for part in layout(policy.task) if part.name == "command_yaw_rate").start
+
+    def straight(observation: np.ndarray) -> np.ndarray:
+        observation = observation.copy()
+        observation[:, told] = 0.0
+        return policy(observation)
+
+    whole = panel_of(policy.task)
+    timing = dataclasses.replace(whole.task.timing, episode_length=3.0)
+    panel = dataclasses.replace(whole, num_robots=8, task=dataclasses.replace(whole.task, timing=timing))
+    for acts, turns in ((policy, True), (straight, False)):
+        found = evaluate(acts, panel, "mujoco", options={"threads": 1})
+        assert found.metrics["success_rate"].value == 1.0
+        assert {each.name: each.passed for each in audit_result(found, panel)}["turns"] == turns
 
 
 def test_groups_that_nobody_is_in() -> None:

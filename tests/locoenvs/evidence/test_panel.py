@@ -16,12 +16,23 @@ import pytest
 import locoenvs
 from fake import BIPED
 from locoenvs.envs.registration import task
-from locoenvs.evidence.panel import PANELS, Panel, changed, load_panel, panel_for, panel_of, validation_of
+from locoenvs.evidence.metrics import tiles_of
+from locoenvs.evidence.panel import (
+    PANELS,
+    Panel,
+    changed,
+    judge_while_training,
+    load_panel,
+    panel_for,
+    panel_of,
+    validation_of,
+)
 from locoenvs.mdp.curriculum import first_level
 from locoenvs.mdp.mdp import prepare
 from locoenvs.mdp.terrain import HeightMap, build, ground_height
 from locoenvs.numerics import rng
 from locoenvs.tasks import recipes
+from locoenvs.tasks.entries import TileShare
 from locoenvs.tasks.task import Curriculum, PenaltySchedule
 
 HASHES = {
@@ -61,6 +72,22 @@ def test_validation_shares_neither_streams_nor_ground_with_training_or_panels(na
     terrain = dataclasses.replace(validation.task.terrain, seed=held_out.task.terrain.seed)
     assert dataclasses.replace(validation.task, terrain=terrain) == held_out.task, "the rest is what the panel asks"
     assert Panel.from_json(validation.to_json()) == validation
+
+
+def test_kinds_of_tile_that_the_panel_lacks_are_validated() -> None:
+    rough = task("Loco/AnymalC-Rough-v0", actuator="pd")
+    suite = validation_of(rough)
+    shares = (TileShare("flat", 0.5), TileShare("gaps", 0.5, parameters={"width": (0.1, 0.3)}))
+    own = dataclasses.replace(rough, terrain=dataclasses.replace(rough.terrain, shares=shares))
+    panel = validation_of(own)
+    assert panel.name == "AnymalC-rough-1-own-ground-validation" and panel.task.terrain.shares == own.terrain.shares
+    assert set(build(panel.task.terrain).kinds) == {"flat", "gaps"} and panel.num_robots == suite.num_robots
+    assert panel.task.terrain.seed == suite.task.terrain.seed and panel.split == "validation"
+    light = judge_while_training(own)
+    found = tiles_of(light.task.terrain, light.strata[0].quantity)
+    assert list(found) == ["flat", "gaps"], "each kind is told"
+    fewer = dataclasses.replace(rough, terrain=dataclasses.replace(rough.terrain, shares=(TileShare("flat", 1.0),)))
+    assert validation_of(fewer) == suite, "a part of the suite's kinds is judged on all of them"
 
 
 def test_a_panel_survives_json_and_refuses_edits() -> None:

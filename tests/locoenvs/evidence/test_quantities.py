@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from typing import Any
 
@@ -15,6 +16,8 @@ from fake import BIPED, FakeSimulator
 from locoenvs.envs import backends
 from locoenvs.envs.vector import LocoVectorEnv
 from locoenvs.evidence.manifest import Group, Stratum
+from locoenvs.evidence.metrics import groups_of
+from locoenvs.evidence.panel import load_panel
 from locoenvs.evidence.quantities import QUANTITIES, SECTOR, drawn, held
 from locoenvs.evidence.record import record_of
 from locoenvs.mdp.draws import DRIVE, Draw, drive_numbers, physics_numbers
@@ -119,17 +122,45 @@ class Turned(FakeSimulator):
         pass
 
 
+PUSHED = dataclasses.replace(
+    PLAIN,
+    timing=Timing(episode_length=0.2),
+    observations=Observations.paper(heights=None),
+    randomization=Randomization(pushes=Pushes(interval=0.08, mode="set")),
+)
+
+
+def test_the_last_push_is_known_by_the_feet_that_stood(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the first push robots stand on no foot, one or both; before, and until the second, on none."""
+    simulator = Turned(numpy_xp, 6)
+    simulator.pushed = []
+    monkeypatch.setattr(backends, "load", lambda name: lambda task, ground, count, device=None: simulator)
+    feet = [BIPED.contact_bodies.index(foot) for foot in BIPED.feet]
+    steps = itertools.count()
+
+    def stand(observation: np.ndarray) -> np.ndarray:
+        standing = [0, 1, 2, 0, 1, 2] if next(steps) == 3 else [0] * 6
+        for robot, count in enumerate(standing):
+            simulator.forces[robot, feet, 2] = [9.0] * count + [0.0] * (2 - count)
+        return np.zeros((6, 2), np.float32)
+
+    env = LocoVectorEnv(PUSHED, 6, stagger=False, autoreset_mode="disabled", split="panel")
+    record = record_of(env, stand, 0, lambda share: None)
+    found = record.series["push_feet"]
+    assert np.isnan(found[:3]).all(), "nothing before the first"
+    assert found[3:7].tolist() == [[0, 1, 2, 0, 1, 2]] * 4 and not found[7:].any()
+    one = Stratum("push_feet", (Group("on one foot", 1, 2),))
+    (label, moments, whole), *_ = groups_of(dataclasses.replace(load_panel("flat"), strata=(one,)), one, record)
+    assert (label, whole) == ("on one foot", False)
+    assert moments.any(axis=1).tolist() == [False] * 3 + [True] * 4 + [False] * 3
+    assert moments.any(axis=0).tolist() == [False, True, False] * 2
+
+
 def test_the_last_push_is_known_by_its_speed_and_direction(monkeypatch: pytest.MonkeyPatch) -> None:
     simulator = Turned(numpy_xp, 6)
     simulator.pushed = []
     monkeypatch.setattr(backends, "load", lambda name: lambda task, ground, count, device=None: simulator)
-    config = dataclasses.replace(
-        PLAIN,
-        timing=Timing(episode_length=0.2),
-        observations=Observations.paper(heights=None),
-        randomization=Randomization(pushes=Pushes(interval=0.08, mode="set")),
-    )
-    env = LocoVectorEnv(config, 6, stagger=False, autoreset_mode="disabled", split="panel")
+    env = LocoVectorEnv(PUSHED, 6, stagger=False, autoreset_mode="disabled", split="panel")
     record = record_of(env, lambda o: np.zeros((6, 2), np.float32), 0, lambda share: None)
     speed, direction = record.series["push_speed"], record.series["push_direction"]
     assert np.isnan(speed[:3]).all() and np.isnan(direction[:3]).all(), "nothing before the first"

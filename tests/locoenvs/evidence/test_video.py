@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import array_api_compat.numpy as xp
 import numpy as np
@@ -11,6 +13,7 @@ import pytest
 import viewed
 from fake import BIPED, FakeSimulator
 from locoenvs.envs import backends
+from locoenvs.evidence import video
 from locoenvs.evidence.video import Leg, Look, _read, contact_sheet, record
 from locoenvs.tasks.task import Observations, Task, Terrain
 
@@ -108,6 +111,42 @@ def test_several_robots_and_another_camera_are_asked_of_the_backend(painted: Non
     look = Look((320, 240), "side")
     record(IDLE, TASK, tmp_path / "v.mp4", seconds=0.1, robot=[0, 2], look=look, overlay=False)
     assert (Painted.robot, Painted.look) == ([0, 2], ((320, 240), "side"))
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Writes each picture as it comes, where ffmpeg does so when it likes."""
+
+    def writer(path: Path, kind: str, width: int, height: int) -> Generator[None, Any, None]:
+        path.write_bytes(b"")
+        while True:
+            path.write_bytes(path.read_bytes() + bytes((yield)[0, 0]))
+
+    def begun(*arguments: Any) -> Generator[None, Any, None]:
+        made = writer(*arguments)
+        made.send(None)
+        return made
+
+    monkeypatch.setattr(video, "_writer", begun)
+
+
+def test_a_video_is_there_once_it_is_whole(painted: None, at_once: None, tmp_path: Path) -> None:
+    """Who makes a report while a training films takes no half of a film."""
+    seen = list[list[str]]()
+    look = lambda share: seen.append([each.name for each in tmp_path.iterdir()])  # noqa: E731
+    record(IDLE, TASK, tmp_path / "v.mp4", seconds=0.4, overlay=False, progress=look)
+    assert seen == [["v.mp4.part"]] * 10
+    assert [(each.name, each.stat().st_size) for each in tmp_path.iterdir()] == [("v.mp4", 30)]
+
+
+def test_a_video_that_ends_with_an_error_leaves_the_one_before(painted: None, at_once: None, tmp_path: Path) -> None:
+    def stop(share: float) -> None:
+        raise KeyboardInterrupt
+
+    (tmp_path / "v.mp4").write_bytes(b"an older one")
+    with pytest.raises(KeyboardInterrupt):
+        record(IDLE, TASK, tmp_path / "v.mp4", seconds=0.4, progress=stop)
+    assert {each.name: each.read_bytes() for each in tmp_path.iterdir()} == {"v.mp4": b"an older one"}
 
 
 @pytest.mark.parametrize("suffix", [".webm", ".gif"])
