@@ -32,7 +32,7 @@ LEDGER = ("update", "samples", "elapsed_seconds", "samples_per_second", "reward_
 
 CHANGES = {"rewards.terms.action_rate.weight": -0.02}
 
-GIVEN = task_of(ENVIRONMENT, actuator="pd").with_({"commands.forward": (-0.4, 0.4)})
+ANOTHER = task_of(ENVIRONMENT, actuator="pd").with_({"commands.forward": (-0.4, 0.4)})
 """A task that no settings ask for."""
 
 
@@ -43,16 +43,18 @@ def check_learner(train: Callable[..., Path], updates: int = 2, num_envs: int = 
         asked |= {"seed": 1, "changes": CHANGES}
 
         def run(name: str, task: Task | None = None, **others: Any) -> Run:
-            folder, given = Path(place) / name, {} if task is None else {"task": task}
-            found = train(ENVIRONMENT, TrainSettings(ENVIRONMENT, run=str(folder), **asked | others), **given)
-            assert Path(found) == folder, f"train must return the folder that it was told to use, {folder}, got {found}"
+            folder, own = Path(place) / name, {} if task is None else {"task": task}
+            returned = train(ENVIRONMENT, TrainSettings(ENVIRONMENT, run=str(folder), **asked | others), **own)
+            assert Path(returned) == folder, (
+                f"train must return the folder that it was told to use, {folder}, got {returned}"
+            )
             return Run(folder)
 
         first = run("first")
         _check_recipe(first)
         _check_ledger(first, updates, num_envs)
         _check_policy(first)
-        _check_given(run("given", task=GIVEN, recipe=None, actuator=None, changes=None, updates=1))
+        _check_another(run("given", task=ANOTHER, recipe=None, actuator=None, changes=None, updates=1))
         again, other = run("again"), run("other", seed=2)
         same = load_policy(again.policy).sha256 == load_policy(first.policy).sha256
         assert same, "two trainings with one seed must give one policy"
@@ -85,9 +87,9 @@ def _check_recipe(run: Run) -> None:
     )
 
 
-def _check_given(run: Run) -> None:
-    assert run.recipe()["task_hash"] == GIVEN.hash, "train must train on the task= that it is given"
-    load_policy(run.policy).check(GIVEN)
+def _check_another(run: Run) -> None:
+    assert run.recipe()["task_hash"] == ANOTHER.hash, "train must train on the task= that it is given"
+    load_policy(run.policy).check(ANOTHER)
 
 
 def _check_ledger(run: Run, updates: int, num_envs: int) -> None:
