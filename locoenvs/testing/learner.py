@@ -70,7 +70,8 @@ def check_learner(train: Callable[..., Path], updates: int = 2, num_envs: int = 
         train(ENVIRONMENT, TrainSettings(ENVIRONMENT, resume=str(first.folder), updates=2 * updates))
         _check_ledger(first, 2 * updates, num_envs)
         _check_policy(first)
-    return ["recipe", "ledger", "policy", "a task that is given", "seeds", "a folder that is taken", "resume"]
+        memory = ["memory"] if _check_memory(first) else []
+    return ["recipe", "ledger", "policy", *memory, "a task that is given", "seeds", "a folder that is taken", "resume"]
 
 
 def _check_recipe(run: Run) -> None:
@@ -119,3 +120,18 @@ def _check_policy(run: Run) -> None:
     assert actions.shape == (5, len(task.robot.joints)) and np.isfinite(actions).all(), (
         "the policy must give finite actions"
     )
+
+
+def _check_memory(run: Run) -> bool:
+    """Whether the policy remembers from step to step; if so, what it saw must count, until an episode begins."""
+    policy = load_policy(run.policy)
+    if not policy.recurrent:
+        return False
+    seen = np.random.default_rng(1).normal(size=(5, layout(policy.task)[-1].stop)).astype(np.float32)
+    first, later = policy(seen), policy(seen)
+    assert (first != later).any(), (
+        "a policy with memory= must act by what it saw before too: were the trained units, as torch stacks them, saved?"
+    )
+    policy.reset()
+    assert (policy(seen) == first).all(), "an episode must begin with nothing remembered"
+    return True
