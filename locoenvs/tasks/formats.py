@@ -96,7 +96,7 @@ _UNUSED = {
 }
 """What format 1 says of kinds of tile that a map does not have."""
 
-_PARAMETERS = {
+PARAMETERS = {
     "tracking_width": (("linear_velocity_tracking", "width"), ("angular_velocity_tracking", "width")),
     "air_time_target": (("feet_air_time", "target"),),
     "air_time_minimum_command": (("feet_air_time", "minimum_command"),),
@@ -179,7 +179,7 @@ def _the_one(values: list[Any]) -> Any:
 def _rewards(old: Document) -> Document:
     weights = {**_WEIGHTS, **old.pop("weights", {})}
     parameters: dict[str, Document] = {name: {} for name in weights}
-    for field, places in _PARAMETERS.items():
+    for field, places in PARAMETERS.items():
         if field in old:
             value = old.pop(field)
             for term, parameter in places:
@@ -192,7 +192,7 @@ def _rewards_before(new: Document) -> Document:
     terms = new.pop("terms")
     fields = {
         field: _the_one([terms[term]["parameters"][parameter] for term, parameter in places])
-        for field, places in _PARAMETERS.items()
+        for field, places in PARAMETERS.items()
     }
     return {"weights": {name: terms[name]["weight"] for name in _WEIGHTS}, **fields, **new}
 
