@@ -62,10 +62,10 @@ def ground_cells(
         panel_robots: Robots of the panel; None for all of its own.
         out: File for the result, as JSON.
     """
-    found: dict[str, dict[str, Any]] = {
+    by_cell: dict[str, dict[str, Any]] = {
         f"{cell:g}": _map(with_cell(task_of(ROUGH, actuator="pd"), cell)) for cell in cells
     }
-    cases = {name: Case.of("triangles", robots, threads, float(name)) for name in found}
+    cases = {name: Case.of("triangles", robots, threads, float(name)) for name in by_cell}
     for case in cases.values():
         case.walk(settle)
     for _ in range(repeats):
@@ -73,7 +73,7 @@ def ground_cells(
             case.turn(steps)
     first = cases[f"{cells[0]:g}"]
     for name, case in cases.items():
-        found[name] |= {
+        by_cell[name] |= {
             "physics_step_us": round(1e6 * statistics.median(case.physics), 2),
             "control_steps_per_second": round(1 / statistics.median(case.step)),
             "contacts": round(statistics.mean(case.contacts), 2),
@@ -82,15 +82,15 @@ def ground_cells(
         }
         case.env.close()
     if panel:
-        for name in found:
+        for name in by_cell:
             kept = None if out is None else out.with_suffix("") / f"crossing-{name}.json"
-            found[name]["crossing"] = _success(_crossing(float(name), threads, panel_robots, kept))
+            by_cell[name]["crossing"] = _success(_crossing(float(name), threads, panel_robots, kept))
     result = {
         **measured_by("ground_cells", "locoenvs", "mujoco", "numba", "numpy"),
         "robots": robots,
-        "cells": found,
+        "cells": by_cell,
     }
-    for table in _tables(found):
+    for table in _tables(by_cell):
         Console().print(table)
     if out is not None:
         reports.write(out, result)
@@ -145,13 +145,13 @@ def _per_cent(share: Estimate) -> list[float | None]:
     return [None if value is None else round(100 * value, 1) for value in (share.value, share.low, share.high)]
 
 
-def _tables(found: dict[str, dict[str, Any]]) -> list[Table]:
+def _tables(by_cell: dict[str, dict[str, Any]]) -> list[Table]:
     """A column for each size of cell."""
-    measured = Table("cells of, m", *found)
-    for key in next(iter(found.values())):
+    measured = Table("cells of, m", *by_cell)
+    for key in next(iter(by_cell.values())):
         if key != "crossing":
-            measured.add_row(key.replace("_", " "), *(str(values[key]) for values in found.values()))
-    judged = {name: values["crossing"]["success"] for name, values in found.items() if "crossing" in values}
+            measured.add_row(key.replace("_", " "), *(str(values[key]) for values in by_cell.values()))
+    judged = {name: values["crossing"]["success"] for name, values in by_cell.items() if "crossing" in values}
     if not judged:
         return [measured]
     success = Table("success on crossing, %", *judged)

@@ -121,7 +121,7 @@ def ground_contact(
     for _ in range(repeats):
         for case in cases.values():
             case.turn(steps)
-    found = {
+    by_contact = {
         name: {
             "physics_step_us": round(1e6 * statistics.median(case.physics), 2),
             "control_steps_per_second": round(1 / statistics.median(case.step)),
@@ -141,10 +141,10 @@ def ground_contact(
         **measured_by("ground_contact", "locoenvs", "mujoco", "numba", "numpy"),
         "robots": robots,
         "cell": cell,
-        "found": found,
+        "found": by_contact,
         "time_ratios": ratios,
     }
-    for table in _tables(found, ratios):
+    for table in _tables(by_contact, ratios):
         Console().print(table)
     if out is not None:
         reports.write(out, result)
@@ -156,9 +156,9 @@ def ratio(one: list[float], other: list[float]) -> float:
     return round(statistics.median(a / b for a, b in zip(one, other)), 3)
 
 
-def _tables(found: dict[str, dict[str, float]], ratios: dict[str, dict[str, float]]) -> list[Table]:
+def _tables(by_contact: dict[str, dict[str, float]], ratios: dict[str, dict[str, float]]) -> list[Table]:
     each = Table("contact", "us a physics step", "control steps/s", "contacts", "Newton iterations")
-    for name, values in found.items():
+    for name, values in by_contact.items():
         each.add_row(name, *map(str, values.values()))
     both = Table("time of", "physics", "environment")
     for name, values in ratios.items():

@@ -76,7 +76,7 @@ def run(
         lines = finished(place)
         result = evaluate(load_policy(place / "policy"), load_panel("flat"))
         write_atomically(place / "evaluation.json", lambda file: file.write(result.to_json(robots=False).encode()))
-        made = Run.open(place)
+        trained = Run.open(place)
         metrics = {name: result.metrics[name] for name in METRICS}
         summary = {
             "learner": learner,
@@ -96,10 +96,10 @@ def run(
             if before is None
             else [*before["judged_before"], {name: before[name] for name in ("samples", "metrics")}],
             "panel_hash": result.panel_hash,
-            "task_hash": made.recipe()["task_hash"],
-            "ppo": made.recipe()["ppo"],
-            "versions": made.recipe()["versions"],
-            "hardware": made.recipe()["hardware"],
+            "task_hash": trained.recipe()["task_hash"],
+            "ppo": trained.recipe()["ppo"],
+            "versions": trained.recipe()["versions"],
+            "hardware": trained.recipe()["hardware"],
             "curve": [
                 (line["samples"], line["terms_per_second"]["linear_velocity_tracking"])
                 for line in lines[:: max(1, len(lines) // 50)]
@@ -111,16 +111,16 @@ def run(
 
 def check_settings(place: Path, recipe: str, updates: int, minutes: float | None) -> None:
     """End the program if the training that is there has other settings, but that it may go on for more updates."""
-    made = Run.open(place).recipe()
+    own = Run.open(place).recipe()
     settings = {
-        "recipe": (made["task"]["recipe"], recipe),
-        "updates": (made["ppo"]["updates"], updates),
-        "minutes": (made["minutes"], minutes),
+        "recipe": (own["task"]["recipe"], recipe),
+        "updates": (own["ppo"]["updates"], updates),
+        "minutes": (own["minutes"], minutes),
     }
-    for name, (given, asked) in settings.items():
-        if given != asked and not (name == "updates" and given < asked):
+    for name, (stored, asked) in settings.items():
+        if stored != asked and not (name == "updates" and stored < asked):
             raise SystemExit(
-                f"{name}={asked!r}: the training in {place} has {given!r}. Choose another --folder, or remove that one"
+                f"{name}={asked!r}: the training in {place} has {stored!r}. Choose another --folder, or remove that one"
             )
 
 
@@ -174,10 +174,10 @@ def check_learners(names: Sequence[str]) -> None:
 
 def table(results: list[dict[str, Any]]) -> Table:
     """The results for reading: medians over the seeds, and the worst."""
-    made = Table(
+    output = Table(
         "learner", "seeds", "M samples", "min", "k/s", *(head for head, *_ in METRICS.values()), "bar", box=None
     )
-    made.title = "held-out flat panel, falls and errors: median (worst)"
+    output.title = "held-out flat panel, falls and errors: median (worst)"
     for learner in dict.fromkeys(result["learner"] for result in results):
         rows = [result for result in results if result["learner"] == learner]
         middle = {name: statistics.median(row[name] for row in rows) for name in ("samples", "wall_seconds")}
@@ -188,8 +188,8 @@ def table(results: list[dict[str, Any]]) -> Table:
             worst = f" ({max(values):.{digits}f})" if len(rows) > 1 else ""
             cells.append(f"{statistics.median(values):.{digits}f}{worst}")
         passed = sum(row["meets_the_bar"] for row in rows)
-        made.add_row(learner, ", ".join(str(row["seed"]) for row in rows), *cells, f"{passed} of {len(rows)}")
-    return made
+        output.add_row(learner, ", ".join(str(row["seed"]) for row in rows), *cells, f"{passed} of {len(rows)}")
+    return output
 
 
 def main(

@@ -191,13 +191,13 @@ def run(name: str, seed: int, samples: int, folder: Path) -> dict[str, object]:
             ],
         }
         reports.write(place / "result.json", summary, indent=None)
-    found = reports.read(place / "result.json")
-    if found["asked"] != updates * ppo.samples_per_update:
+    stored = reports.read(place / "result.json")
+    if stored["asked"] != updates * ppo.samples_per_update:
         raise SystemExit(
-            f"samples={samples}: the result in {place} is of at most {found['asked']}, not of "
+            f"samples={samples}: the result in {place} is of at most {stored['asked']}, not of "
             f"{updates * ppo.samples_per_update}. Choose another --folder, or remove that one"
         )
-    return found
+    return stored
 
 
 def main(

@@ -143,18 +143,18 @@ def main(
     folder = folder or (SMOKE_FOLDER if smoke else FOLDER)
     out = out or (folder.with_name(folder.name + ".json") if smoke else OUT)
     state = study.carry(content.encode(), "the study of figure 4", folder, on, address, cpus, gpus, option="--folder")
-    found = [_told(row) for row in rows(state)]
+    trials = [_told(row) for row in rows(state)]
     report = {
         "command": " ".join(["python -m locoenvs.benchmarks.parallelism", *sys.argv[1:]]),
         "date": time.strftime("%Y-%m-%d"),
         "hardware": hardware(),
         "versions": versions("locoenvs", "mujoco", "mujoco-mjx", "jax", "torch", "numpy"),
         "study": content,
-        "results": found,
+        "results": trials,
     }
     reports.write(out, report)
-    picture(found, out.with_suffix(".png"))
-    terminal.console().print(_table(found))
+    picture(trials, out.with_suffix(".png"))
+    terminal.console().print(_table(trials))
     terminal.console().print(f"{out}\n{out.with_suffix('.png')}")
 
 
@@ -166,18 +166,18 @@ def _told(row: Row) -> dict[str, Any]:
     return {**own, "updates": row.updates, "status": row.status, "error": row.error, "numbers": numbers}
 
 
-def _table(found: list[dict[str, Any]]) -> Table:
-    made = Table(title="mean over seeds; reward of training a second of robot time, the rest on validation streams")
+def _table(trials: list[dict[str, Any]]) -> Table:
+    output = Table(title="mean over seeds; reward of training a second of robot time, the rest on validation streams")
     for head in ("samples an update", "robots", "horizon", "reward, 1/s", "minutes", *TOLD):
-        made.add_column(head.replace("_", " "), justify="right")
-    for each in found:
+        output.add_column(head.replace("_", " "), justify="right")
+    for each in trials:
         numbers = each["numbers"]
         cells = [f"{numbers[name]['mean']:.3g}" if name in numbers else "" for name in ("reward", "minutes", *TOLD)]
-        made.add_row(*(str(each[name]) for name in ("samples_per_update", "robots", "horizon")), *cells)
-    return made
+        output.add_row(*(str(each[name]) for name in ("samples_per_update", "robots", "horizon")), *cells)
+    return output
 
 
-def picture(found: list[dict[str, Any]], path: Path) -> None:
+def picture(trials: list[dict[str, Any]], path: Path) -> None:
     """Draw reward, time and success against the number of robots, a line for each number of samples an update, with 95 % intervals
     over seeds."""
     figure = figure_of(15)
@@ -187,8 +187,8 @@ def picture(found: list[dict[str, Any]], path: Path) -> None:
         ("success_rate", "validation: success, %", 100),
     )
     for axes, (name, title, scale) in zip(figure.subplots(1, len(panels)), panels):
-        for samples in sorted({each["samples_per_update"] for each in found}):
-            line = [each for each in found if each["samples_per_update"] == samples and name in each["numbers"]]
+        for samples in sorted({each["samples_per_update"] for each in trials}):
+            line = [each for each in trials if each["samples_per_update"] == samples and name in each["numbers"]]
             line.sort(key=lambda each: each["robots"])
             spreads = [each["numbers"][name] for each in line]
             ends = [(one["mean"] - one["low"], one["high"] - one["mean"]) for one in spreads if one["low"] is not None]

@@ -184,22 +184,22 @@ def one_step(reference: Driver, other: Driver, trace: Trace, targets: np.ndarray
 def trajectories(names: list[Name], task: Task, parts: list[Part], robots: int, device: str | None) -> dict[str, Any]:
     """The parts that are rollouts on one ground: part -> backend -> numbers, against the first backend."""
     drivers = {name: Driver(name, task, robots, device) for name in names}
-    reference, made = drivers[names[0]], dict[str, Any]()
+    reference, comparisons = drivers[names[0]], dict[str, Any]()
     for part in parts:
         start, targets = scene(part, task, robots)
         traces = {name: driver.rollout(start, targets) for name, driver in drivers.items()}
-        found: dict[str, Any] = {}
+        by_driver: dict[str, Any] = {}
         for name in names:
             if part == "standing":
-                found[name] = forces(task, traces[name])
+                by_driver[name] = forces(task, traces[name])
             elif name != names[0]:
-                found[name] = compared(traces[names[0]], traces[name])
+                by_driver[name] = compared(traces[names[0]], traces[name])
                 if part != "air":
-                    found[name]["one_step"] = one_step(reference, drivers[name], traces[names[0]], targets)
-        made[part] = found
+                    by_driver[name]["one_step"] = one_step(reference, drivers[name], traces[names[0]], targets)
+        comparisons[part] = by_driver
     for driver in drivers.values():
         driver.simulator.close()  # Isaac Lab has one simulation a process
-    return made
+    return comparisons
 
 
 def scene(part: Part, task: Task, robots: int) -> tuple[Readout, np.ndarray]:
@@ -276,8 +276,8 @@ def parity(
     report = reports.read(out)
     done: dict[str, Any] = report.get("parts", {})
 
-    def keep(part: str, found: dict[str, Any]) -> None:
-        done.setdefault(part, {}).update(found)
+    def keep(part: str, outcome: dict[str, Any]) -> None:
+        done.setdefault(part, {}).update(outcome)
         report.update(measured_by("parity", *PACKAGES), parts=done)
         reports.write(out, report)
 
@@ -311,22 +311,22 @@ def tables(done: dict[str, Any], reference: str) -> list[Table]:
     for column in ("part", "backend", "first robot", "median robot", "never", "largest, rad", "one step: median, 95 %"):
         rollouts.add_column(column)
     for part in ("air", "plane", "stairs"):
-        for name, found in done.get(part, {}).items():
-            step = found.get("one_step")
+        for name, numbers in done.get(part, {}).items():
+            step = numbers.get("one_step")
             rollouts.add_row(
-                part, name, _or_never(found["first_apart"]), _or_never(found["median_apart"]),
-                f"{found['never_apart']} of {found['robots']}", f"{found['largest_rad']:.1e}",
+                part, name, _or_never(numbers["first_apart"]), _or_never(numbers["median_apart"]),
+                f"{numbers['never_apart']} of {numbers['robots']}", f"{numbers['largest_rad']:.1e}",
                 "" if step is None else f"{step['median_rad']:.1e}, {step['p95_rad']:.1e} rad",
             )  # fmt: skip
     feet = Table("backend", "sum up, N", "weight, N", "each foot, N", "creep, m/s", title="a standing robot")
-    for name, found in done.get("standing", {}).items():
-        each = ", ".join(f"{force:.1f}" for force in found["each_foot_up"])
+    for name, numbers in done.get("standing", {}).items():
+        each = ", ".join(f"{force:.1f}" for force in numbers["each_foot_up"])
         feet.add_row(
             name,
-            f"{found['all_contacts'][2]:.1f}",
-            f"{found['weight']:.1f}",
+            f"{numbers['all_contacts'][2]:.1f}",
+            f"{numbers['weight']:.1f}",
             each,
-            f"{found['foot_creep_m_per_s']:.4f}",
+            f"{numbers['foot_creep_m_per_s']:.4f}",
         )
     panel = Table(
         "part",
@@ -336,12 +336,14 @@ def tables(done: dict[str, Any], reference: str) -> list[Table]:
         title="one policy on the held-out panel of its ground, with 95 % intervals",
     )
     for part in ("panel", "rough_panel"):
-        for name, found in done.get(part, {}).items():
+        for name, numbers in done.get(part, {}).items():
             cells = [
-                f"{found[m]['value']:.3f} ({found[m]['low']:.3f} to {found[m]['high']:.3f})" if m in found else ""
+                f"{numbers[m]['value']:.3f} ({numbers[m]['low']:.3f} to {numbers[m]['high']:.3f})"
+                if m in numbers
+                else ""
                 for m in METRICS
             ]
-            panel.add_row(part, name, str(found["robots"]), *cells)
+            panel.add_row(part, name, str(numbers["robots"]), *cells)
     return [table for table in (rollouts, feet, panel) if table.row_count]
 
 

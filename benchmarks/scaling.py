@@ -58,7 +58,7 @@ def turn(count: int, env_id: str, learner: str, robots: int, updates: int) -> di
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
         probe.close()
-        given = [
+        arguments = [
             "--worker",
             place,
             "--env-id",
@@ -73,7 +73,7 @@ def turn(count: int, env_id: str, learner: str, robots: int, updates: int) -> di
         common = {**os.environ, "OMP_NUM_THREADS": str(max(1, cores() // count)), "MASTER_ADDR": "127.0.0.1"}
         started = [
             subprocess.Popen(
-                [sys.executable, "-m", "locoenvs.benchmarks.scaling", *given],
+                [sys.executable, "-m", "locoenvs.benchmarks.scaling", *arguments],
                 env={**common, "MASTER_PORT": str(port)}
                 | {name: str(count) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE")}
                 | {name: str(rank) for name in ("RANK", "LOCAL_RANK")},
@@ -83,10 +83,10 @@ def turn(count: int, env_id: str, learner: str, robots: int, updates: int) -> di
         ]
         if any([process.wait() for process in started]):
             raise RuntimeError(f"a training by {count} processes failed")
-        return found(Path(place), count, updates)
+        return measurements(Path(place), count, updates)
 
 
-def found(place: Path, count: int, updates: int) -> dict[str, float]:
+def measurements(place: Path, count: int, updates: int) -> dict[str, float]:
     """What :func:`work` of so many processes has written down, an update; seconds are those of the first process."""
     lines = [line for line in Run(place / "run").records() if line["kind"] == "update"][1:]
     calls = [json.loads((place / f"{rank}.json").read_text()) for rank in range(count)]
@@ -101,11 +101,11 @@ def found(place: Path, count: int, updates: int) -> dict[str, float]:
 
 def table(results: dict[str, dict[str, float]]) -> Table:
     """The results for reading."""
-    made = Table("processes", "samples/s", *(f"{name}, s" for name in PARTS), "all-reduce, s", "waiting, s", "bytes")
-    for count, found in results.items():
-        seconds = [f"{found[name]:.3f}" for name in (*PARTS, "transfer", "wait")]
-        made.add_row(count, f"{found['samples_per_second']:,.0f}", *seconds, f"{found['bytes']:,.0f}")
-    return made
+    output = Table("processes", "samples/s", *(f"{name}, s" for name in PARTS), "all-reduce, s", "waiting, s", "bytes")
+    for count, rows in results.items():
+        seconds = [f"{rows[name]:.3f}" for name in (*PARTS, "transfer", "wait")]
+        output.add_row(count, f"{rows['samples_per_second']:,.0f}", *seconds, f"{rows['bytes']:,.0f}")
+    return output
 
 
 def scaling(
@@ -138,8 +138,8 @@ def scaling(
         for count in processes:
             turns[str(count)].append(turn(count, env_id, learner, robots, updates))
     results = {
-        count: {name: statistics.median(each[name] for each in found) for name in found[0]}
-        for count, found in turns.items()
+        count: {name: statistics.median(each[name] for each in rows) for name in rows[0]}
+        for count, rows in turns.items()
     }
     Console().print(table(results))
     if out is not None:
@@ -150,8 +150,8 @@ def scaling(
             "updates": updates,
             "load": os.getloadavg(),
         }
-        made = measured_by("scaling", "locoenvs", "mujoco", "numpy", "torch", "rsl-rl-lib", "skrl")
-        reports.write(out, {**made, **asked, "results": results, "repeats": turns})
+        header = measured_by("scaling", "locoenvs", "mujoco", "numpy", "torch", "rsl-rl-lib", "skrl")
+        reports.write(out, {**header, **asked, "results": results, "repeats": turns})
     return results
 
 

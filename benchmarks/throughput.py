@@ -291,21 +291,21 @@ def compared(results: list[Result]) -> list[Result]:
 
 def table(results: list[Result]) -> Table:
     """The results for reading."""
-    made = Table(title="control steps per second")
+    output = Table(title="control steps per second")
     for column in ("environment", "robots", "actions", "whole", "bare", "whole / bare", "sync", "async"):
-        made.add_column(column, justify="left" if column in ("environment", "actions") else "right")
+        output.add_column(column, justify="left" if column in ("environment", "actions") else "right")
     for column in ("whole / best of both", "physics steps/s", "memory MB", "make s"):
-        made.add_column(column, justify="right")
+        output.add_column(column, justify="right")
     for result in results:
         rates = result.control_steps_per_second
         shown = {name: f"{rates[name]:,.0f}" if name in rates else "-" for name in ("whole", "bare", "sync", "async")}
         times = "-" if result.whole_to_best_separate is None else f"{result.whole_to_best_separate:.1f}"
-        made.add_row(
+        output.add_row(
             result.environment, str(result.robots), result.actions, shown["whole"], shown["bare"],
             f"{result.whole_to_bare:.3f}", shown["sync"], shown["async"], times,
             f"{result.physics_steps_per_second['whole']:,.0f}", f"{result.memory_mb:.0f}", f"{result.make_seconds:.1f}",
         )  # fmt: skip
-    return made
+    return output
 
 
 def split_table(results: list[Result]) -> Table:
@@ -371,11 +371,11 @@ def _random(robots: int, joints: int) -> Act:
     return lambda _: rng.standard_normal((robots, joints), dtype=np.float32)
 
 
-def _policy(ground: Ground, given: Path | None) -> Act | None:
+def _policy(ground: Ground, path: Path | None) -> Act | None:
     """The policy to act with on that ground, if there is one that fits."""
     task = task_of(IDS[ground], actuator=ACTUATOR)
-    folder = given or POLICIES / f"{task.robot.name}_{ground}"
-    if given is None and not folder.is_dir():
+    folder = path or POLICIES / f"{task.robot.name}_{ground}"
+    if path is None and not folder.is_dir():
         return None
     policy = load_policy(folder)
     try:

@@ -19,7 +19,7 @@ class Plain:
         self.friction, self.initial, self.close = self.batch.expand("geom_friction"), lambda: None, lambda: None
 
     def configure(self, friction, payload):
-        self.given, self.friction[:, self.batch.model.geom_priority > 0, 0] = friction.copy(), friction[:, None]
+        self.coefficients, self.friction[:, self.batch.model.geom_priority > 0, 0] = friction.copy(), friction[:, None]
 
     def advance(self, physics, target):
         self.field["ctrl"][:] = target  # the model's PD law follows it
@@ -41,7 +41,7 @@ class Plain:
         self.field["qvel"][mask, :2] = velocity[mask]
 
     def save(self, physics):
-        return {"friction": self.given} | {name: value.copy() for name, value in self.field.items()}
+        return {"friction": self.coefficients} | {name: value.copy() for name, value in self.field.items()}
 
     def restore(self, saved):
         self.configure(saved["friction"], None)

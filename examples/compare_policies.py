@@ -24,9 +24,9 @@ if __name__ == "__main__":
     parser.add_argument("a")
     parser.add_argument("b")
     parser.add_argument("--panels", nargs="+", default=["flat"])
-    given = parser.parse_args()
+    arguments = parser.parse_args()
 
-    comparison = compare(judged(given.a, given.panels), judged(given.b, given.panels))
+    comparison = compare(judged(arguments.a, arguments.panels), judged(arguments.b, arguments.panels))
     for panel in comparison.panels:
         for name in (name for name in GOOD if name in panel.metrics):
             d = panel.metrics[name]

@@ -105,13 +105,13 @@ def advantages(rollout: Rollout, after: Tensor, s: Settings) -> Tensor:
 
     ``after`` (num_envs,) is the value of the observation after the last step. Schulman et al. 2016, equation 16.
     """
-    found, total = torch.zeros_like(rollout.reward), torch.zeros_like(after)
-    for step in reversed(range(len(found))):
+    advantage, total = torch.zeros_like(rollout.reward), torch.zeros_like(after)
+    for step in reversed(range(len(advantage))):
         goes_on = (~rollout.done[step]).float()
         error = rollout.reward[step] + s.discount * goes_on * after - rollout.value[step]
-        found[step] = total = error + s.discount * s.trace * goes_on * total
+        advantage[step] = total = error + s.discount * s.trace * goes_on * total
         after = rollout.value[step]
-    return found
+    return advantage
 
 
 def learn(agent: Agent, optimizer: torch.optim.Adam, batch: dict[str, Tensor], s: Settings) -> float:

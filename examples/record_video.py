@@ -17,10 +17,10 @@ if __name__ == "__main__":
     parser.add_argument("--policy", default="anymal_c_flat", help="a shipped policy's name, or a folder")
     parser.add_argument("--out", type=Path, default=Path("walk.mp4"))
     parser.add_argument("--seconds", type=float, help="the schedule's length by default")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
 
-    shipped = POLICIES / given.policy
-    policy = load_policy(shipped if shipped.is_dir() else given.policy)
-    record(policy, policy.task, given.out, seconds=given.seconds, schedule=SCHEDULE)
-    contact_sheet(given.out, given.out.with_suffix(".png"))  # the same at a glance
-    print(given.out)
+    shipped = POLICIES / arguments.policy
+    policy = load_policy(shipped if shipped.is_dir() else arguments.policy)
+    record(policy, policy.task, arguments.out, seconds=arguments.seconds, schedule=SCHEDULE)
+    contact_sheet(arguments.out, arguments.out.with_suffix(".png"))  # the same at a glance
+    print(arguments.out)

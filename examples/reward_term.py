@@ -32,9 +32,9 @@ if __name__ == "__main__":
     parser.add_argument("--updates", type=int, default=20)
     parser.add_argument("--num_envs", type=int, default=64)
     parser.add_argument("--backend", default="mujoco")
-    given = vars(parser.parse_args())
-    if given["updates"]:
-        print(train("Mine/AnymalC-HighFeet-v0", **given))
-    env = gymnasium.make("Mine/AnymalC-HighFeet-v0", num_envs=given["num_envs"], backend=given["backend"])
+    arguments = vars(parser.parse_args())
+    if arguments["updates"]:
+        print(train("Mine/AnymalC-HighFeet-v0", **arguments))
+    env = gymnasium.make("Mine/AnymalC-HighFeet-v0", num_envs=arguments["num_envs"], backend=arguments["backend"])
     env.reset(seed=0)
     print(env.step(0 * env.action_space.sample())[4]["reward_terms"]["foot_clearance"][:4])

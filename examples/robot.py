@@ -35,7 +35,7 @@ locoenvs.register("Mine/Puppy-Flat-v0", flat)
 
 if __name__ == "__main__":
     for check in check_robot(PUPPY)[0]:
-        print("ok  " if check.passed else "look", check.name, check.found)
+        print("ok  " if check.passed else "look", check.name, check.finding)
     env = gymnasium.make("Mine/Puppy-Flat-v0", num_envs=16)
     env.reset(seed=0)
     print(env.step(0 * env.action_space.sample())[1])

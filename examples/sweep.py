@@ -20,20 +20,20 @@ if __name__ == "__main__":
     parser.add_argument("--num_envs", type=int, default=512)
     parser.add_argument("--validate_robots", type=int, default=256)
     parser.add_argument("--panel", default="flat")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
 
     runs = {}
-    for weight in given.weights:
+    for weight in arguments.weights:
         changes = {f"rewards.terms.{TERM}.weight": weight}
-        size = {"num_envs": given.num_envs, "updates": given.updates}
-        validated = {"validate_every": given.updates, "validate_robots": given.validate_robots}
+        size = {"num_envs": arguments.num_envs, "updates": arguments.updates}
+        validated = {"validate_every": arguments.updates, "validate_robots": arguments.validate_robots}
         run = f"runs/{TERM}{weight}"
         folder = train(ENV, recipe="walk", actuator="pd", changes=changes, run=run, **size, **validated)
         runs[folder] = [line["metrics"] for line in read(folder).records if line["kind"] == "validation"][-1]
         print(weight, {name: round(runs[folder][name], 3) for name in ("fall_rate", "velocity_error")})
     chosen = min(runs, key=lambda folder: (runs[folder]["fall_rate"], runs[folder]["velocity_error"]))
-    judged = judge(chosen, [given.panel])[
-        given.panel
+    judged = judge(chosen, [arguments.panel])[
+        arguments.panel
     ].metrics  # once: whoever chooses by what is held out holds nothing out
     print(
         f"chosen: {chosen}, held out { ({name: round(judged[name].value, 3) for name in ('fall_rate', 'velocity_error')}) }"

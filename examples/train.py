@@ -21,10 +21,10 @@ if __name__ == "__main__":
     parser.add_argument("--num_envs", type=int, default=512)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--panel", default="flat")
-    given = vars(parser.parse_args())
-    panel = given.pop("panel")
+    arguments = vars(parser.parse_args())
+    panel = arguments.pop("panel")
 
-    run = train(ENV, recipe="walk", actuator="pd", **given)
+    run = train(ENV, recipe="walk", actuator="pd", **arguments)
     metrics = judge(run, [panel])[panel].metrics
     for name in ("success_rate", "fall_rate", "velocity_error", "cost_of_transport"):
         print(f"{name}: {metrics[name].value:.3f} ({metrics[name].low:.3f} to {metrics[name].high:.3f})")

@@ -41,14 +41,14 @@ def plugins(group: str) -> dict[str, EntryPoint]:
         own = (_project(root) or {}).get("entry-points", {}).get(group, {})
         mine = [(NAME, EntryPoint(name, value, group)) for name, value in own.items()]
         points = mine + [(owner, point) for owner, point in points if owner != NAME]
-    found, owners = dict[str, EntryPoint](), dict[str, str]()
+    by_name, owners = dict[str, EntryPoint](), dict[str, str]()
     for owner, point in points:
-        if point.name in found:
+        if point.name in by_name:
             raise ValueError(
                 f"{group}: {point.name!r} is of {owners[point.name]!r} and of {owner!r}, with one name: uninstall one of them"
             )
-        found[point.name], owners[point.name] = point, owner
-    return found
+        by_name[point.name], owners[point.name] = point, owner
+    return by_name
 
 
 def requirements(extra: str) -> list[str]:

@@ -61,6 +61,11 @@ def device_memory() -> int | None:
     return sum(held) if held else None
 
 
+def device_kind(device: Any) -> str:
+    """What a device is without its number, which each of several processes has its own of."""
+    return str(getattr(device, "platform", None) or device or "cpu").partition(":")[0]
+
+
 def _gpus() -> list[tuple[str, int]]:
     """Name and memory, bytes, of the GPUs that a library which is loaded already can use."""
     if (cuda := _cuda()) is not None:

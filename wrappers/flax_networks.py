@@ -70,10 +70,10 @@ def layers(parameters: dict[str, Any], sides: tuple[Side, ...] | None) -> list[L
     return [(np.array(kernel).T, np.array(bias)) for kernel, bias in pairs]
 
 
-def from_layers(given: Sequence[Layer]) -> dict[str, jax.Array]:
+def from_layers(weights: Sequence[Layer]) -> dict[str, jax.Array]:
     """The parameters of an :class:`MLP` whose layers are these."""
-    kernels = {f"kernel_{index}": jnp.asarray(weight.T) for index, (weight, _) in enumerate(given)}
-    return {**kernels, **{f"bias_{index}": jnp.asarray(bias) for index, (_, bias) in enumerate(given)}}
+    kernels = {f"kernel_{index}": jnp.asarray(weight.T) for index, (weight, _) in enumerate(weights)}
+    return {**kernels, **{f"bias_{index}": jnp.asarray(bias) for index, (_, bias) in enumerate(weights)}}
 
 
 def to_tensors(tree: Any) -> list[torch.Tensor]:

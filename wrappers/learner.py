@@ -55,5 +55,5 @@ class Learner(Protocol):
     def layers(self) -> list[Layer]:
         """The layers that map an observation to the mean of the actions."""
 
-    def start_from(self, given: list[Layer]) -> None:
+    def start_from(self, weights: list[Layer]) -> None:
         """Let :meth:`layers` be these; raises ValueError if they do not fit."""

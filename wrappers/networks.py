@@ -61,13 +61,13 @@ def mirrored(modules: Iterable[nn.Module], mirror: Mirror | None) -> list[nn.Mod
 
     ``mirror=None`` leaves them as they are.
     """
-    given = list(modules)
+    sequence = list(modules)
     if mirror is None:
-        return given
-    linear = [module for module in given if isinstance(module, nn.Linear)]
+        return sequence
+    linear = [module for module in sequence if isinstance(module, nn.Linear)]
     sides = images(mirror, [layer.out_features for layer in linear[:-1]], linear[-1].out_features)
-    made = iter([MirrorLinear(*pair) for pair in zip(sides[:-1], sides[1:], strict=True)])
-    return [next(made) if isinstance(module, nn.Linear) else module for module in given]
+    mirrors = iter([MirrorLinear(*pair) for pair in zip(sides[:-1], sides[1:], strict=True)])
+    return [next(mirrors) if isinstance(module, nn.Linear) else module for module in sequence]
 
 
 def mlp(
@@ -98,19 +98,19 @@ def memory(module: nn.GRU | nn.LSTM) -> Memory:
     return Memory("gru" if isinstance(module, nn.GRU) else "lstm", units)  # type: ignore[arg-type]
 
 
-def set_layers(modules: Iterable[nn.Module], given: Sequence[Layer]) -> None:
+def set_layers(modules: Iterable[nn.Module], weights: Sequence[Layer]) -> None:
     """Give the linear layers among the modules these numbers."""
     linear = [module for module in modules if isinstance(module, nn.Linear)]
     with torch.no_grad():
-        for layer, (weight, bias) in zip(linear, given, strict=True):
+        for layer, (weight, bias) in zip(linear, weights, strict=True):
             layer.weight.copy_(torch.from_numpy(weight.copy()))
             layer.bias.copy_(torch.from_numpy(bias.copy()))
 
 
-def check_symmetric(given: Sequence[Layer], mirror: Mirror) -> None:
+def check_symmetric(weights: Sequence[Layer], mirror: Mirror) -> None:
     """Raise ValueError unless the layers map mirror images to mirror images."""
-    sides = images(mirror, [len(bias) for _, bias in given[:-1]], len(given[-1][1]))
-    for index, ((weight, bias), here, there) in enumerate(zip(given, sides[:-1], sides[1:], strict=True)):
+    sides = images(mirror, [len(bias) for _, bias in weights[:-1]], len(weights[-1][1]))
+    for index, ((weight, bias), here, there) in enumerate(zip(weights, sides[:-1], sides[1:], strict=True)):
         image = mirror_image(weight, bias, here, there)
         if not (np.allclose(weight, image[0], atol=1e-5) and np.allclose(bias, image[1], atol=1e-5)):
             raise ValueError(

@@ -130,16 +130,16 @@ def check_same(recipe: dict[str, Any], env_id: str, task: Task | None, ppo: PPOC
     pairs: dict[str, tuple[Any, Any]] = {"environment": (env_id or recipe["environment"], recipe["environment"])}
     if task is not None:
         what = "robot {} on task {}"
-        made = what.format(recipe["task"]["robot"]["name"], recipe["task_hash"])
-        pairs["task"] = (what.format(task.robot.name, task.hash), made)
+        stored_task = what.format(recipe["task"]["robot"]["name"], recipe["task_hash"])
+        pairs["task"] = (what.format(task.robot.name, task.hash), stored_task)
     if ppo is not None:
         free = {"updates"} | ({"hidden", "activation", "initial_std"} if recipe["start_from"] else set())
         theirs = dataclasses.asdict(ppo_of(recipe["ppo"]))
         own = dataclasses.asdict(ppo)
         pairs |= {f"ppo.{name}": (own[name], theirs[name]) for name in own if name not in free}
-    for name, (asked, given) in pairs.items():
-        if asked != given:
-            raise ValueError(f"{name} {asked!r}: the run to resume has {given!r}. Start a new run, or resume another")
+    for name, (asked, stored) in pairs.items():
+        if asked != stored:
+            raise ValueError(f"{name} {asked!r}: the run to resume has {stored!r}. Start a new run, or resume another")
 
 
 def resumed_run(
@@ -150,15 +150,15 @@ def resumed_run(
     if settings.run is not None and Path(settings.run) != Path(settings.resume):
         raise ValueError(f"run {settings.run!r} is for a new run, but {settings.resume!r} is resumed: leave one out")
     run = Run.open(Path(settings.resume))
-    made = run.recipe()
-    check_begun_so(made, settings)
+    stored = run.recipe()
+    check_begun_so(stored, settings)
     changes = settings.changes or {}
     task = None if task is None else changed_task(task, changes)
     ppo = None if ppo is None else changed_ppo(ppo, changes)
     if ppo is not None and settings.num_envs is not None:
         ppo = dataclasses.replace(ppo, num_envs=settings.num_envs)
-    check_same(made, env_id, task, ppo)
-    recipe = resumed_recipe(made, kind, settings)
+    check_same(stored, env_id, task, ppo)
+    recipe = resumed_recipe(stored, kind, settings)
     return run, recipe, task_of_run(run, recipe), ppo_of(recipe["ppo"])
 
 

@@ -16,7 +16,7 @@ from rich.console import Console
 from locoenvs import terminal
 from locoenvs.envs.saved_state import rows_of, together
 from locoenvs.evidence.result import Result
-from locoenvs.machine import device_memory, hardware, megabytes, memory
+from locoenvs.machine import device_kind, device_memory, hardware, megabytes, memory
 from locoenvs.mdp.symmetry import mirror
 from locoenvs.policies.policy import FILES, Policy, load_policy, policy_in, save_policy
 from locoenvs.tasks.task import Task
@@ -64,11 +64,6 @@ def train(
                 begin = _learn if first is None or not processes.first else _learn_anew
                 begin(training, settings)
     return run.folder
-
-
-def kind_of(device: Any) -> str:
-    """What a device is without its number, which each of several processes has its own of."""
-    return str(getattr(device, "platform", None) or device or "cpu").partition(":")[0]
 
 
 def _learn_anew(training: Training, settings: TrainSettings) -> None:
@@ -143,7 +138,7 @@ class Training:
         )
         recipe["options"] = {**options, **self.env.simulator.options}
         recipe["device"] = str(self.env.simulator.device or "cpu")
-        self.ranks.check_alike({"device": kind_of(self.env.simulator.device)})
+        self.ranks.check_alike({"device": device_kind(self.env.simulator.device)})
         self.learner = kind(self.env, ppo, mirror(task) if ppo.mirror else None, recipe["seed"])
         if resume:
             self._restore()

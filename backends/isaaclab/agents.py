@@ -35,18 +35,18 @@ def runner_cfg(env_id: str) -> Any:
 
     ppo = config(task(env_id))
     hidden = list(ppo.hidden)
-    made = RslRlOnPolicyRunnerCfg()
-    made.device = requirements.device(None)
-    made.num_steps_per_env, made.max_iterations, made.save_interval = ppo.horizon, ppo.updates, 50
-    made.experiment_name = class_name(env_id).lower()
-    made.obs_groups = {"actor": ["policy"], "critic": ["policy"]}
+    runner = RslRlOnPolicyRunnerCfg()
+    runner.device = requirements.device(None)
+    runner.num_steps_per_env, runner.max_iterations, runner.save_interval = ppo.horizon, ppo.updates, 50
+    runner.experiment_name = class_name(env_id).lower()
+    runner.obs_groups = {"actor": ["policy"], "critic": ["policy"]}
     noise = RslRlMLPModelCfg.GaussianDistributionCfg(init_std=ppo.initial_std)
-    made.actor = RslRlMLPModelCfg(hidden_dims=hidden, activation=ppo.activation, distribution_cfg=noise)
-    made.critic = RslRlMLPModelCfg(hidden_dims=hidden, activation=ppo.activation)
-    made.algorithm = RslRlPpoAlgorithmCfg(
+    runner.actor = RslRlMLPModelCfg(hidden_dims=hidden, activation=ppo.activation, distribution_cfg=noise)
+    runner.critic = RslRlMLPModelCfg(hidden_dims=hidden, activation=ppo.activation)
+    runner.algorithm = RslRlPpoAlgorithmCfg(
         value_loss_coef=1.0, use_clipped_value_loss=True, schedule="adaptive", **algorithm(ppo)
     )
-    return made
+    return runner
 
 
 def __getattr__(name: str) -> Any:

@@ -89,11 +89,11 @@ class Sources:
         return [problem for use in used for problem in self._problems(use)]
 
     def _problems(self, use: Use) -> Iterator[str]:
-        found = self.find(use.module, use.name)
-        if found is None:
+        definition = self.find(use.module, use.name)
+        if definition is None:
             yield f"{use.module} has no {use.name}"
             return
-        where, node = found
+        where, node = definition
         if not isinstance(node, ast.ClassDef):
             return
         members = self.members(where, node)
@@ -130,19 +130,19 @@ class Sources:
 
     def members(self, module: str, node: ast.ClassDef) -> dict[str, ast.stmt]:
         """Name -> definition of all fields, properties, methods and what is set on self, those of base classes too."""
-        found: dict[str, ast.stmt] = {}
+        statements: dict[str, ast.stmt] = {}
         for base in node.bases:
             name = ast.unparse(base).partition("[")[0].split(".")[-1]
             if (parent := self.find(module, name)) and isinstance(parent[1], ast.ClassDef):
-                found |= self.members(parent[0], parent[1])
+                statements |= self.members(parent[0], parent[1])
         for child in node.body:
             if isinstance(child, ast.FunctionDef | ast.ClassDef):
-                found[child.name] = child
+                statements[child.name] = child
             elif isinstance(child, ast.AnnAssign) and isinstance(child.target, ast.Name):
-                found[child.target.id] = child
+                statements[child.target.id] = child
             elif isinstance(child, ast.Assign):
-                found |= {target.id: child for target in child.targets if isinstance(target, ast.Name)}
-        return found
+                statements |= {target.id: child for target in child.targets if isinstance(target, ast.Name)}
+        return statements
 
     def _path(self, module: str) -> Path | None:
         inner = self.root.joinpath(*module.split("."))

@@ -33,18 +33,18 @@ def env_cfg(env_id: str, physics: str | None = None) -> LocoEnvCfg:
     """The configuration of an environment of the suite, for :class:`~locoenvs.backends.isaaclab.env.LocoDirectEnv`."""
     from array_api_compat import numpy as xp
 
-    task, found = task_of(env_id), requirements.find()
-    physics = requirements.choose(found, physics)
+    task, installation = task_of(env_id), requirements.find()
+    physics = requirements.choose(installation, physics)
     mdp = prepare(task, map_of(task), xp)
-    made = LocoEnvCfg(env_id=env_id, physics_name=physics)
-    made.sim = scene.sim_cfg(
-        task, ROBOTS, requirements.device(None), found, physics, scene.contact_points(task, physics)
+    cfg = LocoEnvCfg(env_id=env_id, physics_name=physics)
+    cfg.sim = scene.sim_cfg(
+        task, ROBOTS, requirements.device(None), installation, physics, scene.contact_points(task, physics)
     )
-    made.scene = scene.place_cfg(ROBOTS)
-    made.decimation = task.timing.decimation
-    made.episode_length_s = task.timing.episode_length
-    made.observation_space, made.action_space, made.state_space = mdp.observation_size, mdp.num_joints, 0
-    return made
+    cfg.scene = scene.place_cfg(ROBOTS)
+    cfg.decimation = task.timing.decimation
+    cfg.episode_length_s = task.timing.episode_length
+    cfg.observation_space, cfg.action_space, cfg.state_space = mdp.observation_size, mdp.num_joints, 0
+    return cfg
 
 
 def __getattr__(name: str) -> Any:

@@ -124,10 +124,10 @@ def _frame(height_map: HeightMap, top: int, bottom: int, left: int, right: int) 
         (top, bottom, 0, left),
         (top, bottom, right, columns - 1),
     ]
-    made = []
+    quads = []
     for r0, r1, c0, c1 in spans:
         if r1 > r0 and c1 > c0:
             x0, x1 = (height_map.origin[0] + index * height_map.cell for index in (c0, c1))
             y0, y1 = (height_map.origin[1] + index * height_map.cell for index in (r0, r1))
-            made.append([(x0, y0, z), (x1, y0, z), (x1, y1, z), (x0, y1, z)])
-    return np.array(made).reshape(-1, 4, 3)
+            quads.append([(x0, y0, z), (x1, y0, z), (x1, y1, z), (x0, y1, z)])
+    return np.array(quads).reshape(-1, 4, 3)

@@ -21,7 +21,7 @@ MODULES = {
 
 
 @dataclass(frozen=True)
-class Found:
+class Installation:
     """An Isaac Lab. ``major`` is 2 or 3, the release's; ``package`` the version of its package ``isaaclab``."""
 
     major: int
@@ -29,7 +29,7 @@ class Found:
     physics: tuple[str, ...]
 
 
-def find() -> Found:
+def find() -> Installation:
     """The Isaac Lab of this environment. Raises ImportError if there is none, or one that is too old."""
     if not _is_there("isaaclab"):
         raise ImportError(
@@ -42,7 +42,7 @@ def find() -> Found:
         raise ImportError(
             f"backend 'isaaclab' needs Isaac Lab 3.0 or 2.3 (package isaaclab {oldest} or newer), found {package}: {RECIPE}"
         )
-    return Found(major, package, tuple(name for name in _offered(major) if not missing(name)))
+    return Installation(major, package, tuple(name for name in _offered(major) if not missing(name)))
 
 
 def _offered(major: int) -> tuple[str, ...]:
@@ -55,24 +55,26 @@ def missing(physics: str) -> list[str]:
     return [module for module in MODULES[physics] if not _is_there(module)]
 
 
-def choose(found: Found, physics: str | None) -> str:
+def choose(installation: Installation, physics: str | None) -> str:
     """The physics asked for, or the first that is here. Raises ImportError saying what it lacks."""
     if physics is None:
-        if found.physics:
-            return found.physics[0]
-        lacks = "; ".join(f"{name} lacks {', '.join(missing(name))}" for name in _offered(found.major))
+        if installation.physics:
+            return installation.physics[0]
+        lacks = "; ".join(f"{name} lacks {', '.join(missing(name))}" for name in _offered(installation.major))
         raise ImportError(
-            f"Isaac Lab {found.major} (package {found.package}) is here without any physics: {lacks}. {RECIPE}"
+            f"Isaac Lab {installation.major} (package {installation.package}) is here without any physics: {lacks}. {RECIPE}"
         )
     if physics not in MODULES:
         raise ValueError(f"physics={physics!r}: there are {', '.join(map(repr, MODULES))}")
-    if physics in found.physics:
+    if physics in installation.physics:
         return physics
-    if physics not in _offered(found.major):
-        raise ImportError(f"physics={physics!r} needs Isaac Lab 3.0, found 2.3 (package {found.package}): {RECIPE}")
+    if physics not in _offered(installation.major):
+        raise ImportError(
+            f"physics={physics!r} needs Isaac Lab 3.0, found 2.3 (package {installation.package}): {RECIPE}"
+        )
     raise ImportError(
-        f"physics={physics!r} needs {', '.join(missing(physics))}, not installed beside Isaac Lab {found.major} (package "
-        f"{found.package}). Here: {', '.join(found.physics) or 'none'}. {RECIPE}"
+        f"physics={physics!r} needs {', '.join(missing(physics))}, not installed beside Isaac Lab {installation.major} (package "
+        f"{installation.package}). Here: {', '.join(installation.physics) or 'none'}. {RECIPE}"
     )
 
 
@@ -109,7 +111,7 @@ def check_driver(physics: str) -> None:
         )
 
 
-def start_kit(physics: str, found: Found) -> None:
+def start_kit(physics: str, installation: Installation) -> None:
     """Start Isaac Sim, without a window, where the physics runs in it and it does not run yet."""
     if physics != "physx":
         return

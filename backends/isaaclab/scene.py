@@ -8,7 +8,7 @@ from typing import Any
 
 from locoenvs.backends.isaaclab import newton, physx
 from locoenvs.backends.isaaclab.release import Lab23, Lab30, Release
-from locoenvs.backends.isaaclab.requirements import Found
+from locoenvs.backends.isaaclab.requirements import Installation
 from locoenvs.tasks.robot import Robot
 from locoenvs.tasks.task import Task
 
@@ -30,19 +30,19 @@ def contact_points(task: Task, physics: str) -> int:
     return newton.contact_points(task) if physics == "newton" else physx.contact_points(task)
 
 
-def sim_cfg(task: Task, num_envs: int, device: str, found: Found, physics: str, contacts: int) -> Any:
+def sim_cfg(task: Task, num_envs: int, device: str, installation: Installation, physics: str, contacts: int) -> Any:
     """Isaac Lab's simulation settings."""
     from isaaclab.sim import SimulationCfg
 
     if physics == "newton":
         engine = newton.settings(task, num_envs, contacts)
     else:
-        engine = physx.settings(task, num_envs, contacts, kind=physics, major=found.major)
+        engine = physx.settings(task, num_envs, contacts, kind=physics, major=installation.major)
     return SimulationCfg(
         device=device,
         dt=task.timing.physics_dt,
         render_interval=task.timing.decimation,
-        **{"physx" if found.major == 2 else "physics": engine},
+        **{"physx" if installation.major == 2 else "physics": engine},
     )
 
 
@@ -53,9 +53,9 @@ def scene_cfg(robot: Robot, num_envs: int, robot_file: Path, ground_file: Path) 
     from isaaclab.sensors import ContactSensorCfg
     from isaaclab.sim import UsdFileCfg
 
-    made = place_cfg(num_envs)
-    made.ground = AssetBaseCfg(prim_path="/World/ground", spawn=UsdFileCfg(usd_path=str(ground_file)))
-    made.robot = ArticulationCfg(
+    cfg = place_cfg(num_envs)
+    cfg.ground = AssetBaseCfg(prim_path="/World/ground", spawn=UsdFileCfg(usd_path=str(ground_file)))
+    cfg.robot = ArticulationCfg(
         prim_path="{ENV_REGEX_NS}/Robot",
         spawn=UsdFileCfg(usd_path=str(robot_file)),
         init_state=ArticulationCfg.InitialStateCfg(
@@ -63,8 +63,8 @@ def scene_cfg(robot: Robot, num_envs: int, robot_file: Path, ground_file: Path) 
         ),
         actuators={"drives": ImplicitActuatorCfg(joint_names_expr=[".*"], stiffness=0.0, damping=0.0)},
     )
-    made.contacts = ContactSensorCfg(prim_path="{ENV_REGEX_NS}/Robot/.*")
-    return made
+    cfg.contacts = ContactSensorCfg(prim_path="{ENV_REGEX_NS}/Robot/.*")
+    return cfg
 
 
 def place_cfg(num_envs: int) -> Any:
@@ -74,7 +74,7 @@ def place_cfg(num_envs: int) -> Any:
     return InteractiveSceneCfg(num_envs=num_envs, env_spacing=0.0, replicate_physics=True)
 
 
-def build(sim_settings: Any, scene_settings: Any, found: Found, physics: str) -> Scene:
+def build(sim_settings: Any, scene_settings: Any, installation: Installation, physics: str) -> Scene:
     """Start Isaac Lab's simulation. Raises RuntimeError if one runs in this process already."""
     from isaaclab.scene import InteractiveScene
     from isaaclab.sim import SimulationContext
@@ -98,5 +98,5 @@ def build(sim_settings: Any, scene_settings: Any, found: Found, physics: str) ->
         "physx": physx.PhysX,
         "ovphysx": physx.OvPhysX,
     }
-    release: Release = Lab23() if found.major == 2 else Lab30()
+    release: Release = Lab23() if installation.major == 2 else Lab30()
     return Scene(sim, scene, robot, scene["contacts"], release, kinds[physics](robot))

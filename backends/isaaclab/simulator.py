@@ -56,8 +56,8 @@ class IsaacLabSimulator:
         contacts_per_robot: int | None = None,
         actuator: Actuator | None = None,
     ) -> None:
-        found = requirements.find()
-        self.physics = requirements.choose(found, physics)
+        installation = requirements.find()
+        self.physics = requirements.choose(installation, physics)
         self.name = f"isaaclab-{self.physics}"
         self.options = {"vertical_risers": vertical_risers}
         device = requirements.device(device)
@@ -69,14 +69,14 @@ class IsaacLabSimulator:
         self._actuator = actuator_of(task) if actuator is None else actuator
         self._memory = self._actuator.initial(num_envs, xp, self.device)
         self._renderer: Renderer | None = None
-        requirements.start_kit(self.physics, found)
+        requirements.start_kit(self.physics, installation)
         from locoenvs.backends.isaaclab import usd
 
         mesh = None if task.terrain.kind == "plane" else ground_mesh(height_map, vertical_risers=vertical_risers)
         self.lab = scene.build(
-            scene.sim_cfg(task, num_envs, device, found, self.physics, self._contacts),
+            scene.sim_cfg(task, num_envs, device, installation, self.physics, self._contacts),
             scene.scene_cfg(task.robot, num_envs, usd.robot_file(task.robot, visuals=visuals), usd.ground_file(mesh)),
-            found,
+            installation,
             self.physics,
         )
         self._release, self._robot = self.lab.release, self.lab.robot
@@ -107,7 +107,7 @@ class IsaacLabSimulator:
 
     def configure(self, friction: Array, payload: Array, **others: Array) -> None:
         """See :class:`locoenvs.mdp.state.Simulator`."""
-        self._given = friction.clone(), payload.clone()
+        self._per_robot = friction.clone(), payload.clone()
         self.lab.physics.set_friction(friction)
         if self.task.randomization.payload is not None:
             masses = self._masses.clone()
@@ -198,25 +198,25 @@ class IsaacLabSimulator:
             "joints": position,
             "joint_velocity": velocity,
             "actuator": self._memory,
-            "friction": self._given[0],
-            "payload": self._given[1],
+            "friction": self._per_robot[0],
+            "payload": self._per_robot[1],
         } | {f"engine.{name}": memory for name, memory in self.lab.physics.memory().items()}
         return {name: value.cpu().numpy().copy() for name, value in saved.items()}
 
     def restore(self, saved: dict[str, np.ndarray]) -> object:
         """See :class:`locoenvs.mdp.state.Simulator`."""
-        given = {name: torch.as_tensor(value).to(self.device) for name, value in saved.items()}
-        self.configure(given["friction"], given["payload"])
+        tensors = {name: torch.as_tensor(value).to(self.device) for name, value in saved.items()}
+        self.configure(tensors["friction"], tensors["payload"])
         every = torch.ones(self.num_envs, dtype=torch.bool, device=self.device)
         release, robot = self._release, self._robot
-        release.write_root(robot, every, given["position"], given["quaternion"])
+        release.write_root(robot, every, tensors["position"], tensors["quaternion"])
         release.write_joints(
-            robot, every, given["joints"][:, self._to_engine], given["joint_velocity"][:, self._to_engine]
+            robot, every, tensors["joints"][:, self._to_engine], tensors["joint_velocity"][:, self._to_engine]
         )
-        release.write_root_velocity(robot, every, given["velocity"])
+        release.write_root_velocity(robot, every, tensors["velocity"])
         for name, memory in self.lab.physics.memory().items():
-            memory.copy_(given[f"engine.{name}"])
-        self._memory = given["actuator"]
+            memory.copy_(tensors[f"engine.{name}"])
+        self._memory = tensors["actuator"]
         return None
 
     def render(

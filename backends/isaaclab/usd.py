@@ -117,45 +117,45 @@ class _Writer:
         """The hinge, or the weld, between a body and its parent."""
         path = f"{self.root}/joints/{body.joint.name if body.joint else body.name + '_weld'}"
         kind = UsdPhysics.RevoluteJoint if body.joint else UsdPhysics.FixedJoint
-        made = kind.Define(self.stage, path)
-        made.CreateBody0Rel().SetTargets([f"{self.root}/{body.parent}"])
-        made.CreateBody1Rel().SetTargets([f"{self.root}/{body.name}"])
-        made.CreateLocalPos0Attr(Gf.Vec3f(*body.position))
-        made.CreateLocalPos1Attr(Gf.Vec3f(0.0))
+        schema = kind.Define(self.stage, path)
+        schema.CreateBody0Rel().SetTargets([f"{self.root}/{body.parent}"])
+        schema.CreateBody1Rel().SetTargets([f"{self.root}/{body.name}"])
+        schema.CreateLocalPos0Attr(Gf.Vec3f(*body.position))
+        schema.CreateLocalPos1Attr(Gf.Vec3f(0.0))
         turned = _quaternion(_from_x(body.joint.axis) if body.joint else np.array([1.0, 0.0, 0.0, 0.0]))
-        made.CreateLocalRot0Attr(turned)
-        made.CreateLocalRot1Attr(turned)
+        schema.CreateLocalRot0Attr(turned)
+        schema.CreateLocalRot1Attr(turned)
         if body.joint is not None:
-            self.hinge(made, body.joint)
+            self.hinge(schema, body.joint)
 
-    def hinge(self, made: Any, joint: Joint) -> None:
-        made.CreateAxisAttr("X")
-        made.CreateLowerLimitAttr(math.degrees(joint.lower))
-        made.CreateUpperLimitAttr(math.degrees(joint.upper))
-        drive = UsdPhysics.DriveAPI.Apply(made.GetPrim(), "angular")
+    def hinge(self, schema: Any, joint: Joint) -> None:
+        schema.CreateAxisAttr("X")
+        schema.CreateLowerLimitAttr(math.degrees(joint.lower))
+        schema.CreateUpperLimitAttr(math.degrees(joint.upper))
+        drive = UsdPhysics.DriveAPI.Apply(schema.GetPrim(), "angular")
         drive.CreateTypeAttr("force")
         drive.CreateStiffnessAttr(0.0)  # torques come from the task
         drive.CreateDampingAttr(0.0)
         drive.CreateMaxForceAttr(joint.torque_limit)
-        _apply(made.GetPrim(), "PhysxJointAPI", {
+        _apply(schema.GetPrim(), "PhysxJointAPI", {
             "physxJoint:armature": joint.armature,
             "physxJoint:jointFriction": 0.0,
         })  # fmt: skip
         stiffness, damping = spring(LIMIT_TIME)
         per_degree = math.radians(1.0)
-        _set(made.GetPrim(), {
+        _set(schema.GetPrim(), {
             "newton:angular:limitStiffness": stiffness * per_degree,
             "newton:angular:limitDamping": damping * per_degree,
         })  # fmt: skip
 
     def sphere(self, name: str, sphere: Sphere, material: Any) -> None:
         """A contact sphere. For Newton it has priority 1: its friction counts and not that of the ground."""
-        made = UsdGeom.Sphere.Define(self.stage, f"{self.root}/{sphere.body}/{name}")
-        made.CreateRadiusAttr(sphere.radius)
-        made.CreateExtentAttr([Gf.Vec3f(-sphere.radius), Gf.Vec3f(sphere.radius)])
-        made.AddTranslateOp().Set(Gf.Vec3d(*sphere.position))
-        made.CreatePurposeAttr(UsdGeom.Tokens.guide)
-        prim = made.GetPrim()
+        geometry = UsdGeom.Sphere.Define(self.stage, f"{self.root}/{sphere.body}/{name}")
+        geometry.CreateRadiusAttr(sphere.radius)
+        geometry.CreateExtentAttr([Gf.Vec3f(-sphere.radius), Gf.Vec3f(sphere.radius)])
+        geometry.AddTranslateOp().Set(Gf.Vec3d(*sphere.position))
+        geometry.CreatePurposeAttr(UsdGeom.Tokens.guide)
+        prim = geometry.GetPrim()
         UsdPhysics.CollisionAPI.Apply(prim)
         _apply(prim, "PhysxCollisionAPI", {"physxCollision:contactOffset": 0.01, "physxCollision:restOffset": 0.0})
         stiffness, damping = spring(CONTACT_TIME)
@@ -169,23 +169,23 @@ class _Writer:
         first, second, third = visual.size
         if visual.shape in ("cylinder", "capsule"):
             kind = UsdGeom.Cylinder if visual.shape == "cylinder" else UsdGeom.Capsule
-            made = kind.Define(self.stage, path)
-            made.CreateRadiusAttr(first)
-            made.CreateHeightAttr(2 * second)
-            made.CreateAxisAttr("Z")
+            geometry = kind.Define(self.stage, path)
+            geometry.CreateRadiusAttr(first)
+            geometry.CreateHeightAttr(2 * second)
+            geometry.CreateAxisAttr("Z")
             scale = (1.0, 1.0, 1.0)
         elif visual.shape == "box":
-            made = UsdGeom.Cube.Define(self.stage, path)
-            made.CreateSizeAttr(2.0)
+            geometry = UsdGeom.Cube.Define(self.stage, path)
+            geometry.CreateSizeAttr(2.0)
             scale = (first, second, third)
         else:
-            made = UsdGeom.Sphere.Define(self.stage, path)
-            made.CreateRadiusAttr(1.0)
+            geometry = UsdGeom.Sphere.Define(self.stage, path)
+            geometry.CreateRadiusAttr(1.0)
             scale = (first, second, third) if visual.shape == "ellipsoid" else (first, first, first)
-        made.AddTranslateOp().Set(Gf.Vec3d(*visual.position))
-        made.AddOrientOp().Set(_quaternion(np.array(visual.rotation)))
-        made.AddScaleOp().Set(Gf.Vec3f(*scale))
-        made.CreateDisplayColorAttr([Gf.Vec3f(*visual.color[:3])])
+        geometry.AddTranslateOp().Set(Gf.Vec3d(*visual.position))
+        geometry.AddOrientOp().Set(_quaternion(np.array(visual.rotation)))
+        geometry.AddScaleOp().Set(Gf.Vec3f(*scale))
+        geometry.CreateDisplayColorAttr([Gf.Vec3f(*visual.color[:3])])
 
     def ground(self, mesh: Mesh | None) -> None:
         if mesh is None:
@@ -193,13 +193,13 @@ class _Writer:
             plane.CreateAxisAttr("Z")
             prim = plane.GetPrim()
         else:
-            made = UsdGeom.Mesh.Define(self.stage, f"{self.root}/surface")
-            made.CreatePointsAttr(np.ascontiguousarray(mesh.points))
-            made.CreateFaceVertexIndicesAttr(np.ascontiguousarray(mesh.triangles.reshape(-1)))
-            made.CreateFaceVertexCountsAttr(np.full(len(mesh.triangles), 3, np.int32))
-            made.CreateSubdivisionSchemeAttr("none")
-            made.CreateExtentAttr([Gf.Vec3f(*map(float, edge(mesh.points, axis=0))) for edge in (np.min, np.max)])
-            prim = made.GetPrim()
+            surface = UsdGeom.Mesh.Define(self.stage, f"{self.root}/surface")
+            surface.CreatePointsAttr(np.ascontiguousarray(mesh.points))
+            surface.CreateFaceVertexIndicesAttr(np.ascontiguousarray(mesh.triangles.reshape(-1)))
+            surface.CreateFaceVertexCountsAttr(np.full(len(mesh.triangles), 3, np.int32))
+            surface.CreateSubdivisionSchemeAttr("none")
+            surface.CreateExtentAttr([Gf.Vec3f(*map(float, edge(mesh.points, axis=0))) for edge in (np.min, np.max)])
+            prim = surface.GetPrim()
             UsdPhysics.MeshCollisionAPI.Apply(prim).CreateApproximationAttr("none")
         UsdPhysics.CollisionAPI.Apply(prim)
         _apply(prim, "PhysxCollisionAPI", {"physxCollision:contactOffset": 0.01, "physxCollision:restOffset": 0.0})
@@ -209,10 +209,10 @@ class _Writer:
     def material(self, name: str) -> Any:
         """Friction 1, which PhysX multiplies with that of what touches it, so that the robot's own is what counts."""
         material = UsdShade.Material.Define(self.stage, f"{self.root}/{name}")
-        made = UsdPhysics.MaterialAPI.Apply(material.GetPrim())
-        made.CreateStaticFrictionAttr(1.0)
-        made.CreateDynamicFrictionAttr(1.0)
-        made.CreateRestitutionAttr(0.0)
+        physics = UsdPhysics.MaterialAPI.Apply(material.GetPrim())
+        physics.CreateStaticFrictionAttr(1.0)
+        physics.CreateDynamicFrictionAttr(1.0)
+        physics.CreateRestitutionAttr(0.0)
         material.GetPrim().AddAppliedSchema("PhysxMaterialAPI")
         for mode in ("frictionCombineMode", "restitutionCombineMode"):
             material.GetPrim().CreateAttribute(f"physxMaterial:{mode}", Sdf.ValueTypeNames.Token).Set("multiply")

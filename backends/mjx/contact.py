@@ -76,15 +76,15 @@ def touch(
         firsts.append(first)
         seconds.append(second)
     order = np.concatenate(groups)
-    made = []
-    for parts, found, wanted in (
+    touches = []
+    for parts, spheres, wanted in (
         (firsts, order, np.arange(len(radius))),
         (seconds, order[np.isin(order, twice)], twice),
     ):
-        rows = np.array([np.nonzero(found == sphere)[0].item() for sphere in wanted], int)
+        rows = np.array([np.nonzero(spheres == sphere)[0].item() for sphere in wanted], int)
         d, n = (jnp.concatenate([part[i] for part in parts])[rows] for i in (0, 1))
-        made.append(Touch(d, center[wanted] - n * (radius[wanted] + d / 2)[:, None], frame_of(n)))
-    return made[0], made[1]
+        touches.append(Touch(d, center[wanted] - n * (radius[wanted] + d / 2)[:, None], frame_of(n)))
+    return touches[0], touches[1]
 
 
 class _Near:

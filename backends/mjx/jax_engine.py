@@ -106,10 +106,10 @@ class JaxEngine:
             center = data.geom_xpos[geoms]
             distance = center[:, 2] - radius
             up = jnp.broadcast_to(jnp.array([0.0, 0.0, 1.0]), center.shape)
-            found = Touch(distance, center - up * (radius + distance / 2)[:, None], frame_of(up))
+            touch = Touch(distance, center - up * (radius + distance / 2)[:, None], frame_of(up))
         else:
-            found = self._ground.touch(heights, data.geom_xpos)
-        contact = data._impl.contact.replace(dist=found.distance, pos=found.position, frame=found.frame)
+            touch = self._ground.touch(heights, data.geom_xpos)
+        contact = data._impl.contact.replace(dist=touch.distance, pos=touch.position, frame=touch.frame)
         return data.tree_replace({"_impl.contact": contact})
 
     def _sensed(self, data: mjx.Data) -> Sensed:

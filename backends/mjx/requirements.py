@@ -19,10 +19,10 @@ def installed() -> dict[str, str | None]:
     return {name: _version(name) for name in ("jax", "jaxlib", "mujoco", "mujoco-mjx", "warp-lang")}
 
 
-def problem(found: Versions) -> str | None:
+def problem(versions: Versions) -> str | None:
     """What is wrong with these versions; None if they work together."""
-    jax, mujoco, mjx, warp = (found[name] for name in ("jax", "mujoco", "mujoco-mjx", "warp-lang"))
-    if missing := [name for name, there in found.items() if there is None]:
+    jax, mujoco, mjx, warp = (versions[name] for name in ("jax", "mujoco", "mujoco-mjx", "warp-lang"))
+    if missing := [name for name, there in versions.items() if there is None]:
         return f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed"
     if _numbers(jax) < OLDEST_JAX:
         return f"jax {jax} is too old, it must be {_dotted(OLDEST_JAX)} or newer"
@@ -33,12 +33,12 @@ def problem(found: Versions) -> str | None:
     return None
 
 
-def check(found: Versions | None = None) -> None:
+def check(versions: Versions | None = None) -> None:
     """Raises ImportError naming what is installed, what is needed and the line that installs it."""
-    found = installed() if found is None else found
-    wrong = problem(found)
+    versions = installed() if versions is None else versions
+    wrong = problem(versions)
     if wrong is not None:
-        here = ", ".join(f"{name} {there or 'missing'}" for name, there in found.items())
+        here = ", ".join(f"{name} {there or 'missing'}" for name, there in versions.items())
         needed = f"jax >= {_dotted(OLDEST_JAX)}, mujoco-mjx of mujoco's version, warp-lang {_dotted(WARP)}"
         raise ImportError(f"backend 'mjx': {wrong}. Installed: {here}. Needed: {needed}. {install.line('mjx')}")
 

@@ -106,7 +106,7 @@ class MjxSimulator:
             self.device = self.spread.everywhere
         self.constants = jax.device_put(self._engine.constants, self.device)
         self._own = self.constants
-        self._given: dict[str, Array] | None = None
+        self._per_robot: dict[str, Array] | None = None
         self._renderer: Renderer | None = None
 
     def compile(self, function: Any, mdp: Mdp, *, donate: bool = False, static: tuple[str, ...] = ()) -> Compiled:
@@ -134,19 +134,19 @@ class MjxSimulator:
 
     def configure(self, friction: Array, payload: Array, **others: Array) -> None:
         """See :class:`locoenvs.mdp.state.Simulator`. The values become part of the state that :meth:`initial` makes."""
-        self._given = {"friction": friction, "payload": payload, **others}
+        self._per_robot = {"friction": friction, "payload": payload, **others}
 
     def initial(self) -> Physics:
         """See :class:`locoenvs.mdp.state.Simulator`."""
-        assert self._given is not None, "configure() comes first"
-        given, self._given = self._given, None
+        assert self._per_robot is not None, "configure() comes first"
+        per_robot, self._per_robot = self._per_robot, None
         count, model = self.num_envs, self.model
         still = jnp.zeros((count, model.nv))
         return Physics(
             qpos=jnp.tile(jnp.asarray(model.qpos0, jnp.float32), (count, 1)),
             qvel=still,
             warmstart=still,
-            **given,
+            **per_robot,
             memory=None if self._actuator is None else self._actuator.initial(count, jnp),
         )
 

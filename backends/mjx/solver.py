@@ -217,14 +217,14 @@ def _step(problem: Problem, guess: Guess) -> Guess:
     step = -jax.scipy.linalg.cho_solve(jax.scipy.linalg.cho_factor(hessian), gradient)
     change, pull = jacobian @ step, mass @ step
     push = jacobian.T @ pushed(problem, guess.residual + change).force
-    found = jnp.linalg.norm(inertial + pull - push) < _NOISE * (problem.effort + jnp.linalg.norm(push))
+    solved = jnp.linalg.norm(inertial + pull - push) < _NOISE * (problem.effort + jnp.linalg.norm(push))
     length = _minimum_along(problem, guess.residual, change, step @ inertial, step @ pull)
-    length = jnp.where(found, 1.0, length)
+    length = jnp.where(solved, 1.0, length)
     keep = lambda old, new: jnp.where(guess.left > 0, new, old)  # noqa: E731
     return Guess(
         keep(guess.acceleration, guess.acceleration + length * step),
         keep(guess.residual, guess.residual + length * change),
-        jnp.where(found, 0, jnp.maximum(guess.left - 1, 0)),
+        jnp.where(solved, 0, jnp.maximum(guess.left - 1, 0)),
     )
 
 

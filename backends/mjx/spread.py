@@ -43,7 +43,7 @@ class Spread:
         """What ``part(constants, *arguments)`` of each device's robots returns, put together. ``whole`` says what shapes that has: it is
         the same function for all robots at once, and is not computed."""
         returned = self._specs(jax.eval_shape(whole, constants, *arguments))
-        own = lambda *given: _joined(part(*given))  # noqa: E731
+        own = lambda *values: _joined(part(*values))  # noqa: E731
         lie = jax.tree.map(lambda _: PartitionSpec(), constants), *self._specs(arguments)
         mapped = jax.shard_map(own, mesh=self.mesh, in_specs=lie, out_specs=returned, check_vma=False)
         return mapped(constants, *arguments)

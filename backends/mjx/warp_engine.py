@@ -109,11 +109,11 @@ class WarpEngine:
     def _planes(self, ground: Ground, heights: Array, qpos: Array) -> dict[str, Array]:
         """Where each sphere of a robot at ``qpos`` finds the ground: a point of it, and the turn of z to its normal."""
         centers = mjx.kinematics(self._robot, self._pose.replace(qpos=qpos)).geom_xpos
-        found = ground.touch(heights, centers)
-        normal = found.frame[:, 0]
-        off = jnp.minimum(found.distance, 1.0)  # of spheres that touch nothing: far is far enough
+        touch = ground.touch(heights, centers)
+        normal = touch.frame[:, 0]
+        off = jnp.minimum(touch.distance, 1.0)  # of spheres that touch nothing: far is far enough
         x, y, z = normal.T
         turn = jnp.stack([1 + z, -y, x, jnp.zeros_like(x)], axis=-1)
         turn = turn / jnp.linalg.norm(turn, axis=-1, keepdims=True)
-        place = found.position + normal * (found.distance / 2 - off)[:, None]
+        place = touch.position + normal * (touch.distance / 2 - off)[:, None]
         return {"mocap_pos": place, "mocap_quat": turn}

@@ -141,16 +141,16 @@ def _offsets(spec: mujoco.MjSpec) -> dict[str, int]:
             raise ValueError(f"its mjPreContact.{field} is elsewhere")
     model = spec.compile()
     data = mujoco.MjData(model)
-    made = {"nuser_geom": header.offset("mjModel", "nuser_geom", "mjtSize")}
-    if ctypes.c_int64.from_address(model._address + made["nuser_geom"]).value != model.nuser_geom:
+    offsets = {"nuser_geom": header.offset("mjModel", "nuser_geom", "mjtSize")}
+    if ctypes.c_int64.from_address(model._address + offsets["nuser_geom"]).value != model.nuser_geom:
         raise ValueError("its mjModel.nuser_geom is elsewhere")
     for struct, fields, owner in (("mjModel", _MODEL, model), ("mjData", _DATA, data)):
         for field, declared in fields.items():
-            made[field] = header.offset(struct, field, declared)
-            there = ctypes.c_void_p.from_address(owner._address + made[field]).value
+            offsets[field] = header.offset(struct, field, declared)
+            there = ctypes.c_void_p.from_address(owner._address + offsets[field]).value
             if there != getattr(owner, field).ctypes.data:
                 raise ValueError(f"its {struct}.{field} is elsewhere")
-    return {**made, "contact": header.size("mjPreContact")}
+    return {**offsets, "contact": header.size("mjPreContact")}
 
 
 def _entry() -> Any:
@@ -162,13 +162,13 @@ def _entry() -> Any:
     kinds = int(mujoco.mjtGeom.mjNGEOMTYPES)
     table = ctypes.c_void_p * (kinds * kinds)
     try:
-        found = table.in_dll(ctypes.CDLL(str(names[0])), "mjCOLLISIONFUNC")
+        functions = table.in_dll(ctypes.CDLL(str(names[0])), "mjCOLLISIONFUNC")
     except (OSError, ValueError) as error:
         raise ValueError(f"it has no table of collision functions ({error})") from error
     place = int(mujoco.mjtGeom.mjGEOM_HFIELD) * kinds + int(mujoco.mjtGeom.mjGEOM_SPHERE)
-    if not found[place]:
+    if not functions[place]:
         raise ValueError("its table has no function for a height field and a sphere")
-    return ctypes.c_void_p.from_buffer(found, place * ctypes.sizeof(ctypes.c_void_p))
+    return ctypes.c_void_p.from_buffer(functions, place * ctypes.sizeof(ctypes.c_void_p))
 
 
 _CENTER, _RADIUS, _DEPTH = (0.2, 0.75, 0.6), 0.25, 0.05
@@ -193,8 +193,8 @@ def _difference(spec: mujoco.MjSpec) -> str | None:
     """What the probe's sphere feels that it should not; None if all is as it should be."""
     data = mujoco.MjData(spec.compile())
     mujoco.mj_forward(data.model, data)
-    found = [[*contact.frame[:3], contact.dist, *contact.pos] for contact in data.contact]
+    contacts = [[*contact.frame[:3], contact.dist, *contact.pos] for contact in data.contact]
     expected = [0.0, 0.0, 1.0, -_DEPTH, *_CENTER[:2], _CENTER[2] - _RADIUS + _DEPTH / 2]
-    if len(found) == 1 and np.allclose(found[0], expected, atol=1e-6):
+    if len(contacts) == 1 and np.allclose(contacts[0], expected, atol=1e-6):
         return None
-    return f"a sphere in level ground has the contacts {np.round(found, 6).tolist()} instead of {expected}"
+    return f"a sphere in level ground has the contacts {np.round(contacts, 6).tolist()} instead of {expected}"

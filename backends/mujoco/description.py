@@ -65,12 +65,12 @@ def _description(source: Source) -> Description:
     data = mujoco.MjData(model)
     data.qpos[model.jnt_qposadr[model.jnt_type == int(mujoco.mjtJoint.mjJNT_HINGE)]] = 0.0  # not so where MJCF has ref
     mujoco.mj_kinematics(model, data)
-    turn, found = data.xmat[trunk].reshape(3, 3), parts(source, data, trunk, names, notes)
-    bodies = _bodies(source, data, turn, found, names, notes)
+    turn, robot_parts = data.xmat[trunk].reshape(3, 3), parts(source, data, trunk, names, notes)
+    bodies = _bodies(source, data, turn, robot_parts, names, notes)
     notes += description_dropped.notes(model, robot)
     spheres = [
         Sphere(names[part.number], _rounded(turn.T @ (center - part.origin), 6), round(radius, 5))
-        for part in found
+        for part in robot_parts
         for center, radius in part.spheres
     ]
     feet, lowest = _feet(bodies, spheres)
@@ -79,7 +79,7 @@ def _description(source: Source) -> Description:
     base = bodies[0].name
     if base not in held:
         spheres.append(Sphere(base, (0.0, 0.0, 0.0), 0.1))
-    made = Robot(
+    result = Robot(
         name=re.sub(r"\W", "_", source.name).lower(),
         bodies=tuple(bodies),
         spheres=tuple(spheres),
@@ -90,17 +90,17 @@ def _description(source: Source) -> Description:
         action_scale=0.25,
         mirror=_mirror(bodies),
     )
-    return Description(made, tuple(notes))
+    return Description(result, tuple(notes))
 
 
 def _trunk(model: mujoco.MjModel) -> int:
     """The body that all others hang on."""
-    found = [
+    trunks = [
         body for body in range(1, model.nbody) if model.body_parentid[body] == 0 and model.body_subtreemass[body] > 0
     ]
-    if len(found) != 1:
-        raise ValueError(f"needs one tree of bodies, has {len(found)}")
-    return found[0]
+    if len(trunks) != 1:
+        raise ValueError(f"needs one tree of bodies, has {len(trunks)}")
+    return trunks[0]
 
 
 def _names(model: mujoco.MjModel) -> list[str]:
@@ -115,16 +115,16 @@ def _names(model: mujoco.MjModel) -> list[str]:
 
 
 def _bodies(
-    source: Source, data: mujoco.MjData, turn: np.ndarray, found: list[Part], names: list[str], notes: list[str]
+    source: Source, data: mujoco.MjData, turn: np.ndarray, robot_parts: list[Part], names: list[str], notes: list[str]
 ) -> list[Body]:
     """Bodies whose frames are parallel to the trunk's at joint angle zero and stand on their hinges."""
-    drives = {part.joint: drive(source.model, part.joint, notes) for part in found if part.joint is not None}
-    made = []
-    for part in found:
+    drives = {part.joint: drive(source.model, part.joint, notes) for part in robot_parts if part.joint is not None}
+    bodies = []
+    for part in robot_parts:
         rigid, parent, joint = part.rigid, part.parent, None
         if part.joint is not None:
             joint = _joint(source, part.joint, turn.T @ data.xaxis[part.joint], drives[part.joint])
-        made.append(
+        bodies.append(
             Body(
                 name=names[part.number],
                 parent=None if parent is None else names[parent.number],
@@ -136,7 +136,7 @@ def _bodies(
             )
         )
     _note_guesses(source, {_joint_name(source.model, joint): (joint, each) for joint, each in drives.items()}, notes)
-    return made
+    return bodies
 
 
 def _joint_name(model: mujoco.MjModel, joint: int) -> str:
@@ -207,15 +207,15 @@ def _mirror(bodies: list[Body]) -> tuple[tuple[str, float], ...]:
         places[body.name] = np.array(body.position) + (0.0 if body.parent is None else places[body.parent])
         if body.joint is not None:
             joints.append((body.joint, places[body.name]))
-    made = []
+    pairs = []
     for joint, place in joints:
         image, axis = place * (1, -1, 1), np.array(joint.axis) * (-1, 1, -1)
         there = [other for other, at in joints if np.abs(at - image).max() < _BESIDE]
         along = {other.name: float(axis @ other.axis) for other in there if abs(axis @ other.axis) > 0.99}
         if len(along) != 1:
             return ()
-        made += [(name, 1.0 if sign > 0 else -1.0) for name, sign in along.items()]
-    return tuple(made)
+        pairs += [(name, 1.0 if sign > 0 else -1.0) for name, sign in along.items()]
+    return tuple(pairs)
 
 
 def _digits(value: float) -> float:

@@ -77,10 +77,10 @@ def parts(source: Source, data: mujoco.MjData, trunk: int, names: list[str], not
     A body without mass that cannot be one of ours is joined to its parent; one that touches gets a little of its
     parent's mass, taken out of the parent.
     """
-    found = _all(source, data, trunk, names)
-    _absorb(found, names, notes)
+    robot_parts = _all(source, data, trunk, names)
+    _absorb(robot_parts, names, notes)
     frames, touching, kept = [], [], list[Part]()
-    for part in found:
+    for part in robot_parts:
         if part.parent is not None:
             part.parent = _kept_above(part, kept)
         if part.weighs:
@@ -139,7 +139,7 @@ def _make_real(kept: list[Part], names: list[str], notes: list[str]) -> None:
 
 def _all(source: Source, data: mujoco.MjData, trunk: int, names: list[str]) -> list[Part]:
     model, hinged, free = source.model, int(mujoco.mjtJoint.mjJNT_HINGE), int(mujoco.mjtJoint.mjJNT_FREE)
-    made: dict[int, Part] = {}
+    by_body: dict[int, Part] = {}
     for body in range(trunk, model.nbody):
         if model.body_rootid[body] != trunk:
             continue
@@ -157,20 +157,20 @@ def _all(source: Source, data: mujoco.MjData, trunk: int, names: list[str]) -> l
             inertia, axes = np.diag(model.body_inertia[body]), data.ximat[body].reshape(3, 3)
         rigid = Rigid(float(model.body_mass[body]), np.array(data.xipos[body]), axes @ inertia @ axes.T)
         origin = np.array(data.xpos[body] if hinge is None else data.xanchor[hinge])
-        made[body] = Part(body, made.get(int(model.body_parentid[body])), hinge, origin, rigid)
+        by_body[body] = Part(body, by_body.get(int(model.body_parentid[body])), hinge, origin, rigid)
     for body, center, radius in _spheres(model, data):
-        if body in made:
-            made[body].spheres.append((center, radius))
-    return list(made.values())
+        if body in by_body:
+            by_body[body].spheres.append((center, radius))
+    return list(by_body.values())
 
 
-def _absorb(found: list[Part], names: list[str], notes: list[str]) -> None:
+def _absorb(robot_parts: list[Part], names: list[str], notes: list[str]) -> None:
     """A body that moves and has no mass becomes one with the first body that has one and is welded to it."""
-    for part in list(found):
+    for part in list(robot_parts):
         if part.weighs or (part.parent is not None and part.joint is None):
             continue
         welded = {id(part)}
-        for other in found:
+        for other in robot_parts:
             if other.joint is None and other.parent is not None and id(other.parent) in welded:
                 if other.weighs:
                     break
@@ -179,10 +179,10 @@ def _absorb(found: list[Part], names: list[str], notes: list[str]) -> None:
             raise ValueError(f"body {names[part.number]!r} moves and has no mass")
         part.rigid = part.rigid.plus(other.rigid)
         part.spheres += other.spheres
-        for child in found:
+        for child in robot_parts:
             if child.parent is other:
                 child.parent = part
-        found.remove(other)
+        robot_parts.remove(other)
         notes.append(
             f"changed: {names[other.number]} is part of {names[part.number]}, which has no mass and which it is fixed to"
         )

@@ -57,18 +57,18 @@ def _equality_objects(model: mujoco.MjModel, equality: int) -> str:
 
 def notes(model: mujoco.MjModel, robot: set[int]) -> list[str]:
     """What is not kept of a model; ``robot`` are the numbers of the bodies of the robot."""
-    made = [*_joints(model, robot), *_shapes(model, robot)]
+    lines = [*_joints(model, robot), *_shapes(model, robot)]
     beside = [model.body(body).name or f"body {body}" for body in range(1, model.nbody) if body not in robot]
     if beside:
-        made.append(f"not kept: bodies beside the robot: {listed(beside)}")
+        lines.append(f"not kept: bodies beside the robot: {listed(beside)}")
     if held := [str(model.body(body).name) for body in sorted(robot) if model.body_gravcomp[body]]:
-        made.append(f"not kept: gravcomp of bodies: {listed(held)}")
+        lines.append(f"not kept: gravcomp of bodies: {listed(held)}")
     for what, count in (
         ("keyframes after the first", model.nkey - 1), ("tendons, which do nothing here", model.ntendon),
         ("<equality> that is not active", model.neq), ("plugins", model.nplugin),
     ):  # fmt: skip
         if count > 0:
-            made.append(f"not kept: {what} ({count})")
+            lines.append(f"not kept: {what} ({count})")
     plain = mujoco.MjSpec().compile().opt
     options = [
         name
@@ -76,13 +76,13 @@ def notes(model: mujoco.MjModel, robot: set[int]) -> list[str]:
         if not name.startswith("_") and not np.array_equal(getattr(plain, name), getattr(model.opt, name))
     ]
     if options:
-        made.append(f"not kept: <option> {', '.join(options)}: the suite has its own")
-    return made
+        lines.append(f"not kept: <option> {', '.join(options)}: the suite has its own")
+    return lines
 
 
 def _joints(model: mujoco.MjModel, robot: set[int]) -> list[str]:
     """Springs, damping and friction of joints, with their numbers."""
-    made = []
+    lines = []
     for what, values in (
         ("stiffness of joints (N m/rad)", np.reshape(model.jnt_stiffness, (model.njnt, -1)).max(axis=1)),
         ("damping of joints (N m s/rad)", np.reshape(model.dof_damping, (model.nv, -1)).max(axis=1)[model.jnt_dofadr]),
@@ -90,22 +90,22 @@ def _joints(model: mujoco.MjModel, robot: set[int]) -> list[str]:
         ("actuatorgravcomp of joints", model.jnt_actgravcomp.astype(float)),
         ("margin of joints (rad)", model.jnt_margin),
     ):
-        found = [
+        names = [
             f"{model.joint(joint).name or joint} {values[joint]:.4g}"
             for joint in range(model.njnt)
             if values[joint] != 0 and int(model.jnt_bodyid[joint]) in robot
         ]
-        if found:
-            made.append(f"not kept: {what}: {listed(found)}")
+        if names:
+            lines.append(f"not kept: {what}: {listed(names)}")
     free = [joint for joint in range(model.njnt) if model.jnt_type[joint] == int(mujoco.mjtJoint.mjJNT_FREE)]
     if any(model.dof_armature[model.jnt_dofadr[joint]] for joint in free):
-        made.append("not kept: armature of the free joint")
-    return made
+        lines.append("not kept: armature of the free joint")
+    return lines
 
 
 def _shapes(model: mujoco.MjModel, robot: set[int]) -> list[str]:
     """What touches and has no spheres, how it touches, and the world around."""
-    kinds, made = mujoco.mjtGeom, []
+    kinds, lines = mujoco.mjtGeom, []
     touching = [g for g in range(model.ngeom) if model.geom_contype[g] or model.geom_conaffinity[g]]
     own = [geom for geom in touching if int(model.geom_bodyid[geom]) in robot]
     if others := [
@@ -113,14 +113,14 @@ def _shapes(model: mujoco.MjModel, robot: set[int]) -> list[str]:
         for geom in own
         if int(model.geom_type[geom]) in (int(kinds.mjGEOM_ELLIPSOID), int(kinds.mjGEOM_PLANE))
     ]:
-        made.append(f"not kept: contact shapes, for which no spheres stand: {listed(others)}")
+        lines.append(f"not kept: contact shapes, for which no spheres stand: {listed(others)}")
     differ = [
         name
         for name, usual in _CONTACT.items()
         if own and not np.allclose(getattr(model, f"geom_{name}")[own], usual, rtol=1e-9)
     ]
     if differ:
-        made.append(f"not kept: {', '.join(differ)} of contacts: the suite has its own")
+        lines.append(f"not kept: {', '.join(differ)} of contacts: the suite has its own")
     if world := sum(1 for geom in range(model.ngeom) if model.geom_bodyid[geom] == 0):
-        made.append(f"not kept: shapes of the world ({world})")
-    return made
+        lines.append(f"not kept: shapes of the world ({world})")
+    return lines

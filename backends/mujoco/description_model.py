@@ -119,9 +119,9 @@ def _prepare_urdf(root: ElementTree.Element, notes: list[str]) -> bool:
 
 def _unreal(root: ElementTree.Element) -> dict[str, np.ndarray]:
     """The inertias of a URDF that no body can have, each replaced by one that MuJoCo takes, unless it shall mend them."""
-    compiler, found = root.find("mujoco/compiler"), dict[str, np.ndarray]()
+    compiler, inertias = root.find("mujoco/compiler"), dict[str, np.ndarray]()
     if compiler is not None and compiler.get("balanceinertia") == "true":
-        return found
+        return inertias
     for link in root.findall("link"):
         part, mass = link.find("inertial/inertia"), link.find("inertial/mass")
         if part is None or mass is None:
@@ -141,9 +141,9 @@ def _unreal(root: ElementTree.Element) -> dict[str, np.ndarray]:
             continue
         mujoco.mju_quat2Mat(turn, quaternion)
         axes = turn.reshape(3, 3)
-        found[link.get("name", "")] = axes @ matrix @ axes.T
+        inertias[link.get("name", "")] = axes @ matrix @ axes.T
         part.attrib.update(dict.fromkeys(_MOMENTS, "0") | dict.fromkeys(_MOMENTS[:3], repr(weight)))
-    return found
+    return inertias
 
 
 def _speeds(root: ElementTree.Element) -> dict[str, float]:

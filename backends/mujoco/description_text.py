@@ -82,11 +82,11 @@ class _Files:
             if element.tag not in ("include", "model") or not (name := element.get("file")):
                 continue
             places = [folder / name for folder in (path.parent, main.parent)]
-            found = next((place for place in places if regular(place)), None)
-            if found is None:
+            file = next((place for place in places if regular(place)), None)
+            if file is None:
                 raise ValueError(f"{path}: its <{element.tag}> {name!r} is not there: no file {places[0]}")
-            if found.resolve() not in self._seen:
-                self.look(self.parse(found), found, main)
+            if file.resolve() not in self._seen:
+                self.look(self.parse(file), file, main)
 
 
 def _number(text: str) -> float:

@@ -127,7 +127,9 @@ class MujocoSimulator:
     def configure(self, friction: Array, payload: Array, **others: Array) -> None:
         """See :class:`locoenvs.mdp.state.Simulator`."""
         self._in_this_process()
-        self._given = {name: np.array(a) for name, a in {"friction": friction, "payload": payload, **others}.items()}
+        self._per_robot = {
+            name: np.array(a) for name, a in {"friction": friction, "payload": payload, **others}.items()
+        }
         touching = np.nonzero(self.model.geom_priority > 0)[0]
         self._friction[:, touching, 0] = friction[:, None]
         if not self._fields:
@@ -218,7 +220,7 @@ class MujocoSimulator:
         saved = {name: np.array(self._batch.bind(name)) for name in _FIELDS}
         if self._actuator is not None:
             saved["actuator"] = self._memory.copy()
-        return {**saved, **{name: values.copy() for name, values in self._given.items()}}
+        return {**saved, **{name: values.copy() for name, values in self._per_robot.items()}}
 
     def restore(self, saved: dict[str, np.ndarray]) -> object:
         """See :class:`locoenvs.mdp.state.Simulator`."""
@@ -226,7 +228,7 @@ class MujocoSimulator:
             self._batch.bind(name)[:] = saved[name]
         if self._actuator is not None:
             self._memory = saved["actuator"].copy()
-        self.configure(**{name: saved[name] for name in self._given})
+        self.configure(**{name: saved[name] for name in self._per_robot})
         return None
 
     def render(

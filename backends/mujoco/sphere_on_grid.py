@@ -288,9 +288,9 @@ def _integer(struct: int, offset: int, index: int) -> int:
 
 
 @njit(error_model="numpy")
-def _write(found: int, contact: Touch, x: float, y: float, z: float, radius: float) -> None:
+def _write(output: int, contact: Touch, x: float, y: float, z: float, radius: float) -> None:
     """Fill in a ``mjPreContact``: distance, position, normal, and no tangent, which MuJoCo then chooses."""
-    into = carray(_pointer(found), 10, np.float64)
+    into = carray(_pointer(output), 10, np.float64)
     to_middle = radius + contact.distance / 2
     into[0] = contact.distance
     into[1], into[2], into[3] = x - to_middle * contact.x, y - to_middle * contact.y, z - to_middle * contact.z
@@ -301,10 +301,10 @@ def _write(found: int, contact: Touch, x: float, y: float, z: float, radius: flo
 def compiled(at: Offsets, cache: bool) -> Any:
     """The function for MuJoCo's table. It serves grounds that are marked, unmoved and of their own size; MuJoCo's serves all others."""
 
-    def sphere_on_height_field(model: int, data: int, found: int, ground: int, sphere: int, margin: float) -> int:
+    def sphere_on_height_field(model: int, data: int, output: int, ground: int, sphere: int, margin: float) -> int:
         count = carray(_pointer(model + at.nuser_geom), 1, np.int64)[0]
         if count != NUM_USER:
-            return _mujoco(model, data, found, ground, sphere, margin)
+            return _mujoco(model, data, output, ground, sphere, margin)
         user = carray(_pointer(_field(model, at.geom_user)), (ground + sphere + 1) * NUM_USER, np.float64)
         field = _integer(model, at.geom_dataid, ground)
         size = carray(_pointer(_field(model, at.hfield_size) + 32 * field), 4, np.float64)
@@ -316,7 +316,7 @@ def compiled(at: Offsets, cache: bool) -> Any:
         for index in range(3):
             ours = ours and user[ground * NUM_USER + 5 + index] == place[index]
         if not ours:
-            return _mujoco(model, data, found, ground, sphere, margin)
+            return _mujoco(model, data, output, ground, sphere, margin)
         rows, columns = _integer(model, at.hfield_nrow, field), _integer(model, at.hfield_ncol, field)
         first = _field(model, at.hfield_data) + 4 * _integer(model, at.hfield_adr, field)
         heights = carray(_pointer(first), rows * columns, np.float32)
@@ -330,7 +330,7 @@ def compiled(at: Offsets, cache: bool) -> Any:
         contacts = 0
         for contact in (one, two):
             if contact.distance <= margin:
-                _write(found + contacts * at.contact, contact, center[0], center[1], center[2], radius)
+                _write(output + contacts * at.contact, contact, center[0], center[1], center[2], radius)
                 contacts += 1
         return contacts
 

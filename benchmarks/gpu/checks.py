@@ -53,11 +53,11 @@ def check_torch(job: Job) -> dict[str, Any]:
         env.reset(seed=1)
         rewards = []
         for action in actions:
-            given = torch.tensor(action) if kind == "torch" else convert(action, "jax", env.simulator.device)
+            tensor = torch.tensor(action) if kind == "torch" else convert(action, "jax", env.simulator.device)
             if kind == "torch" and torch.cuda.is_available():
-                given = given.cuda()
-            observation, reward, *_ = env.step(given)
-            given *= 0  # a caller goes on with its tensor
+                tensor = tensor.cuda()
+            observation, reward, *_ = env.step(tensor)
+            tensor *= 0  # a caller goes on with its tensor
             rewards.append(np.concatenate([convert(observation, "numpy"), convert(reward, "numpy")[:, None]], axis=-1))
         seen.append(np.stack(rewards))
         where = str(observation.device)

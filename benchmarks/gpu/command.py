@@ -56,20 +56,20 @@ def gpu(
         console.print(f"{part.name}, {job.left:.0f} s left", highlight=False)
         begun = time.monotonic()
         try:
-            found = part.run(job)
+            outcome = part.run(job)
         except Exception as error:  # the other parts are worth having, and what failed is a result too
             if small:
                 raise
             message = f"{type(error).__name__}: {error}"
             console.print(f"{part.name}: {message}", highlight=False, markup=False)
             reports.write(work / "errors.json", {**errors, part.name: [*errors.get(part.name, []), message]})
-            found = None
-        if found is None:
+            outcome = None
+        if outcome is None:
             waiting.append(part.name)
         gc.collect()
-        if found is not None:
+        if outcome is not None:
             on = card().get("gpu", hardware()["processor"])
-            reports.write(path, {**found, "part_seconds": round(time.monotonic() - begun, 1), "on": on})
+            reports.write(path, {**outcome, "part_seconds": round(time.monotonic() - begun, 1), "on": on})
         reports.write(work / "gpu.json", document(work, plan, waiting))
     reports.write(work / "gpu.json", document(work, plan, waiting))
     for table in tables(reports.read(work / "gpu.json").get("parts", {})):
@@ -90,7 +90,7 @@ def take_over(known: Path, plan: Plan, work: Path) -> None:
     for ground, panels in PANELS.items():
         trained = {f"train/{ground}", *(f"panel/{name}" for name in panels)}
         if not trained <= earlier.keys():
-            earlier = {name: found for name, found in earlier.items() if name not in trained}
+            earlier = {name: outcome for name, outcome in earlier.items() if name not in trained}
     for part in parts(plan):
         path = work / "parts" / f"{part.name.replace('/', '-')}.json"
         if part.name in earlier and not path.exists():

@@ -45,18 +45,18 @@ def wait(env: LocoVectorEnv) -> None:
 def memory(env: LocoVectorEnv) -> dict[str, int]:
     """Device memory of this process, MiB: what jax uses now, the most it used since the process began, and what the
     driver says that the process holds, most of which jax reserves ahead."""
-    found = {}
+    usage = {}
     statistics_ = simulator(env).device.memory_stats() or {}
     for name, ours in (("bytes_in_use", "jax_mib_in_use"), ("peak_bytes_in_use", "process_peak_jax_mib_so_far")):
         if name in statistics_:
-            found[ours] = statistics_[name] // 2**20
+            usage[ours] = statistics_[name] // 2**20
     query = ["nvidia-smi", "--query-compute-apps=pid,used_memory", "--format=csv,noheader,nounits"]
     if shutil.which(query[0]):
         lines = subprocess.run(query, capture_output=True, text=True, check=False).stdout.splitlines()
         mine = [line.split(",")[1] for line in lines if line.split(",")[0].strip() == str(os.getpid())]
         if mine and mine[0].strip().isdigit():
-            found["process_mib"] = int(mine[0])
-    return found
+            usage["process_mib"] = int(mine[0])
+    return usage
 
 
 def implementation(job: Job) -> parity.Name:

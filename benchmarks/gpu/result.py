@@ -22,10 +22,10 @@ def document(work: Path, plan: Plan, waiting: list[str]) -> dict[str, Any]:
     finished = {
         names[path.stem]: reports.read(path) for path in sorted((work / "parts").glob("*.json")) if path.stem in names
     }
-    made = measured_by("gpu", *parity.PACKAGES)
+    header = measured_by("gpu", *parity.PACKAGES)
     return {
-        **made,
-        "hardware": {**made["hardware"], **card()},
+        **header,
+        "hardware": {**header["hardware"], **card()},
         "task_hashes": {ground: task_of(env_id, actuator=ACTUATOR).hash for ground, env_id in IDS.items()},
         "plan": dataclasses.asdict(plan),
         "waiting": waiting,
@@ -34,14 +34,14 @@ def document(work: Path, plan: Plan, waiting: list[str]) -> dict[str, Any]:
     }
 
 
-def tables(found: dict[str, Any]) -> list[Table]:
+def tables(outcomes: dict[str, Any]) -> list[Table]:
     """Speed and trainings for reading."""
     speeds = Table(title="control steps per second")
     columns = ("part", "impl", "whole", "bare", "bare / whole", "with a network", "first step, s")
     for column in (*columns, "process peak so far, MiB"):
         speeds.add_column(column, justify="right" if column != "part" else "left")
     trained = Table("training", "robots", "updates", "seconds", "calls", title="trainings")
-    for name, part in found.items():
+    for name, part in outcomes.items():
         if name.startswith("speed") and "skipped" not in part:
             rates = part["control_steps_per_second"]
             acting = next((f"{rate:,}" for key, rate in rates.items() if key.startswith("with")), "")

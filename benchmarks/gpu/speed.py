@@ -49,7 +49,7 @@ def speed(job: Job, ground: Ground, robots: int, **options: object) -> dict[str,
             rates["whole"].append(plan.turn * robots / whole)
             rates["bare"].append(plan.turn * robots / bare)
     rates |= {f"with {name}": _acting(env, network, plan) for name, network in networks(ground).items()}
-    found = {
+    result = {
         "impl": simulator(env).name,
         "robots": robots,
         "control_steps_per_second": {name: round(statistics.median(values)) for name, values in rates.items()},
@@ -59,7 +59,7 @@ def speed(job: Job, ground: Ground, robots: int, **options: object) -> dict[str,
         "repeats": {name: [round(rate) for rate in values] for name, values in rates.items()},
     }
     env.close()
-    return found
+    return result
 
 
 def graph_speed(job: Job, robots: int, mode: str) -> dict[str, Any]:
@@ -84,11 +84,11 @@ def networks(ground: Ground) -> dict[str, list[Layer]]:
         ((draw.standard_normal((after, before)) / np.sqrt(before)).astype(np.float32), np.zeros(after, np.float32))
         for before, after in zip(sizes[:-1], sizes[1:])
     ]
-    made = {"an untrained network": untrained}
+    policies = {"an untrained network": untrained}
     folder = POLICIES / f"{task.robot.name}_{ground}"
     if folder.is_dir():
-        made["the shipped policy"] = load_policy(folder).layers()
-    return made
+        policies["the shipped policy"] = load_policy(folder).layers()
+    return policies
 
 
 def _acting(env: LocoVectorEnv, layers: list[Layer], plan: Plan) -> list[float]:

@@ -107,7 +107,7 @@ def panel(job: Job, ground: Ground, name: str) -> dict[str, Any] | None:
     policy, held_out = load_policy(folder / "policy"), load_panel(name)
     if job.plan.panel_robots is not None:
         held_out = dataclasses.replace(held_out, num_robots=job.plan.panel_robots)
-    found = {}
+    by_backend = {}
     for backend, device in (("mjx", job.device), ("mujoco", None)):
         result = evaluate(policy, held_out, backend, device=device)
         (folder / f"{name}-{backend}.json").write_text(result.to_json(robots=False))
@@ -120,8 +120,8 @@ def panel(job: Job, ground: Ground, name: str) -> dict[str, Any] | None:
             }
             for quantity, groups in result.strata.items()
         }
-        found[result.backend] = {
+        by_backend[result.backend] = {
             "metrics": metrics,
             "success": {name: rates for name, rates in strata.items() if rates},
         }
-    return {"panel": held_out.hash, "backends": found}
+    return {"panel": held_out.hash, "backends": by_backend}

@@ -65,8 +65,8 @@ def main(
     from locoenvs.policies.policy import POLICIES
 
     console = Console()
-    found = requirements.find()
-    where = Where(requirements.choose(found, physics), requirements.device(device))
+    installation = requirements.find()
+    where = Where(requirements.choose(installation, physics), requirements.device(device))
     policy = policy or POLICIES / "anymal_c_flat"
     native = native or policy / "evaluation.json"
     run: dict[Part, Callable[[], dict[str, Any]]] = {
@@ -86,9 +86,9 @@ def main(
             f"{out} has results of {report['physics']} on {report['device']}: name another file with --out for "
             f"{where.physics} on {_device(where.device)}"
         )
-    if "learn" in parts and where.physics != requirements.choose(found, None):
+    if "learn" in parts and where.physics != requirements.choose(installation, None):
         raise SystemExit(
-            f"'locoenvs train' takes {requirements.choose(found, None)} here, not {where.physics}: leave out part 'learn'"
+            f"'locoenvs train' takes {requirements.choose(installation, None)} here, not {where.physics}: leave out part 'learn'"
         )
     for part in parts:
         if done.get(part, {}).get("passed"):
@@ -102,7 +102,7 @@ def main(
             measured_by("isaaclab", *PACKAGES),
             physics=where.physics,
             device=_device(where.device),
-            isaaclab={"release": found.major, "package": found.package},
+            isaaclab={"release": installation.major, "package": installation.package},
             limits=LIMITS,
             parts=done,
         )

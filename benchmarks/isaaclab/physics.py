@@ -28,7 +28,7 @@ def order(where: Where, robots: int) -> dict[str, Any]:
         simulator.lab.scene.update(0.0)
         names = list(simulator.lab.robot.body_names)
         feet = [names.index(foot) for foot in task.robot.feet]
-        found = simulator.lab.release.read(simulator.lab.robot.data, "body_link_pose_w")[:, feet, :3].cpu().numpy()
+        positions = simulator.lab.release.read(simulator.lab.robot.data, "body_link_pose_w")[:, feet, :3].cpu().numpy()
         back = simulator._joint_state()[0].cpu().numpy()
         engine = {"joints": list(simulator.lab.robot.joint_names), "bodies": names}
     model = compile_model(task, env.mdp.height_map)
@@ -38,7 +38,7 @@ def order(where: Where, robots: int) -> dict[str, Any]:
         data.qpos[:] = [0, 0, 5, 1, 0, 0, 0, *pose]
         mujoco.mj_kinematics(model, data)
         expected.append([data.body(foot).xpos.copy() for foot in task.robot.feet])
-    joint_error, foot_error = float(np.abs(back - joints).max()), float(np.abs(found - np.array(expected)).max())
+    joint_error, foot_error = float(np.abs(back - joints).max()), float(np.abs(positions - np.array(expected)).max())
     return {
         "joints_rad": joint_error,
         "feet_m": foot_error,
@@ -115,8 +115,8 @@ def friction(where: Where, robots: int) -> dict[str, Any]:
     low, high = task.randomization.friction
     with where.env(task, robots, array="torch") as env:
         simulator: Any = env.simulator
-        given = torch.linspace(low, high, robots, device=simulator.device)
-        placed(env, begin(env, 0.55), given)
+        coefficients = torch.linspace(low, high, robots, device=simulator.device)
+        placed(env, begin(env, 0.55), coefficients)
         target = env.mdp.default_pose.expand(robots, -1)
         for _ in range(100):
             still = simulator.advance(None, target)[1]
@@ -134,7 +134,7 @@ def friction(where: Where, robots: int) -> dict[str, Any]:
                 base_angular_velocity=forward * 0,
                 joint_velocity=still.joint_velocity * 0,
             )
-            placed(env, start, given)
+            placed(env, start, coefficients)
             for _ in range(20):
                 readout = simulator.advance(None, target)[1]
                 force, speed = readout.contact_force[:, feet].cpu(), readout.foot_velocity.cpu()
@@ -143,10 +143,10 @@ def friction(where: Where, robots: int) -> dict[str, Any]:
                 ratio = force[..., :2].norm(dim=-1) / force[..., 2].clamp(min=1.0)
                 for robot in range(robots):
                     ratios[robot] += ratio[robot][sliding[robot]].tolist()
-    measured = np.array([np.median(found) if found else np.nan for found in ratios])
-    share = np.abs(measured / given.cpu().numpy() - 1)
+    measured = np.array([np.median(each) if each else np.nan for each in ratios])
+    share = np.abs(measured / coefficients.cpu().numpy() - 1)
     return {
-        "given": given.tolist(),
+        "given": coefficients.tolist(),
         "measured": measured.tolist(),
         "friction_share": float(share.max()),
         "passed": bool(np.isfinite(share).all() and share.max() <= LIMITS["friction_share"]),

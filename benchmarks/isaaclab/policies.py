@@ -25,19 +25,19 @@ def panel(where: Where, robots: int | None, policy: Path, native: Path) -> dict[
     loaded = load_policy(policy)
     result = evaluate(loaded, asked, "isaaclab", device=where.device, options={"physics": where.physics})
     falls, error = result.metrics["fall_rate"].value, result.metrics["velocity_error"].value
-    found: dict[str, Any] = {
+    outcome: dict[str, Any] = {
         "result": json.loads(result.to_json(robots=False)),
         "passed": falls <= LIMITS["fall_rate"] and error <= LIMITS["velocity_error"],
     }
     if native.exists():
         beside = Result.from_json(native.read_bytes())
         same = (beside.panel_hash, beside.policy_sha256) == (result.panel_hash, result.policy_sha256)
-        found["native"] = json.loads(beside.to_json(robots=False)) if same else None
+        outcome["native"] = json.loads(beside.to_json(robots=False)) if same else None
         there, here = beside.metrics, result.metrics
         more = {name: here[name].value - there[name].value for name in there if name in here}
-        found["differences"] = more if same else None
-        found["comparable"] = same
-    return found
+        outcome["differences"] = more if same else None
+        outcome["comparable"] = same
+    return outcome
 
 
 def learn(where: Where, robots: int) -> dict[str, Any]:

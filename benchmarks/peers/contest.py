@@ -79,13 +79,13 @@ def row(
     if bare:
         said |= {"library": BARE, "differs": "physics alone, with the same states and actions: no task, no resets"}
         facts = {key: value for key, value in facts.items() if key != "memory_mb"}
-    made: dict[str, Any] = {"name": name, "robots": robots, **said, **{key: facts.get(key) for key in FACTS}}
+    head: dict[str, Any] = {"name": name, "robots": robots, **said, **{key: facts.get(key) for key in FACTS}}
     if error is not None:
-        return made | {"error": error}
+        return head | {"error": error}
     mine, ours = rates[name], rates.get(contestant.against, [])
     ratios = [a / b for a, b in zip(ours, mine)]
     middle = statistics.median(mine)
-    return made | {
+    return head | {
         "control_steps_per_second": round(middle, 1),
         "physics_steps_per_second": round(middle * facts["physics_steps"], 1),
         "ours_to_it": round(statistics.median(ratios), 3) if ratios else None,

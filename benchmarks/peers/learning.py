@@ -46,14 +46,14 @@ def learn(
 def _row(
     one: Learning, robots: int, parts: list[tuple[float, float]], rates: dict[str, list[float]], error: str | None
 ) -> dict[str, Any]:
-    made: dict[str, Any] = {"name": one.name, "library": one.library, "task": one.task, "differs": one.differs}
-    made |= {"robots": robots, "horizon": HORIZON, "hidden": HIDDEN, "epochs": EPOCHS, "minibatches": MINIBATCHES}
+    head: dict[str, Any] = {"name": one.name, "library": one.library, "task": one.task, "differs": one.differs}
+    head |= {"robots": robots, "horizon": HORIZON, "hidden": HIDDEN, "epochs": EPOCHS, "minibatches": MINIBATCHES}
     if error is not None:
-        return made | {"error": error}
+        return head | {"error": error}
     ours = rates[LEARNING[0].name]
     ratios = [a / b for a, b in zip(ours, rates[one.name])]
     collecting, learning = (statistics.median(update[part] for update in parts) for part in (0, 1))
-    return made | {
+    return head | {
         "samples_per_second": round(statistics.median(rates[one.name]), 1),
         "ours_to_it": round(statistics.median(ratios), 3) if ratios else None,
         "seconds_of_an_update": {"collecting": round(collecting, 3), "learning": round(learning, 3)},
@@ -113,17 +113,17 @@ def until_it_walks(folders: list[Path]) -> list[dict[str, Any]]:
     """Of trainings that are kept: how many minutes each took, and whether it then met the bar of the held-out panel."""
     rows = []
     for folder in folders:
-        made: dict[str, Any] = {"run": folder.name}
+        head: dict[str, Any] = {"run": folder.name}
         try:
             recipe, records = Run(folder).recipe(), Run(folder).records()
             samples = [line["samples"] for line in records if line["kind"] == "update"][-1]
             seconds = max(line.get("elapsed_seconds", 0.0) for line in records)
             result = Result.from_json((folder / "evaluation.json").read_text(), str(folder / "evaluation.json"))
         except (OSError, ValueError, IndexError, KeyError, json.JSONDecodeError) as error:
-            rows.append(made | {"error": f"no training with ledger and evaluation: {error}"[:300]})
+            rows.append(head | {"error": f"no training with ledger and evaluation: {error}"[:300]})
             continue
         rows.append(
-            made
+            head
             | {
                 "learner": recipe["learner"],
                 "seed": recipe["seed"],

@@ -92,9 +92,9 @@ class Fit:
                 progress.update(bar, completed=epoch, description=said)
 
             name = self.name or self.out.stem
-            made = fit(log, name, seed=self.seed, epochs=self.epochs, patience=self.patience, progress=heard)
+            result = fit(log, name, seed=self.seed, epochs=self.epochs, patience=self.patience, progress=heard)
         network = dataclasses.replace(
-            made.network,
+            result.network,
             provenance={
                 "source": self.source,
                 "log": {
@@ -104,18 +104,18 @@ class Fit:
                     "samples": int(log.torque.size),
                 },
                 "seed": self.seed,
-                "epochs": len(made.held_out_errors),
-                "train_error": round(made.train_error, 4),
-                "held_out_error": round(made.held_out_error, 4),
-                "largest_torque": round(made.largest_torque, 4),
+                "epochs": len(result.held_out_errors),
+                "train_error": round(result.train_error, 4),
+                "held_out_error": round(result.held_out_error, 4),
+                "largest_torque": round(result.largest_torque, 4),
                 "versions": versions("locoenvs", "torch", "numpy"),
             },
         )
         network.save(self.out)
-        fit_picture(made, self.out.with_suffix(".png"))
+        fit_picture(result, self.out.with_suffix(".png"))
         console.print(
-            f"held-out error: {made.held_out_error:.3g} N m, {100 * made.share:.2g} % of the log's largest torque, "
-            f"{made.largest_torque:.3g} N m; {len(made.held_out_errors)} passes\n"
+            f"held-out error: {result.held_out_error:.3g} N m, {100 * result.share:.2g} % of the log's largest torque, "
+            f"{result.largest_torque:.3g} N m; {len(result.held_out_errors)} passes\n"
             f"network: {self.out}, hash {network.hash}; picture: {self.out.with_suffix('.png')}",
         )
 

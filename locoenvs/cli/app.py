@@ -71,19 +71,19 @@ app = tyro.extras.SubcommandApp()
 @app.command(name="list")
 def list_() -> None:
     """Show the environments, which backends and learners are installed, and the policies that are shipped."""
-    made = Table("kind", "name", "state")
+    output = Table("kind", "name", "state")
     for env_id, (robot, ground) in IDS.items():
-        made.add_row("environment", env_id, f"{robot} on {'a plane' if ground == 'flat' else 'rough ground'}")
+        output.add_row("environment", env_id, f"{robot} on {'a plane' if ground == 'flat' else 'rough ground'}")
     for env_id in ids()[len(IDS) :]:
-        made.add_row("environment", env_id, f"{task_of(env_id).robot.name}, registered here")
+        output.add_row("environment", env_id, f"{task_of(env_id).robot.name}, registered here")
     for name, load in backends.installed().items():
-        made.add_row("backend", name, _state(load))
+        output.add_row("backend", name, _state(load))
     for name in learners.installed():
         package = learners.missing(name)
-        made.add_row("learner", name, "installed" if package is None else f"needs {package}")
+        output.add_row("learner", name, "installed" if package is None else f"needs {package}")
     for folder in sorted(POLICIES.iterdir()):
-        made.add_row("policy", folder.name, _judged(Result.from_json((folder / "evaluation.json").read_text())))
-    terminal.console().print(made)
+        output.add_row("policy", folder.name, _judged(Result.from_json((folder / "evaluation.json").read_text())))
+    terminal.console().print(output)
 
 
 app.command(train)
@@ -125,13 +125,13 @@ def eval_(
         raise ValueError(f"--failures {failures}: so many falls are kept, 0 for none")
     check_written("--out", out)
     check_written("--plot", plot, picture=True)
-    console, given = terminal.console(), options_given(options)
+    console, engine_options = terminal.console(), options_given(options)
     keeper = Keeper(failures) if failures else None
-    result = evaluate_with_bar(console, loaded, held_out, backend, given, keeper or nobody)
-    noted = note_in_run(loaded, held_out, panel, result, keeper, given)
+    result = evaluate_with_bar(console, loaded, held_out, backend, engine_options, keeper or nobody)
+    noted = note_in_run(loaded, held_out, panel, result, keeper, engine_options)
     if out is not None:
         write(out, result.to_json())
-        archive.keep(out, keeper, result, held_out, loaded, given or {})
+        archive.keep(out, keeper, result, held_out, loaded, engine_options or {})
     if plot is not None:
         if "terrain_and_level" in result.strata:
             success_picture(result, held_out.task.terrain, plot)
@@ -189,12 +189,12 @@ def task(
         actuator: What drives the joints: pd, or lstm.
         set_: Another value for a field: rewards.terms.action_rate.weight=-0.05.
     """
-    made = task_of(env_id, recipe, actuator).with_(changes_given(set_))
+    changed_task = task_of(env_id, recipe, actuator).with_(changes_given(set_))
     if out is None:
-        print(made.to_json())
+        print(changed_task.to_json())
         return
-    write(out, made.to_json() + "\n")
-    terminal.console().print(f"task: {out} ({made.recipe}, {made.hash})")
+    write(out, changed_task.to_json() + "\n")
+    terminal.console().print(f"task: {out} ({changed_task.recipe}, {changed_task.hash})")
 
 
 app.command(play)
@@ -223,14 +223,14 @@ def actuator(action: cli_actuator.Action) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The entry point of the command ``locoenvs``."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    given = given[1:] if given[:1] == ["--"] else given  # torchrun ... -m locoenvs -- train --run NAME
-    words.given[:] = given
-    if given == ["--version"]:
+    line = list(sys.argv[1:] if arguments is None else arguments)
+    line = line[1:] if line[:1] == ["--"] else line  # torchrun ... -m locoenvs -- train --run NAME
+    words.command_line[:] = line
+    if line == ["--version"]:
         print(f"locoenvs {locoenvs.__version__} from {Path(locoenvs.__file__).parent}")
         return
     try:
-        app.cli(prog="locoenvs", description=DESCRIPTION, args=plugged(given))
+        app.cli(prog="locoenvs", description=DESCRIPTION, args=plugged(line))
     except BrokenPipeError:  # whoever read the output stopped: it is no error
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(128 + 13) from None

@@ -21,7 +21,7 @@ from locoenvs.tasks.task import Task
 RUNS = Path("runs")
 """Where a run goes whose name is not a path."""
 
-given = list[str]()
+command_line = list[str]()
 """The words of the command line of this process, as they are."""
 
 Word = Annotated[str, tyro.conf.Positional]
@@ -72,31 +72,31 @@ def policy_named(name: str) -> Policy:
     )
 
 
-def options_given(given: Sequence[str]) -> dict[str, object] | None:
+def options_given(pairs: Sequence[str]) -> dict[str, object] | None:
     """What name=value say; None if nothing is given. Whole numbers are numbers, true and false are true and false."""
-    made, plain = dict[str, object](), {"true": True, "false": False}
-    for each in given:
+    options, plain = dict[str, object](), {"true": True, "false": False}
+    for each in pairs:
         name, equals, value = each.partition("=")
         if not (name and equals):
             raise ValueError(f"--options {each}: must be name=value, such as contact=mujoco")
-        made[name] = int(value) if value.lstrip("-").isdigit() else plain.get(value, value)
-    return made or None
+        options[name] = int(value) if value.lstrip("-").isdigit() else plain.get(value, value)
+    return options or None
 
 
-def changes_given(given: Sequence[str]) -> dict[str, Any]:
+def changes_given(pairs: Sequence[str]) -> dict[str, Any]:
     """What field=value say: values as JSON writes them, or as they are where they are no JSON."""
-    made = dict[str, Any]()
-    for each in given:
+    changes = dict[str, Any]()
+    for each in pairs:
         name, equals, value = each.partition("=")
         if not (name and equals):
             raise ValueError(f"--set {each}: must be field=value, such as rewards.terms.action_rate.weight=-0.05")
-        if name in made:
+        if name in changes:
             raise ValueError(f"--set {name}: given twice")
         try:
-            made[name] = json.loads(value)
+            changes[name] = json.loads(value)
         except ValueError:
-            made[name] = value
-    return made
+            changes[name] = value
+    return changes
 
 
 def task_given(file: Path | None) -> Task | None:

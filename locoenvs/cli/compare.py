@@ -68,12 +68,12 @@ def compare(
     check_written("--plot", plot, picture=True)
     console = terminal.console()
     first, *others = (_side(console, word, panel, actuator, backend, options) for word in sides)
-    made = [compared(first, other, seed) for other in others]
+    comparisons = [compared(first, other, seed) for other in others]
     if out is not None:
-        write(out, json.dumps([json.loads(each.to_json()) for each in made], indent=2) + "\n")
+        write(out, json.dumps([json.loads(each.to_json()) for each in comparisons], indent=2) + "\n")
     if plot is not None:
-        compare_tables.picture(made, plot)
-    for each in made:
+        compare_tables.picture(comparisons, plot)
+    for each in comparisons:
         console.print(compare_tables.table(each))
         for note in compare_tables.notes(each):
             console.print(note)

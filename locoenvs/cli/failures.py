@@ -40,10 +40,10 @@ def failures(
         bar = progress.add_task(f"drawing {len(chosen)} falls", total=1.0)
         strips = strips_of(archive, chosen, lambda share: progress.update(bar, completed=share))
     write(out, page(archive, groups, strips, str(result)))
-    made = Table(title=f"{archive.panel.name}: {archive.header.every_fall} falls, {len(archive.header.falls)} kept")
+    output = Table(title=f"{archive.panel.name}: {archive.header.every_fall} falls, {len(archive.header.falls)} kept")
     for column in ("ground", "what happened", ""):
-        made.add_column(column)
+        output.add_column(column)
     for group in groups:
-        made.add_row(group.kind, group.cause, group.words)
-    console.print(made)
+        output.add_row(group.kind, group.cause, group.words)
+    console.print(output)
     console.print(f"page: {out}")

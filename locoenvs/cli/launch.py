@@ -53,7 +53,7 @@ def launch(processes: int, learner: str, settings: TrainSettings) -> None:
         max_restarts=0,
     )
     try:
-        elastic_launch(config, sys.executable)("-m", "locoenvs", *arguments.given, *named)
+        elastic_launch(config, sys.executable)("-m", "locoenvs", *arguments.command_line, *named)
     except SignalException as stopped:
         raise SystemExit(128 + stopped.sigval) from None
     except ChildFailedError as failed:

@@ -67,7 +67,7 @@ def replay(
     if robot is None:
         raise ValueError(f"--robot is missing: say which robot of {result}")
     archive, console = load(result), terminal.console()
-    changes, given = changes_given(set_), options_given(options)
+    changes, engine_options = changes_given(set_), options_given(options)
     differs = [f"policy {policy}"] * (policy is not None) + [f"backend {backend}"] * (backend is not None)
     differs += [*options, *(f"{name}={value}" for name, value in changes.items())]
     asked = bool(differs) or copies != 1
@@ -87,7 +87,7 @@ def replay(
                 begin,
                 policy=other,
                 backend=backend,
-                options=given,
+                options=engine_options,
                 changes=changes,
                 copies=copies,
                 spread=spread,

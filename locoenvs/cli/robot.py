@@ -35,16 +35,16 @@ class CheckRobot:
     backend: str = "auto"
 
     def run(self) -> None:
-        save, console, found = _imsave(), terminal.console(), read_robot(self.file)
-        robot = found.robot
+        save, console, description = _imsave(), terminal.console(), read_robot(self.file)
+        robot = description.robot
         checks, picture = check_robot(robot, self.backend)
-        made = Table(title=f"{robot.name}: {len(robot.joints)} joints, {len(robot.feet)} feet")
+        output = Table(title=f"{robot.name}: {len(robot.joints)} joints, {len(robot.feet)} feet")
         for column in ("", "check", "found"):
-            made.add_column(column)
+            output.add_column(column)
         for check in checks:
-            made.add_row(Text("ok", "green") if check.passed else Text("look", "red"), check.name, check.found)
-        console.print(made)
-        _print_notes(console, found.notes)
+            output.add_row(Text("ok", "green") if check.passed else Text("look", "red"), check.name, check.finding)
+        console.print(output)
+        _print_notes(console, description.notes)
         if isinstance(picture, str):
             console.print(f"no picture: {picture}")
         else:
@@ -70,9 +70,9 @@ class ConvertRobot:
     def run(self) -> None:
         if self.out.exists():
             raise FileExistsError(f"{self.out} exists: choose another --out")
-        found, console = read_robot(self.file), terminal.console()
-        write_data_file(found.robot, self.out, self.file.name, found.notes)
-        _print_notes(console, found.notes)
+        description, console = read_robot(self.file), terminal.console()
+        write_data_file(description.robot, self.out, self.file.name, description.notes)
+        _print_notes(console, description.notes)
         console.print(f"data file: {self.out}; look at it by locoenvs robot check {self.out}")
 
 

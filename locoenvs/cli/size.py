@@ -101,8 +101,8 @@ def size(
     _print_machine(console)  # last: it knows the GPUs of a library that has been loaded
 
 
-def _print_geometry(console: Console, found: dict[str, Any]) -> None:
-    update, run, robots = found["per_update"], found["whole_run"], found["robots"]
+def _print_geometry(console: Console, numbers: dict[str, Any]) -> None:
+    update, run, robots = numbers["per_update"], numbers["whole_run"], numbers["robots"]
     table = Table("", "an update", "the whole run")
     table.columns[1].justify = table.columns[2].justify = "right"
     table.add_row("updates", "1", f"{run['updates']:,}")
@@ -143,15 +143,15 @@ def _print_machine(console: Console) -> None:
     console.print(f"machine: {here['cores']} cores of {here['processor']}, {memory}{gpus and f'; {gpus}'}")
 
 
-def _print_estimate(console: Console, ppo: PPOConfig, found: Estimate) -> None:
-    whole = sum(found.seconds.values())
-    parts = ", ".join(f"{name} {value:.2f}" for name, value in found.seconds.items())
-    gpu = "" if found.device_memory_mb is None else f", at most {found.device_memory_mb:,.0f} MiB of the GPU"
+def _print_estimate(console: Console, ppo: PPOConfig, cost: Estimate) -> None:
+    whole = sum(cost.seconds.values())
+    parts = ", ".join(f"{name} {value:.2f}" for name, value in cost.seconds.items())
+    gpu = "" if cost.device_memory_mb is None else f", at most {cost.device_memory_mb:,.0f} MiB of the GPU"
     console.print(
-        f"an estimate, measured with {found.robots} robots and scaled to {ppo.num_envs}:\n"
+        f"an estimate, measured with {cost.robots} robots and scaled to {ppo.num_envs}:\n"
         f"  time of an update {whole:.2f} s ({parts}), {ppo.samples_per_update / whole / 1000:.1f}k samples/s; "
         f"of the whole run {whole * ppo.updates / 3600:.2f} h\n"
-        f"  memory {found.memory_mb:,.0f} MiB of the process{gpu}"
+        f"  memory {cost.memory_mb:,.0f} MiB of the process{gpu}"
     )
 
 

@@ -127,12 +127,12 @@ def train(
     )
     if task is not None and (recipe is not None or actuator is not None):
         raise ValueError("--task says all of the task: leave --recipe and --actuator out, or change it by --set")
-    given = task_given(task)
-    if given is not None and (robot := task_of(env_id).robot.name) != given.robot.name:
+    own_task = task_given(task)
+    if own_task is not None and (robot := task_of(env_id).robot.name) != own_task.robot.name:
         raise ValueError(
-            f"--task {task} is for robot {given.robot.name!r}, {env_id} has {robot!r}: name an environment of that robot"
+            f"--task {task} is for robot {own_task.robot.name!r}, {env_id} has {robot!r}: name an environment of that robot"
         )
-    new = None if resume is not None else given or task_of(env_id, recipe or "paper", actuator)
+    new = None if resume is not None else own_task or task_of(env_id, recipe or "paper", actuator)
     ground = {name: value for name, value in (settings.changes or {}).items() if name.startswith("terrain.")}
     check_panels(panels, task_of(env_id).robot.name, None if new is None or not panels else new.with_(ground))
     learner = learner or "rsl_rl"
@@ -148,7 +148,7 @@ def train(
         settings = dataclasses.replace(settings, run=settings.run or str(folder_of(settings)))
     console, run_ = terminal.console(), Run(folder_of(settings))
     try:
-        run_ = Run(train_by(learner, settings, given))
+        run_ = Run(train_by(learner, settings, own_task))
         first = ranks.current().first
         ranks.leave()
         if not first:

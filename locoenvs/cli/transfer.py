@@ -54,7 +54,7 @@ def transfer(
             write(out / f"{result.panel}-{where}-{asked.task.actuator.kind}.json", result.to_json())
         return result
 
-    made = tried(
+    outcome = tried(
         loaded,
         judge,
         (backend, *to),
@@ -63,8 +63,8 @@ def transfer(
         smoke,
         seed,
     )
-    console.print(table(made))
-    for where, why in made.missing:
+    console.print(table(outcome))
+    for where, why in outcome.missing:
         console.print(f"not tried: {where}: {why}", markup=False)
-    for line in made.verdicts():
+    for line in outcome.verdicts():
         console.print(line, markup=False)

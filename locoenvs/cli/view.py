@@ -97,14 +97,16 @@ def view(
             page.run(threading.Event())
         finally:
             clock = viewer.clock
-            terminal.console().print(f"{clock.made} control steps, {clock.dropped_share:.1%} of those due were dropped")
+            terminal.console().print(
+                f"{clock.steps} control steps, {clock.dropped_share:.1%} of those due were dropped"
+            )
     finally:
         server.stop()
 
 
-def _check_of_falls(*given: object) -> None:
-    """Raise ValueError for what is ``given``, in the order of :data:`_NOT_OF_FALLS`, and would count for nothing beside --failures."""
-    names = [name for (name, unset), value in zip(_NOT_OF_FALLS.items(), given, strict=True) if value != unset]
+def _check_of_falls(*values: object) -> None:
+    """Raise ValueError for any of ``values`` that was given, in the order of :data:`_NOT_OF_FALLS`, and would count for nothing beside --failures."""
+    names = [name for (name, unset), value in zip(_NOT_OF_FALLS.items(), values, strict=True) if value != unset]
     if names:
         raise ValueError(f"--failures shows falls as they were evaluated: leave out {', '.join(names)}")
 
@@ -124,14 +126,14 @@ def _session(
     """What is looked at, and where newer policies come from."""
     if failures is not None:
         return FallSession(load(failures)), None
-    loaded, own = _given(follow or policy, follow is not None)
+    loaded, own = _policy_and_task(follow or policy, follow is not None)
     changed = (task_given(task) or own).with_(changes_given(changes))
     setup = Setup(ground=ground, level=level)
     session = Session(changed, loaded, robots, setup, backend=backend, options=options_given(options))
     return session, None if follow is None else Followed(Run.open(run_folder(follow)))
 
 
-def _given(name: str, is_run: bool) -> tuple[Policy | None, Task]:
+def _policy_and_task(name: str, is_run: bool) -> tuple[Policy | None, Task]:
     """The policy of that name and its task; an environment or a run that goes on may have no policy yet."""
     try:
         policy = policy_named(name)

@@ -59,8 +59,8 @@ def walk(
             f"--validate-every {WALK_VALIDATION} --until-bar, and then locoenvs play"
         )
     console = terminal.console()
-    given: dict[str, Any] = {"num_envs": num_envs, "seed": seed, "updates": updates, "minutes": minutes}
-    given |= {
+    asked: dict[str, Any] = {"num_envs": num_envs, "seed": seed, "updates": updates, "minutes": minutes}
+    asked |= {
         "validate_every": WALK_VALIDATION,
         "validate_robots": WALK_ROBOTS,
         "validate_share": WALK_SHARE,
@@ -70,12 +70,12 @@ def walk(
         name, actuator = run or f"walk-{time.strftime('%Y%m%d-%H%M%S')}", actuator or "pd"
         drives = {"pd": "the PD law; --actuator lstm takes the learned drive", "lstm": "the learned drive"}
         console.print(f"joints driven by {drives[actuator]}")
-        settings = TrainSettings(WALK, run=str(run_folder(name)), recipe="walk", actuator=actuator, **given)
+        settings = TrainSettings(WALK, run=str(run_folder(name)), recipe="walk", actuator=actuator, **asked)
     else:
         before = Run.open(run_folder(resume))
         learner = learner or before.recipe().get("learner")
         run = None if run is None else str(run_folder(run))
-        settings = TrainSettings(WALK, run=run, resume=str(before.folder), recipe="walk", actuator=actuator, **given)
+        settings = TrainSettings(WALK, run=run, resume=str(before.folder), recipe="walk", actuator=actuator, **asked)
     trained = Run(train_by(learner or "rsl_rl", settings))
     policy = load_policy(trained.policy)
     panel = panel_of(policy.task, "flat")

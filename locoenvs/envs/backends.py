@@ -87,17 +87,17 @@ def load(name: str) -> Callable[..., Simulator]:
     Raises ValueError for a name that nobody provides and ImportError, with the line to install it, for one whose
     engine is missing.
     """
-    found, name = installed(), resolve(name)
-    if name not in found:
-        raise ValueError(nearest("backend", name, ["auto", *found]))
+    backends, name = installed(), resolve(name)
+    if name not in backends:
+        raise ValueError(nearest("backend", name, ["auto", *backends]))
     try:
-        return found[name]()
+        return backends[name]()
     except ImportError as error:
         if error.name is None:  # it says itself what is wrong
             raise
         how = install.line(EXTRAS[name]) if name in EXTRAS else f"see the package that provides {name!r}"
         raise ImportError(
-            f"backend {name!r} needs {error.name}, which is not installed: {how}. Installed backends: {', '.join(found)}"
+            f"backend {name!r} needs {error.name}, which is not installed: {how}. Installed backends: {', '.join(backends)}"
         ) from error
 
 

@@ -115,19 +115,19 @@ def _task(env_id: str, options: dict[str, Any]) -> Task:
             raise ValueError(_NO_TIME_LIMIT)
         if name not in OPTIONS:
             raise ValueError(nearest("option", name, ["num_envs", *OPTIONS]))
-    recipe, actuator, given = (options.pop(name, None) for name in ("recipe", "actuator", "task"))
-    if given is None:
+    recipe, actuator, own_task = (options.pop(name, None) for name in ("recipe", "actuator", "task"))
+    if own_task is None:
         return task(env_id, recipe or "paper", actuator)
     if recipe is not None:
         raise ValueError(
-            f"give a task or a recipe, not both: got recipe={recipe!r} and a task of recipe {given.recipe!r}"
+            f"give a task or a recipe, not both: got recipe={recipe!r} and a task of recipe {own_task.recipe!r}"
         )
     if actuator is not None:
         raise ValueError(
             f"give a task or an actuator, not both: got actuator={actuator!r} and a task whose actuator is "
-            f"{given.actuator.kind!r}"
+            f"{own_task.actuator.kind!r}"
         )
-    return given
+    return own_task
 
 
 def ids() -> list[str]:

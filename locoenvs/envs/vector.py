@@ -213,13 +213,13 @@ class LocoVectorEnv(VectorEnv, gymnasium.Env):  # type: ignore[misc]
             "spec": self.spec,
         }
 
-    def __setstate__(self, given: dict[str, Any]) -> None:
-        type(self).__init__(self, **given["arguments"])
-        self._np_random, self._np_random_seed = given["random"]
-        self.spec = given["spec"]
-        if given["saved"] is not None:
-            self.restore(given["saved"])
-        if given["closed"]:
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        type(self).__init__(self, **state["arguments"])
+        self._np_random, self._np_random_seed = state["random"]
+        self.spec = state["spec"]
+        if state["saved"] is not None:
+            self.restore(state["saved"])
+        if state["closed"]:
             self.close()
 
     def _begin(self, seed: int) -> None:

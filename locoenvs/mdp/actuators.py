@@ -147,13 +147,13 @@ class LSTM:
         xp = array_namespace(target)
         *weights, limit, fade = self._arrays(xp, target)
         flat = xp.reshape(memory, (memory.shape[0], -1))
-        given = [xp.reshape(part, (-1,)) for part in (target, position, velocity)]
-        if kernels := compiled.kernels(flat, *given):
-            after, torque = xp.empty_like(flat), xp.empty_like(given[0])
-            numbers = tuple(weights), limit, fade, flat, *given, after, torque
+        inputs = [xp.reshape(part, (-1,)) for part in (target, position, velocity)]
+        if kernels := compiled.kernels(flat, *inputs):
+            after, torque = xp.empty_like(flat), xp.empty_like(inputs[0])
+            numbers = tuple(weights), limit, fade, flat, *inputs, after, torque
             workers.in_parts(lambda start, stop: kernels.drives(*numbers, start, stop), len(torque), self.PART)
             return xp.reshape(after, memory.shape), xp.reshape(torque, target.shape)
-        after, torque = self._evaluate(xp, weights, flat, xp.stack([given[0] - given[1], given[2]]))
+        after, torque = self._evaluate(xp, weights, flat, xp.stack([inputs[0] - inputs[1], inputs[2]]))
         fading = fade * velocity
         least, most = -limit * (2 + fading).clip(0, 1), limit * (2 - fading).clip(0, 1)
         return xp.reshape(after, memory.shape), xp.reshape(torque, target.shape).clip(least, most)
@@ -244,7 +244,7 @@ def _product(xp: ModuleType, a: Array, b: Array) -> Array:
     width, blocks = b.shape[1], -(-b.shape[1] // _BLOCK)
     if width != blocks * _BLOCK:
         b = np.concatenate([b, np.zeros((len(b), blocks * _BLOCK - width), np.float32)], axis=1)
-    made = np.empty((len(a), blocks * _BLOCK), np.float32)
-    right, result = (whole.reshape(len(whole), blocks, _BLOCK).transpose(1, 0, 2) for whole in (b, made))
+    padded = np.empty((len(a), blocks * _BLOCK), np.float32)
+    right, result = (whole.reshape(len(whole), blocks, _BLOCK).transpose(1, 0, 2) for whole in (b, padded))
     np.matmul(a, right, out=result)
-    return made[:, :width]
+    return padded[:, :width]

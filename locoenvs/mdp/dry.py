@@ -39,20 +39,20 @@ def check(mdp: Mdp) -> None:
     episodes = robots(mdp)
     for kind, word, value, shape, boolean in tried:
         said = f"{kind} {word.name!r} of {word.package!r}"
-        found: Any = _value(mdp, said, value, episodes)
-        if not hasattr(found, "dtype") or not hasattr(found, "shape"):
-            raise ValueError(f"{said} must return an array, one row a robot, got {type(found).__name__}")
-        if tuple(found.shape) != shape:
+        result: Any = _value(mdp, said, value, episodes)
+        if not hasattr(result, "dtype") or not hasattr(result, "shape"):
+            raise ValueError(f"{said} must return an array, one row a robot, got {type(result).__name__}")
+        if tuple(result.shape) != shape:
             raise ValueError(
-                f"{said} must return shape {('num_envs', *shape[1:])}, got {tuple(found.shape)} for {ROBOTS} robots"
+                f"{said} must return shape {('num_envs', *shape[1:])}, got {tuple(result.shape)} for {ROBOTS} robots"
             )
         wanted = "bool" if boolean else "real floating"
-        if not mdp.xp.isdtype(found.dtype, wanted):
+        if not mdp.xp.isdtype(result.dtype, wanted):
             raise ValueError(
-                f"{said} must return numbers of kind {wanted!r}, got {found.dtype}: convert them by astype"
+                f"{said} must return numbers of kind {wanted!r}, got {result.dtype}: convert them by astype"
             )
-        if not boolean and not bool(mdp.xp.all(mdp.xp.isfinite(found))):
-            raise ValueError(f"{said} is not finite for robots that have just been placed, but {_first(found)}")
+        if not boolean and not bool(mdp.xp.all(mdp.xp.isfinite(result))):
+            raise ValueError(f"{said} is not finite for robots that have just been placed, but {_first(result)}")
     for name, randomization, entry in drawn:
         _check_drawn(mdp, episodes, name, randomization, entry)
 
@@ -95,11 +95,11 @@ def _check_drawn(mdp: Mdp, episodes: Episodes, name: str, word: Randomization, e
         given = (draw, mdp, episodes, seen) if word.stage == "sensors" else (draw, mdp)
         return word.function(*given, **entry.parameters)
 
-    found = _value(mdp, said, drawn, episodes)
+    result = _value(mdp, said, drawn, episodes)
     shapes: dict[str, tuple[tuple[int, ...], ...]]
     joints, bodies = mdp.num_joints, len(mdp.task.robot.bodies)
     if word.stage == "lag":
-        found, shapes = {"delay": found}, {"delay": ((ROBOTS, 1),)}
+        result, shapes = {"delay": result}, {"delay": ((ROBOTS, 1),)}
     elif word.stage == "sensors":
         shapes = {slot: (tuple(values.shape),) for slot, values in seen.items()}
     elif word.stage == "drive":
@@ -107,9 +107,9 @@ def _check_drawn(mdp: Mdp, episodes: Episodes, name: str, word: Randomization, e
     else:
         every = {"mass": bodies, "center_of_mass": 3, "armature": joints}
         shapes = {quantity: ((ROBOTS, every[quantity]),) for quantity in word.quantities if quantity in every}
-    if not isinstance(found, Mapping):
-        raise ValueError(f"{said} must return a mapping of {', '.join(shapes)}, got {type(found).__name__}")
-    for quantity, values in found.items():
+    if not isinstance(result, Mapping):
+        raise ValueError(f"{said} must return a mapping of {', '.join(shapes)}, got {type(result).__name__}")
+    for quantity, values in result.items():
         if quantity in ("friction", "payload") and word.stage == "physics":
             raise ValueError(f"{said} gives {quantity}, which is the task's own: set randomization.{quantity}")
         if quantity not in shapes:

@@ -29,15 +29,15 @@ class Slot:
 
 def layout(task: Task) -> tuple[Slot, ...]:
     """The slots of the task's observation, in order. Raises ValueError for one that nobody registered here."""
-    made, start = list[Slot](), 0
+    slots, start = list[Slot](), 0
     for spec in task.observations.slots:
         if said := missing(spec, spec.name, OBSERVATION_SLOTS):
             raise ValueError(said)
         word = OBSERVATION_SLOTS[spec.name]
         size = word.size(task.robot, **spec.parameters) if callable(word.size) else word.size
-        made.append(Slot(spec.name, start, start + size, word.unit, spec.scale, spec.noise or 0.0, word.meaning))
+        slots.append(Slot(spec.name, start, start + size, word.unit, spec.scale, spec.noise or 0.0, word.meaning))
         start += size
-    return tuple(made)
+    return tuple(slots)
 
 
 def scan_lines(scan: HeightScan) -> tuple[np.ndarray, np.ndarray]:

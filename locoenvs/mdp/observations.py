@@ -21,17 +21,17 @@ def observe(mdp: Mdp, episodes: Episodes) -> Observation:
     task, values = mdp.task, slots(mdp, episodes)
     clip = task.observations.clip
     true = mdp.xp.concat(list(values.values()), axis=-1)
-    given = true if exact(task) else sensed(mdp, episodes, values)
+    readings = true if exact(task) else sensed(mdp, episodes, values)
     noisy = any(slot.noise is not None for slot in task.observations.slots)
     counter = episodes.key, episodes.number, episodes.step
-    if noisy and (kernels := compiled.kernels(given, *counter)):
+    if noisy and (kernels := compiled.kernels(readings, *counter)):
         purpose = int(rng.Purpose.OBSERVATION_NOISE)
-        policy, clean = kernels.noisy(given, mdp.scale, mdp.noise, *counter, purpose, clip)
-        return Observation(policy, clean if given is true else (true * mdp.scale).clip(-clip, clip))
-    policy = given * mdp.scale
-    critic = (policy if given is true else true * mdp.scale).clip(-clip, clip)
+        policy, clean = kernels.noisy(readings, mdp.scale, mdp.noise, *counter, purpose, clip)
+        return Observation(policy, clean if readings is true else (true * mdp.scale).clip(-clip, clip))
+    policy = readings * mdp.scale
+    critic = (policy if readings is true else true * mdp.scale).clip(-clip, clip)
     if not noisy:
-        return Observation(critic if given is true else policy.clip(-clip, clip), critic)
+        return Observation(critic if readings is true else policy.clip(-clip, clip), critic)
     draws = rng.uniform(*counter, rng.Purpose.OBSERVATION_NOISE, policy.shape[1])
     return Observation((policy + (draws * 2 - 1) * mdp.noise).clip(-clip, clip), critic)
 

@@ -31,7 +31,7 @@ def drawn(pushes: Pushes, key: Array, number: Array, count: Array) -> Array:
     return rng.between(draws, -pushes.velocity, pushes.velocity)
 
 
-def given(
+def apply(
     simulator: Simulator,
     physics: object,
     readout: Readout,

@@ -230,7 +230,7 @@ def _pushed(
     change = pushes.drawn(asked, episodes.key, episodes.number, count)
     if factor is not None:
         change = change * factor
-    return pushes.given(simulator, physics, readout, due, change, asked.mode)
+    return pushes.apply(simulator, physics, readout, due, change, asked.mode)
 
 
 def _total(mdp: Mdp, terms: dict[str, Array]) -> Array:

@@ -91,7 +91,7 @@ def pull(repo: str, revision: str | None = None, others: Collection[str] = ()) -
 def _content(hub: Any, api: Any, repo: str, commit: str, file: Any) -> bytes:
     """The content of a file, read no further than a policy's may be long, and held to its hash."""
     utils: Any = import_module("huggingface_hub.utils")
-    name, made = f"{repo}/{file.rfilename}", bytearray()
+    name, received = f"{repo}/{file.rfilename}", bytearray()
     largest = mlp.LARGEST if file.rfilename == "policy.onnx" else documents.LARGEST
     too_large = f"{name} is larger than {largest} bytes: it is not what it is taken for"
     if (file.size or 0) > largest:
@@ -100,16 +100,16 @@ def _content(hub: Any, api: Any, repo: str, commit: str, file: Any) -> bytes:
     with utils.get_session().stream("GET", url, headers=utils.build_hf_headers(), follow_redirects=True) as response:
         utils.hf_raise_for_status(response)
         for part in response.iter_bytes():
-            made += part
-            if len(made) > largest:
+            received += part
+            if len(received) > largest:
                 raise ValueError(too_large)
-    content = bytes(made)
+    content = bytes(received)
     if file.lfs is not None:
-        found, expected = hashlib.sha256(content).hexdigest(), file.lfs.sha256
+        digest, expected = hashlib.sha256(content).hexdigest(), file.lfs.sha256
     else:  # as git names what it holds
-        found, expected = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest(), file.blob_id
-    if found != expected:
-        raise ValueError(f"{name} is not what commit {commit[:12]} lists: its hash is {found}, not {expected}")
+        digest, expected = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest(), file.blob_id
+    if digest != expected:
+        raise ValueError(f"{name} is not what commit {commit[:12]} lists: its hash is {digest}, not {expected}")
     return content
 
 

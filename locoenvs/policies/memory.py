@@ -107,10 +107,10 @@ class Memory:
 
     def nodes(self, value: str, constant: Callable[[str, np.ndarray], str]) -> tuple[list[dict[str, Any]], str]:
         """The nodes that go on from ``value``, and the name of what they put out. ``constant`` adds weights to the file."""
-        made = list[dict[str, Any]]()
+        nodes = list[dict[str, Any]]()
 
         def node(operator: str, *inputs: str, name: str, **settings: int) -> str:
-            made.append(onnx_format.node(operator, list(inputs), name, **settings))
+            nodes.append(onnx_format.node(operator, list(inputs), name, **settings))
             return name
 
         for index, unit in enumerate(self.units):
@@ -137,7 +137,7 @@ class Memory:
                 cell = node("Add", kept, added, name=f"next_cell_{index}")
                 out = node("Tanh", cell, name=f"{here}_of_cell")
                 value = node("Mul", gated("output"), out, name=f"next_hidden_{index}")
-        return made, value
+        return nodes, value
 
     @staticmethod
     def of(kind: Kind, layers: int, values: Mapping[str, np.ndarray]) -> Memory:

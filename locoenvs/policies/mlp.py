@@ -174,11 +174,11 @@ class Mlp:
         while f"weight_{len(layers)}" in values and f"bias_{len(layers)}" in values:
             layers.append((values[f"weight_{len(layers)}"], values[f"bias_{len(layers)}"]))
         gated = None if memory is None else Memory.of(*memory, values)
-        made = Mlp(layers, activation, values.get("mean"), values.get("std"), gated)
-        made.check(inputs, outputs)
-        for field, found, expected in differences(structure(model), structure(made._model())):
-            raise ValueError(f"its {field} is {found}, in a policy's with these weights it is {expected}")
-        return made
+        network = Mlp(layers, activation, values.get("mean"), values.get("std"), gated)
+        network.check(inputs, outputs)
+        for field, actual, expected in differences(structure(model), structure(network._model())):
+            raise ValueError(f"its {field} is {actual}, in a policy's with these weights it is {expected}")
+        return network
 
 
 def _float32(values: np.ndarray) -> np.ndarray:

@@ -71,12 +71,12 @@ def _model() -> Any:
         message = file.message_type.add(name=name)
         for field, (number, described) in fields.items():
             kind, many = described.removeprefix("*"), described.startswith("*")
-            made = message.field.add(name=field, number=number)
-            made.label = kinds.LABEL_REPEATED if many else kinds.LABEL_OPTIONAL
+            entry = message.field.add(name=field, number=number)
+            entry.label = kinds.LABEL_REPEATED if many else kinds.LABEL_OPTIONAL
             if kind in _MESSAGES:
-                made.type, made.type_name = kinds.TYPE_MESSAGE, f".locoenvs.onnx.{kind}"
+                entry.type, entry.type_name = kinds.TYPE_MESSAGE, f".locoenvs.onnx.{kind}"
             else:
-                made.type = kinds.Type.Value(f"TYPE_{kind.upper()}")
+                entry.type = kinds.Type.Value(f"TYPE_{kind.upper()}")
     pool = descriptor_pool.DescriptorPool()
     pool.AddSerializedFile(file.SerializeToString())
     return message_factory.GetMessageClass(pool.FindMessageTypeByName("locoenvs.onnx.Model"))

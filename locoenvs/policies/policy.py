@@ -154,16 +154,16 @@ class Policy:
         size = self.document["observation"]["size"]
         if observations.ndim != 2 or observations.shape[1] != size:
             raise ValueError(f"observations must have shape (N, {size}), got {observations.shape}")
-        given = {"obs": np.ascontiguousarray(observations, dtype=np.float32)}
+        inputs = {"obs": np.ascontiguousarray(observations, dtype=np.float32)}
         if not self.recurrent:
-            return self._session.run(["actions"], given)[0]
+            return self._session.run(["actions"], inputs)[0]
         states, count = self.document["onnx"]["states"], len(observations)
         memory = self._remembered or {state["input"]: np.zeros((count, *state["size"]), "f4") for state in states}
         if (before := len(next(iter(memory.values())))) != count:
             raise ValueError(
                 f"{count} observations after {before}: what it remembers is of each robot, call reset() first"
             )
-        actions, *after = self._session.run(["actions", *(state["output"] for state in states)], given | memory)
+        actions, *after = self._session.run(["actions", *(state["output"] for state in states)], inputs | memory)
         self._remembered = dict(zip(memory, after))
         return actions
 
@@ -372,9 +372,9 @@ class _OnNumpy:
     def __init__(self, network: Mlp) -> None:
         self._network = network
 
-    def run(self, outputs: list[str], given: dict[str, np.ndarray]) -> list[np.ndarray]:
+    def run(self, outputs: list[str], inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
         """The outputs of that name."""
-        actions, after = self._network(given["obs"], given)
+        actions, after = self._network(inputs["obs"], inputs)
         return [{"actions": actions, **after}[name] for name in outputs]
 
 

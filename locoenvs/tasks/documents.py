@@ -88,13 +88,13 @@ def valid(adapter: TypeAdapter[T], values: Mapping[str, Any], name: str) -> T:
     except ValidationError as error:
         first, *others = error.errors(include_url=False)
         field = ".".join(map(_label, first["loc"]))
-        given = "" if first["type"] in ("missing", "value_error") else f", got {shown(first['input'])}"
+        ending = "" if first["type"] in ("missing", "value_error") else f", got {shown(first['input'])}"
         rest = f" (and {len(others)} more)" if others else ""
         if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
             unknown = nearest("field", _label(first["loc"][-1]), _fields(adapter, first["loc"][:-1]))
-            first["msg"], given = f"of a newer locoenvs, or {unknown}", ""
+            first["msg"], ending = f"of a newer locoenvs, or {unknown}", ""
         text = f"{field + ': ' if field else ''}{' '.join(first['msg'].removeprefix('Value error, ').split())}"
-        raise ValueError(f"{name}: {text if len(text) < 300 else text[:300] + '...'}{given}{rest}") from None
+        raise ValueError(f"{name}: {text if len(text) < 300 else text[:300] + '...'}{ending}{rest}") from None
     except ArithmeticError as error:
         raise ValueError(f"{name} has numbers beyond all measure: {error}") from None
 
@@ -156,10 +156,10 @@ def stored(value: Any, whole: bool = False) -> Any:
     """What a document holds of a value: dataclasses as objects, without the fields of :func:`later` that are neutral unless ``whole``."""
     if dataclasses.is_dataclass(value):
         in_order = sorted(dataclasses.fields(value), key=lambda field: field.kw_only is True)
-        given = {field: getattr(value, field.name) for field in in_order}
+        values = {field: getattr(value, field.name) for field in in_order}
         return {
             field.name: stored(own, whole)
-            for field, own in given.items()
+            for field, own in values.items()
             if whole or not (field.metadata.get("later") and own == field.default)
         }
     if isinstance(value, Mapping):
@@ -191,23 +191,23 @@ def check_format(
 
 
 def differences(
-    found: Any, expected: Any, where: str = "", prose: Sequence[str] = ()
+    actual: Any, expected: Any, where: str = "", prose: Sequence[str] = ()
 ) -> Iterator[tuple[str, str, str]]:
-    """(field, what is found, what is expected) where two JSON values differ; of fields named in ``prose`` only the type counts."""
-    if isinstance(found, dict) and isinstance(expected, dict):
-        for key in {**expected, **found}:
+    """(field, what is there, what is expected) where two JSON values differ; of fields named in ``prose`` only the type counts."""
+    if isinstance(actual, dict) and isinstance(expected, dict):
+        for key in {**expected, **actual}:
             field = f"{where}.{_label(key)}" if where else _label(key)
-            if key not in found:
+            if key not in actual:
                 yield field, "missing", shown(expected[key])
             elif key not in expected:
-                yield field, shown(found[key]), "unknown"
-            elif key not in prose or type(found[key]) is not type(expected[key]):
-                yield from differences(found[key], expected[key], field, prose)
-    elif isinstance(found, list) and isinstance(expected, list) and len(found) == len(expected):
-        for index, pair in enumerate(zip(found, expected)):
+                yield field, shown(actual[key]), "unknown"
+            elif key not in prose or type(actual[key]) is not type(expected[key]):
+                yield from differences(actual[key], expected[key], field, prose)
+    elif isinstance(actual, list) and isinstance(expected, list) and len(actual) == len(expected):
+        for index, pair in enumerate(zip(actual, expected)):
             yield from differences(*pair, f"{where}.{index}", prose)
-    elif found != expected or isinstance(found, bool) != isinstance(expected, bool):
-        yield where, shown(found), shown(expected)
+    elif actual != expected or isinstance(actual, bool) != isinstance(expected, bool):
+        yield where, shown(actual), shown(expected)
 
 
 def _label(key: object) -> str:

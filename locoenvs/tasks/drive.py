@@ -136,10 +136,10 @@ class Network:
             raise ValueError(
                 f"{name}: drive {network.name!r} was changed: its hash is {network.hash}, its file says {file.hash}"
             )
-        for field, found, expected in documents.differences(
+        for field, actual, expected in documents.differences(
             document, json.loads(network.to_json()), prose=("network",)
         ):
-            raise ValueError(f"{name}: {field} is {found}, a drive's is {expected}")
+            raise ValueError(f"{name}: {field} is {actual}, a drive's is {expected}")
         return network
 
     def save(self, path: Path) -> None:

@@ -96,7 +96,7 @@ _UNUSED = {
 }
 """What format 1 says of kinds of tile that a map does not have."""
 
-_PARAMETERS = {
+PARAMETERS = {
     "tracking_width": (("linear_velocity_tracking", "width"), ("angular_velocity_tracking", "width")),
     "air_time_target": (("feet_air_time", "target"),),
     "air_time_minimum_command": (("feet_air_time", "minimum_command"),),
@@ -123,20 +123,20 @@ def upgraded(document: Mapping[str, Any], name: str = "the task") -> Document:
         )
     if version == NEWEST:
         return dict(document)
-    made = copy.deepcopy(dict(document))
+    converted = copy.deepcopy(dict(document))
     for part, upgrade in (
         ("rewards", _rewards),
         ("terrain", _terrain),
         ("observations", _observations),
         ("terminations", _terminations),
     ):
-        if isinstance(made.get(part), dict):
+        if isinstance(converted.get(part), dict):
             try:
-                made[part] = upgrade(made[part])
+                converted[part] = upgrade(converted[part])
             except (TypeError, AttributeError, LookupError):
                 said = documents.shown(document[part])
                 raise ValueError(f"{name}: {part} is not what a task of format 1 has there, got {said}") from None
-    return {**made, "format_version": NEWEST}
+    return {**converted, "format_version": NEWEST}
 
 
 def with_task(document: Mapping[str, Any], name: str) -> Document:
@@ -149,8 +149,8 @@ def oldest(document: Mapping[str, Any]) -> Document:
     """The document of the oldest format that says what ``document``, of any, says."""
     if document.get("format_version", 1) == 1:
         return dict(document)
-    made = copy.deepcopy(dict(document))
-    del made["format_version"]
+    converted = copy.deepcopy(dict(document))
+    del converted["format_version"]
     try:
         for part, downgrade in (
             ("rewards", _rewards_before),
@@ -158,11 +158,11 @@ def oldest(document: Mapping[str, Any]) -> Document:
             ("observations", _observations_before),
             ("terminations", _terminations_before),
         ):
-            made[part] = downgrade(made[part])
-        same = upgraded(made) == document
+            converted[part] = downgrade(converted[part])
+        same = upgraded(converted) == document
     except (_Inexpressible, LookupError, TypeError, AttributeError):
         same = False
-    return made if same else dict(document)
+    return converted if same else dict(document)
 
 
 def _entry(parameters: Document, **fields: Any) -> Document:
@@ -179,7 +179,7 @@ def _the_one(values: list[Any]) -> Any:
 def _rewards(old: Document) -> Document:
     weights = {**_WEIGHTS, **old.pop("weights", {})}
     parameters: dict[str, Document] = {name: {} for name in weights}
-    for field, places in _PARAMETERS.items():
+    for field, places in PARAMETERS.items():
         if field in old:
             value = old.pop(field)
             for term, parameter in places:
@@ -192,7 +192,7 @@ def _rewards_before(new: Document) -> Document:
     terms = new.pop("terms")
     fields = {
         field: _the_one([terms[term]["parameters"][parameter] for term, parameter in places])
-        for field, places in _PARAMETERS.items()
+        for field, places in PARAMETERS.items()
     }
     return {"weights": {name: terms[name]["weight"] for name in _WEIGHTS}, **fields, **new}
 

@@ -88,24 +88,24 @@ class Word:
         return module.partition(".")[0]
 
     @cached_property
-    def _given(self) -> list[inspect.Parameter]:
+    def _keywords(self) -> list[inspect.Parameter]:
         """The parameters that a task may give."""
         return [p for p in inspect.signature(self.function).parameters.values() if p.default is not p.empty]
 
     @cached_property
     def _parameters(self) -> TypeAdapter[BaseModel]:
         """The keyword parameters of the function as a schema."""
-        given = self._given
+        keywords = self._keywords
         for p in inspect.signature(self.function).parameters.values():
             if p.kind is p.VAR_KEYWORD or (p.kind is p.KEYWORD_ONLY and p.default is p.empty):
                 raise ValueError(f"{self.name!r}: parameter {p.name!r} needs a default")
             if p.default is not p.empty and p.annotation is p.empty:
                 raise ValueError(f"{self.name!r}: parameter {p.name!r} needs a type")
-        own = {"__annotations__": {p.name: p.annotation for p in given}, "__module__": self.function.__module__}
+        own = {"__annotations__": {p.name: p.annotation for p in keywords}, "__module__": self.function.__module__}
         scope = {**vars(sys.modules[self.function.__module__])}
         try:
             types = typing.get_type_hints(type("Parameters", (), own), scope, include_extras=True)
-            fields: dict[str, Any] = {p.name: (types[p.name], p.default) for p in given}
+            fields: dict[str, Any] = {p.name: (types[p.name], p.default) for p in keywords}
             config = ConfigDict(extra="forbid", allow_inf_nan=False, validate_default=True, protected_namespaces=())
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # a parameter may be called as something of pydantic's
@@ -119,14 +119,14 @@ class Word:
             ) from None
         return TypeAdapter(model)
 
-    def parameters(self, given: Mapping[str, Any], where: str = "") -> dict[str, Any]:
-        """All parameters with ``given`` ones in place of their defaults. Raises ValueError for a name or a value that does not fit."""
-        known = [p.name for p in self._given]
-        for name in given:
+    def parameters(self, chosen: Mapping[str, Any], where: str = "") -> dict[str, Any]:
+        """All parameters, the ``chosen`` in place of their defaults. Raises ValueError for a name or a value that does not fit."""
+        known = [p.name for p in self._keywords]
+        for name in chosen:
             if name not in known:
                 raise ValueError(nearest(f"parameter of {where or self.name}", name, known))
-        made = documents.valid(self._parameters, given, where or self.name)
-        return {name: getattr(made, name) for name in known}
+        values = documents.valid(self._parameters, chosen, where or self.name)
+        return {name: getattr(values, name) for name in known}
 
 
 W = TypeVar("W", bound=Word)

@@ -27,12 +27,12 @@ def check_backend(make: Make, **options: Any) -> list[str]:
     Raises AssertionError that says what does not hold, at the first that does not. It takes seconds, or as long as compiling a few
     programs does.
     """
-    checked, made = [], dict[str, Robots]()
+    checked, by_task = [], dict[str, Robots]()
 
     def robots(task: Task) -> Robots:
-        if task.hash not in made:
-            made[task.hash] = Robots(make, task, COUNT, options)
-        return made[task.hash]
+        if task.hash not in by_task:
+            by_task[task.hash] = Robots(make, task, COUNT, options)
+        return by_task[task.hash]
 
     for check in (
         _says_what_it_is,
@@ -72,10 +72,10 @@ def _says_what_it_is(robots: Open) -> None:
     one.begin(wanted)
     readout = one.advance()
     for field in dataclasses.fields(Readout):
-        found, like = getattr(readout, field.name), getattr(wanted, field.name)
-        assert found.shape == like.shape, f"Readout.{field.name} must have shape {like.shape}, got {found.shape}"
-        assert found.dtype == like.dtype, f"Readout.{field.name} must be {like.dtype}, got {found.dtype}"
-        assert np.isfinite(found).all(), f"Readout.{field.name} is not finite"
+        actual, like = getattr(readout, field.name), getattr(wanted, field.name)
+        assert actual.shape == like.shape, f"Readout.{field.name} must have shape {like.shape}, got {actual.shape}"
+        assert actual.dtype == like.dtype, f"Readout.{field.name} must be {like.dtype}, got {actual.dtype}"
+        assert np.isfinite(actual).all(), f"Readout.{field.name} is not finite"
 
 
 def _falls_freely(robots: Open) -> None:

@@ -32,7 +32,7 @@ LEDGER = ("update", "samples", "elapsed_seconds", "samples_per_second", "reward_
 
 CHANGES = {"rewards.terms.action_rate.weight": -0.02}
 
-GIVEN = task_of(ENVIRONMENT, actuator="pd").with_({"commands.forward": (-0.4, 0.4)})
+ANOTHER = task_of(ENVIRONMENT, actuator="pd").with_({"commands.forward": (-0.4, 0.4)})
 """A task that no settings ask for."""
 
 
@@ -43,16 +43,18 @@ def check_learner(train: Callable[..., Path], updates: int = 2, num_envs: int = 
         asked |= {"seed": 1, "changes": CHANGES}
 
         def run(name: str, task: Task | None = None, **others: Any) -> Run:
-            folder, given = Path(place) / name, {} if task is None else {"task": task}
-            found = train(ENVIRONMENT, TrainSettings(ENVIRONMENT, run=str(folder), **asked | others), **given)
-            assert Path(found) == folder, f"train must return the folder that it was told to use, {folder}, got {found}"
+            folder, own = Path(place) / name, {} if task is None else {"task": task}
+            returned = train(ENVIRONMENT, TrainSettings(ENVIRONMENT, run=str(folder), **asked | others), **own)
+            assert Path(returned) == folder, (
+                f"train must return the folder that it was told to use, {folder}, got {returned}"
+            )
             return Run(folder)
 
         first = run("first")
         _check_recipe(first)
         _check_ledger(first, updates, num_envs)
         _check_policy(first)
-        _check_given(run("given", task=GIVEN, recipe=None, actuator=None, changes=None, updates=1))
+        _check_another(run("given", task=ANOTHER, recipe=None, actuator=None, changes=None, updates=1))
         again, other = run("again"), run("other", seed=2)
         same = load_policy(again.policy).sha256 == load_policy(first.policy).sha256
         assert same, "two trainings with one seed must give one policy"
@@ -68,7 +70,8 @@ def check_learner(train: Callable[..., Path], updates: int = 2, num_envs: int = 
         train(ENVIRONMENT, TrainSettings(ENVIRONMENT, resume=str(first.folder), updates=2 * updates))
         _check_ledger(first, 2 * updates, num_envs)
         _check_policy(first)
-    return ["recipe", "ledger", "policy", "a task that is given", "seeds", "a folder that is taken", "resume"]
+        memory = ["memory"] if _check_memory(first) else []
+    return ["recipe", "ledger", "policy", *memory, "a task that is given", "seeds", "a folder that is taken", "resume"]
 
 
 def _check_recipe(run: Run) -> None:
@@ -85,9 +88,9 @@ def _check_recipe(run: Run) -> None:
     )
 
 
-def _check_given(run: Run) -> None:
-    assert run.recipe()["task_hash"] == GIVEN.hash, "train must train on the task= that it is given"
-    load_policy(run.policy).check(GIVEN)
+def _check_another(run: Run) -> None:
+    assert run.recipe()["task_hash"] == ANOTHER.hash, "train must train on the task= that it is given"
+    load_policy(run.policy).check(ANOTHER)
 
 
 def _check_ledger(run: Run, updates: int, num_envs: int) -> None:
@@ -117,3 +120,18 @@ def _check_policy(run: Run) -> None:
     assert actions.shape == (5, len(task.robot.joints)) and np.isfinite(actions).all(), (
         "the policy must give finite actions"
     )
+
+
+def _check_memory(run: Run) -> bool:
+    """Whether the policy remembers from step to step; if so, what it saw must count, until an episode begins."""
+    policy = load_policy(run.policy)
+    if not policy.recurrent:
+        return False
+    seen = np.random.default_rng(1).normal(size=(5, layout(policy.task)[-1].stop)).astype(np.float32)
+    first, later = policy(seen), policy(seen)
+    assert (first != later).any(), (
+        "a policy with memory= must act by what it saw before too: were the trained units, as torch stacks them, saved?"
+    )
+    policy.reset()
+    assert (policy(seen) == first).all(), "an episode must begin with nothing remembered"
+    return True

@@ -46,7 +46,7 @@ class Robots:
         self._advance = self.simulator.advance
         if hasattr(self.simulator, "compile"):
             mdp = prepare(task, self.map, self.simulator.xp, self.simulator.device)
-            self._advance = self.simulator.compile(lambda mdp, own, *given: own.advance(*given), mdp)
+            self._advance = self.simulator.compile(lambda mdp, own, *arguments: own.advance(*arguments), mdp)
         self.default = np.array([joint.default for joint in task.robot.joints], np.float32)
 
     def begin(
@@ -109,10 +109,10 @@ class Robots:
         return self.simulator.xp.asarray(value, device=self.simulator.device)
 
 
-def near(found: np.ndarray, wanted: Any, within: float, what: str) -> None:
-    off = np.abs(found - wanted)
+def near(actual: np.ndarray, wanted: Any, within: float, what: str) -> None:
+    off = np.abs(actual - wanted)
     assert (off <= within).all(), (
-        f"{what}: wanted {np.asarray(wanted).ravel()[:3]} +-{within:g}, got {found.ravel()[:12]}"
+        f"{what}: wanted {np.asarray(wanted).ravel()[:3]} +-{within:g}, got {actual.ravel()[:12]}"
     )
 
 

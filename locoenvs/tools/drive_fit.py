@@ -131,9 +131,9 @@ def from_torchscript(path: Path) -> Network:
         raise ValueError(
             f"{path} is not TorchScript: write it by torch.jit.script(module).save(path), not by torch.save"
         ) from error
-    found = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+    tensors = {**dict(module.named_parameters()), **dict(module.named_buffers())}
     try:
-        array = {name: value.detach().numpy().astype(np.float32) for name, value in found.items()}
+        array = {name: value.detach().numpy().astype(np.float32) for name, value in tensors.items()}
         layers = tuple(
             Layer(
                 array[f"lstm.weight_ih_l{index}"],
@@ -155,7 +155,7 @@ def from_torchscript(path: Path) -> Network:
         )
     except KeyError as error:
         raise ValueError(
-            f"{path} has no {error}: it holds {sorted(found)}, not an LSTM of the published format"
+            f"{path} has no {error}: it holds {sorted(tensors)}, not an LSTM of the published format"
         ) from error
 
 

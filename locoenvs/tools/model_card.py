@@ -56,7 +56,7 @@ with the robot hanging, a hand on the emergency stop, and the watchdog of the ru
 def _front_matter(policy: Policy, repo: str, results: Sequence[Result], license: str | None) -> str:
     from huggingface_hub import EvalResult, ModelCardData
 
-    found = [
+    entries = [
         EvalResult(
             task_type="reinforcement-learning",
             task_name=f"{result.panel}, {result.num_robots} robots",
@@ -78,8 +78,8 @@ def _front_matter(policy: Policy, repo: str, results: Sequence[Result], license:
         library_name="locoenvs",
         pipeline_tag="reinforcement-learning",
         tags=tags,
-        model_name=name if found else None,
-        eval_results=found or None,
+        model_name=name if entries else None,
+        eval_results=entries or None,
     )
     return data.to_yaml().strip() + "\n"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,11 +35,17 @@ _ROBOTS = 16
 
 @dataclass(frozen=True)
 class Check:
-    """One thing looked at: whether it is as it should be, and the numbers."""
+    """One thing looked at: whether it is as it should be, and what was found, in numbers."""
 
     name: str
     passed: bool
-    found: str
+    finding: str
+
+    @property
+    def found(self) -> str:
+        """What version 0.1.0 called :attr:`finding`. Goes with version 0.3."""
+        warnings.warn("Check.found is Check.finding now", DeprecationWarning, stacklevel=2)
+        return self.finding
 
 
 def check_robot(robot: Robot, backend: str = "auto") -> tuple[list[Check], np.ndarray | str]:
@@ -250,12 +257,12 @@ def _violent(robot: Robot, backend: str) -> Check:
             broken |= np.asarray(info["reset_reason"]) == env.reset_reasons.index("broken_physics")
     finally:
         env.close()
-    found = (
+    finding = (
         f"{broken.sum()} of {_ROBOTS} robots broke: lower damping, or give light bodies armature"
         if broken.any()
         else "random actions break none"
     )
-    return Check("numbers", not broken.any(), found)
+    return Check("numbers", not broken.any(), finding)
 
 
 def _picture(env: LocoVectorEnv) -> np.ndarray | str:
@@ -271,7 +278,7 @@ def drawable(robot: Robot) -> Robot:
     """The robot with its spheres and the lines between its joints drawn, if it has nothing else to look at."""
     if robot.visuals:
         return robot
-    made = [
+    visuals = [
         Visual(s.body, "sphere", (s.radius, 0.0, 0.0), s.position, color=(0.2, 0.55, 0.35, 1.0)) for s in robot.spheres
     ]
     for body in robot.bodies[1:]:
@@ -285,5 +292,5 @@ def drawable(robot: Robot) -> Robot:
             middle = (float(end[0] / 2), float(end[1] / 2), float(end[2] / 2))
             rotation = (float(np.cos(half)), float(x), float(y), float(z))
             size = (0.012, length / 2, 0.0)
-            made.append(Visual(body.parent, "capsule", size, middle, rotation, (0.35, 0.36, 0.38, 1.0)))
-    return dataclasses.replace(robot, visuals=tuple(made))
+            visuals.append(Visual(body.parent, "capsule", size, middle, rotation, (0.35, 0.36, 0.38, 1.0)))
+    return dataclasses.replace(robot, visuals=tuple(visuals))

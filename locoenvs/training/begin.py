@@ -158,12 +158,12 @@ def task_of_run(run: Run, recipe: Mapping[str, Any]) -> Task:
     """The task of a run to go on with: what its recipe stores, which must be what the run began with."""
     file = run.folder / "recipe.json"
     try:
-        found = hash_of(recipe["task"])
+        digest = hash_of(recipe["task"])
     except (AttributeError, KeyError, TypeError) as error:
         raise ValueError(f"{file}: its task is none ({type(error).__name__}: {error}): restore it") from None
-    if found != recipe["task_hash"]:
+    if digest != recipe["task_hash"]:
         raise ValueError(
-            f"{file} was changed: its task's hash is {found}, the run began with {recipe['task_hash']}. "
+            f"{file} was changed: its task's hash is {digest}, the run began with {recipe['task_hash']}. "
             "Restore it, or start a new run"
         )
     return Task.from_json(json.dumps(recipe["task"]), str(file))

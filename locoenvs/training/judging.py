@@ -42,12 +42,12 @@ def judge(
     asked = {name: panel_of(loaded.task, name) for name in panels or panels_for(loaded.task)}
     for panel in asked.values():
         loaded.check(panel.task)
-    found = {}
+    results = {}
     for name, panel in asked.items():
         backend, options, keeper = recipe["backend"], recipe["options"], Keeper()
-        found[name] = evaluate(loaded, panel, backend, progress, device=device, options=options, watch=keeper)
-        note(run, loaded, panel, name, found[name], keeper, options)
-    return found
+        results[name] = evaluate(loaded, panel, backend, progress, device=device, options=options, watch=keeper)
+        note(run, loaded, panel, name, results[name], keeper, options)
+    return results
 
 
 def run_of(policy: Policy) -> Run | None:

@@ -54,20 +54,20 @@ def missing(name: str) -> str | None:
     return None
 
 
-def load(name: str, found: Mapping[str, Callable[[], Any]] | None = None) -> Callable[..., Path]:
-    """The learner of that name, among those ``found`` (those that are installed).
+def load(name: str, choices: Mapping[str, Callable[[], Any]] | None = None) -> Callable[..., Path]:
+    """The learner of that name, among ``choices`` (those that are installed).
 
     Raises ValueError for a name that nobody provides and ImportError, with the line to install it, for one whose library
     is missing.
     """
-    found = installed() if found is None else found
-    if name not in found:
-        raise ValueError(nearest("learner", name, list(found)))
+    choices = installed() if choices is None else choices
+    if name not in choices:
+        raise ValueError(nearest("learner", name, list(choices)))
     package = missing(name)
     try:
         if package is not None:
             raise ModuleNotFoundError(name=package)
-        return found[name]()
+        return choices[name]()
     except ImportError as error:
         how = install.line(name.replace("_", "-")) if own(name) else f"see the package that provides {name!r}"
         raise ImportError(f"learner {name!r} needs {error.name}: {how}") from error
@@ -79,8 +79,8 @@ def train(env_id: str, learner: str | None = None, task: Any = None, ppo: Any = 
     ``learner`` is "rsl_rl" by default, or that of the run to resume. ``settings`` are those of :class:`TrainSettings`.
     ``task`` and ``ppo`` (:class:`~locoenvs.wrappers.ppo.PPOConfig`) replace those of the recipe.
     """
-    given = {name: value for name, value in {"task": task, "ppo": ppo}.items() if value is not None}
+    arguments = {name: value for name, value in {"task": task, "ppo": ppo}.items() if value is not None}
     asked = TrainSettings(env_id, **settings)
     if learner is None:
         learner = "rsl_rl" if asked.resume is None else Run.open(Path(asked.resume)).recipe()["learner"]
-    return load(learner)(env_id, asked, **given)
+    return load(learner)(env_id, asked, **arguments)

@@ -120,11 +120,11 @@ class Ranks:
         if self.size == 1:
             return
         (here, expected), *others = self.all_told((platform.node(), dict(facts)))
-        for rank, (there, found) in enumerate(others, 1):
-            for name in {**expected, **found}:
-                if found.get(name) != expected.get(name):
+        for rank, (there, theirs) in enumerate(others, 1):
+            for name in {**expected, **theirs}:
+                if theirs.get(name) != expected.get(name):
                     raise ValueError(
-                        f"{name} of rank {rank} on {there} is {found.get(name)}, of rank 0 on {here} {expected.get(name)}: "
+                        f"{name} of rank {rank} on {there} is {theirs.get(name)}, of rank 0 on {here} {expected.get(name)}: "
                         "start all processes with the same code, packages and arguments, on devices of one kind"
                     )
 
@@ -216,14 +216,14 @@ def _store(rank: int, wait: datetime.timedelta) -> Any:
     while True:
         try:
             address, own_port = launchers.get(_PLACE).decode().split()
-            found = store(address, int(own_port), None, False, little, wait_for_workers=False)
+            tcp_store = store(address, int(own_port), None, False, little, wait_for_workers=False)
         except RuntimeError:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.1)
         else:
-            found.set_timeout(wait)
-            return found
+            tcp_store.set_timeout(wait)
+            return tcp_store
 
 
 def _address_towards(host: str, port: int) -> str:

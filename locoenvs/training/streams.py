@@ -39,10 +39,10 @@ def check_apart(task: Task, seed: int, num_envs: int | None, judged_by: Iterable
         raise ValueError(said)
 
 
-def audit_streams(found: Mapping[str, list[Stream]], num_envs: int | None, families: int) -> list[Finding]:
+def audit_streams(by_use: Mapping[str, list[Stream]], num_envs: int | None, families: int) -> list[Finding]:
     """Whether what a recipe says of its streams is apart, and whether every seed family has a robot."""
-    judges = [each for name in ("validation", "held_out") for each in found.get(name, ())]
-    touched = [said for train in found.get("train", ()) for said in _touched(train, num_envs, families, judges)]
+    judges = [each for name in ("validation", "held_out") for each in by_use.get(name, ())]
+    touched = [said for train in by_use.get("train", ()) for said in _touched(train, num_envs, families, judges)]
     findings = [Finding("judged on maps and streams of their own", not touched, "; ".join(touched) or "all of them")]
     if num_envs is not None:
         used = min(num_envs, families)

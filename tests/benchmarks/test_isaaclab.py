@@ -38,7 +38,7 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
         return run
 
-    monkeypatch.setattr(requirements, "find", lambda: requirements.Found(3, "6.1", ("newton",)))
+    monkeypatch.setattr(requirements, "find", lambda: requirements.Installation(3, "6.1", ("newton",)))
     monkeypatch.setattr(command, "air", part("air", True))
     monkeypatch.setattr(command, "standing", part("standing", False))
     return found
@@ -72,7 +72,7 @@ def test_results_of_another_physics_are_not_mixed_in(runs: list[str], tmp_path: 
 def test_training_is_only_verified_on_the_physics_that_it_takes(
     runs: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    both = requirements.Found(3, "6.1", ("newton", "ovphysx"))
+    both = requirements.Installation(3, "6.1", ("newton", "ovphysx"))
     monkeypatch.setattr(requirements, "find", lambda: both)
     with pytest.raises(SystemExit, match="takes newton here, not ovphysx: leave out part 'learn'"):
         main(("air", "learn"), physics="ovphysx", device="cpu", out=tmp_path / "result.json")

@@ -13,7 +13,7 @@ pytest.importorskip("rsl_rl")
 if not hasattr(os, "fork"):
     pytest.skip("processes are forked here, which this system cannot", allow_module_level=True)
 
-from locoenvs.benchmarks.scaling import FLAT, found, table, work
+from locoenvs.benchmarks.scaling import FLAT, measurements, table, work
 from locoenvs.training.run import Run
 from together import said, together
 
@@ -21,7 +21,7 @@ from together import said, together
 def test_two_processes_tell_what_they_send(tmp_path: Path) -> None:
     codes = together(2, lambda _: work(tmp_path, FLAT, "rsl_rl", 4, 2), tmp_path / "log")
     assert codes == [0, 0], said(tmp_path / "log")
-    told = found(tmp_path, 2, 2)
+    told = measurements(tmp_path, 2, 2)
     recipe = Run(tmp_path / "run").recipe()
     steps = recipe["geometry"]["per_update"]["gradient_steps"]
     assert told["collectives"] > 2 * steps  # the KL and the gradient of each
@@ -37,6 +37,6 @@ def test_who_comes_last_waits_for_nobody(tmp_path: Path) -> None:
         )
     for rank, seconds in enumerate(([0.5, 0.1], [0.1, 0.3])):
         (tmp_path / f"{rank}.json").write_text(json.dumps([[each, 400] for each in seconds]))
-    told = found(tmp_path, 2, 1)
+    told = measurements(tmp_path, 2, 1)
     assert told["transfer"] == pytest.approx(0.2) and told["wait"] == pytest.approx(0.4)
     assert (told["collectives"], told["bytes"]) == (2, 800)

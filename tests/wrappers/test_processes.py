@@ -28,7 +28,7 @@ if not hasattr(os, "fork"):
 
 import torch
 
-from locoenvs import install
+from locoenvs import install, machine
 from locoenvs.cli import app
 from locoenvs.envs.registration import task as task_of
 from locoenvs.envs.saved_state import rows_of
@@ -355,8 +355,8 @@ def test_a_job_that_was_stopped_goes_on_by_the_same_command(
 
 
 def test_what_a_device_is_has_no_number() -> None:
-    assert [training.kind_of(each) for each in (None, "cpu", "cuda:1")] == ["cpu", "cpu", "cuda"]
-    assert training.kind_of(SimpleNamespace(platform="gpu")) == "gpu", "one of JAX"
+    assert [machine.device_kind(each) for each in (None, "cpu", "cuda:1")] == ["cpu", "cpu", "cuda"]
+    assert machine.device_kind(SimpleNamespace(platform="gpu")) == "gpu", "one of JAX"
 
 
 def test_those_who_are_started_again_do_not_look_for_those_before_them(tmp_path: Path) -> None:
@@ -417,7 +417,7 @@ def test_processes_that_were_asked_for_other_things_are_refused(
         if script := given.pop("script", None):
             monkeypatch.setattr(install, "scripts", {Path("my_terms.py"): script})
         if device := given.pop("device", None):
-            monkeypatch.setattr(training, "kind_of", lambda _: device)
+            monkeypatch.setattr(training, "device_kind", lambda _: device)
         trained(tmp_path / "run", **given)
 
     assert together(2, work, tmp_path / "log") == [1, 1], said(tmp_path / "log")

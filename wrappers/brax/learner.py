@@ -174,8 +174,8 @@ class BraxLearner:
     def layers(self) -> list[Layer]:
         return layers(self._policy["network"], self.sides)
 
-    def start_from(self, given: list[Layer]) -> None:
-        policy = {**self.parameters.policy, "params": {**self._policy, "network": from_layers(given)}}
+    def start_from(self, weights: list[Layer]) -> None:
+        policy = {**self.parameters.policy, "params": {**self._policy, "network": from_layers(weights)}}
         self.parameters = self.parameters.replace(policy=policy)
 
 

@@ -78,22 +78,22 @@ class RlGamesVecEnv(IVecEnv):
 def register(name: str, env: LocoVectorEnv) -> None:
     """Make ``env`` what ``env_name: <name>`` means in rl_games' configuration."""
 
-    def made(_: str, num_actors: int, seed: int | None = None) -> RlGamesVecEnv:
+    def make_env(_: str, num_actors: int, seed: int | None = None) -> RlGamesVecEnv:
         if num_actors != env.num_envs:
             raise ValueError(f"num_actors is {num_actors}, but the environment {name!r} has {env.num_envs} robots")
         return RlGamesVecEnv(env, seed)
 
-    vecenv.register(name, made)
+    vecenv.register(name, make_env)
     env_configurations.register(name, {"vecenv_type": name, "env_creator": None})
 
 
 def _register_ids() -> None:
     """Make the ids of the suite environments of rl_games; ``env_config`` has the options of ``gymnasium.make``."""
 
-    def made(env_id: str, num_actors: int, seed: int | None = None, **options: Any) -> RlGamesVecEnv:
+    def make_env(env_id: str, num_actors: int, seed: int | None = None, **options: Any) -> RlGamesVecEnv:
         return RlGamesVecEnv(make_vector(env_id, num_actors, **{"array": "torch", **options}), seed)
 
-    vecenv.register("LOCOENVS", made)
+    vecenv.register("LOCOENVS", make_env)
     for env_id in IDS:
         env_configurations.register(env_id, {"vecenv_type": "LOCOENVS", "env_creator": None})
 

@@ -85,8 +85,8 @@ class RlGamesLearner:
     def layers(self) -> list[Layer]:
         return layers(self._actor())
 
-    def start_from(self, given: list[Layer]) -> None:
-        set_layers(self._actor(), given)
+    def start_from(self, weights: list[Layer]) -> None:
+        set_layers(self._actor(), weights)
 
     def _actor(self) -> list[nn.Module]:
         network = self.agent.model.a2c_network

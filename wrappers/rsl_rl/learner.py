@@ -70,8 +70,8 @@ class RslRlLearner:
     def layers(self) -> list[Layer]:
         return layers(self.algorithm.get_policy().mlp)
 
-    def start_from(self, given: list[Layer]) -> None:
-        set_layers(self.algorithm.get_policy().mlp, given)
+    def start_from(self, weights: list[Layer]) -> None:
+        set_layers(self.algorithm.get_policy().mlp, weights)
 
 
 def train(env_id: str, settings: TrainSettings, task: Task | None = None, ppo: PPOConfig | None = None) -> Path:

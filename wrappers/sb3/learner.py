@@ -74,8 +74,8 @@ class Sb3Learner:
     def layers(self) -> list[Layer]:
         return layers(self.model.policy.actor())
 
-    def start_from(self, given: list[Layer]) -> None:
-        set_layers(self.model.policy.actor(), given)
+    def start_from(self, weights: list[Layer]) -> None:
+        set_layers(self.model.policy.actor(), weights)
 
 
 def train(env_id: str, settings: TrainSettings, task: Task | None = None, ppo: PPOConfig | None = None) -> Path:

@@ -101,8 +101,8 @@ class TimeoutPPO(PPO):
         clip: Any = self.clip_range
         ratios = Ratios(clip(self._current_progress_remaining))
 
-        def watched(*given: Any) -> Any:
-            values, log_prob, entropy = evaluate(*given)
+        def watched(*arguments: Any) -> Any:
+            values, log_prob, entropy = evaluate(*arguments)
             ratios.against(lambda batch: batch.old_log_prob, log_prob.detach())
             return values, log_prob, entropy
 

@@ -77,8 +77,8 @@ class SkrlLearner:
     def layers(self) -> list[Layer]:
         return layers(self.agent.policy.net)
 
-    def start_from(self, given: list[Layer]) -> None:
-        set_layers(self.agent.policy.net, given)
+    def start_from(self, weights: list[Layer]) -> None:
+        set_layers(self.agent.policy.net, weights)
 
 
 def rollout(env: Any, agent: Any, steps: int) -> float:
@@ -112,14 +112,14 @@ def rollout(env: Any, agent: Any, steps: int) -> float:
 def losses(agent: Any) -> dict[str, float]:
     """What the agent says of its last update."""
     seen, weight = agent.tracking_data, agent.cfg.entropy_loss_scale
-    found = {
+    means = {
         name: float(seen[f"Loss / {theirs} loss"][-1])
         for name, theirs in {"value": "Value", "surrogate": "Policy"}.items()
     }
     if weight:
-        found["entropy"] = -float(seen["Loss / Entropy loss"][-1]) / weight
+        means["entropy"] = -float(seen["Loss / Entropy loss"][-1]) / weight
     seen.clear()
-    return found
+    return means
 
 
 def train(env_id: str, settings: TrainSettings, task: Task | None = None, ppo: PPOConfig | None = None) -> Path:

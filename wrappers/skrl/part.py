@@ -31,7 +31,7 @@ class PartPPO(TimeoutPPO):
 
     def act(self, *args: Any, **kwargs: Any) -> Any:
         """Sample actions as one process would for all robots."""
-        with _sampling(lambda made: made.loc + self.part.noise(made.loc) * made.scale):
+        with _sampling(lambda normal: normal.loc + self.part.noise(normal.loc) * normal.scale):
             return super().act(*args, **kwargs)
 
     def update(self, *, timestep: int, timesteps: int) -> None:
@@ -54,7 +54,7 @@ class PartPPO(TimeoutPPO):
             mock.patch.object(self.policy, "reduce_parameters", reduced[0]),
             mock.patch.object(self.value, "reduce_parameters", reduced[1]),
             mock.patch.object(self.scheduler, "step", self._adapted(self.scheduler.step)),
-            _sampling(lambda made: self.part.unused(made.loc)),
+            _sampling(lambda normal: self.part.unused(normal.loc)),
         ):
             super().update(timestep=timestep, timesteps=timesteps)
 
@@ -83,9 +83,9 @@ class PartPPO(TimeoutPPO):
 def _sampling(sample: Callable[[Normal], torch.Tensor]) -> Any:
     """Within it SKRL's policies draw their actions by ``sample`` of the distribution."""
 
-    def made(mean: torch.Tensor, deviation: torch.Tensor) -> Normal:
+    def sampled(mean: torch.Tensor, deviation: torch.Tensor) -> Normal:
         distribution: Any = Normal(mean, deviation)
         distribution.rsample = lambda: sample(distribution)
         return distribution
 
-    return mock.patch.object(gaussian, "Normal", made)
+    return mock.patch.object(gaussian, "Normal", sampled)

@@ -193,13 +193,13 @@ def models(env: SkrlJaxEnv, ppo: PPOConfig, mirror: Mirror | None = None) -> dic
     """The networks of the paper, with their first weights."""
     shape: dict[str, Any] = {"hidden": ppo.hidden, "activation": ppo.activation}
     actions = env.action_space.shape[0]  # type: ignore[index]
-    made: dict[str, Any] = {
+    by_role: dict[str, Any] = {
         "policy": Actor(initial_std=ppo.initial_std, sides=sides(mirror, ppo.hidden, actions), **shape, **spaces(env)),
         "value": Critic(sides=sides(mirror, ppo.hidden, 1), **shape, **spaces(env)),
     }
-    for role, key in zip(made, jax.random.split(skrl_settings.jax.key)):
-        made[role].init_state_dict(role=role, key=key)
-    return made
+    for role, key in zip(by_role, jax.random.split(skrl_settings.jax.key)):
+        by_role[role].init_state_dict(role=role, key=key)
+    return by_role
 
 
 class SkrlJaxLearner:
@@ -267,9 +267,9 @@ class SkrlJaxLearner:
     def layers(self) -> list[Layer]:
         return layers(self._policy["net"], self.agent.policy.sides)
 
-    def start_from(self, given: list[Layer]) -> None:
+    def start_from(self, weights: list[Layer]) -> None:
         model = self.agent.policy
-        params = {**model.state_dict.params, "params": {**self._policy, "net": from_layers(given)}}
+        params = {**model.state_dict.params, "params": {**self._policy, "net": from_layers(weights)}}
         model.state_dict = model.state_dict.replace(params=params)
 
 

@@ -105,7 +105,7 @@ def sphere_centers(
     cos: np.ndarray,
 ) -> np.ndarray:
     """:func:`locoenvs.mdp.kinematics.sphere_centers` of the arrays of a robot's tree, and the joints' sines and cosines (N, J)."""
-    made = np.empty((len(sin), len(body), 3), np.float32)
+    centers = np.empty((len(sin), len(body), 3), np.float32)
     turns, at = np.zeros((len(parent), 3, 3), np.float32), np.zeros((len(parent), 3), np.float32)
     still, turn = np.eye(3).astype(np.float32), np.empty((3, 3), np.float32)
     for row in range(len(sin)):
@@ -125,5 +125,5 @@ def sphere_centers(
             _times(above, turn, turns[b])
         for k in range(len(body)):
             for i in range(3):
-                made[row, k, i] = at[body[k], i] + _along(turns[body[k]], spot[k], i)
-    return made
+                centers[row, k, i] = at[body[k], i] + _along(turns[body[k]], spot[k], i)
+    return centers

@@ -73,15 +73,15 @@ def height_samples(
     first_x, first_y, per = np.float32(first_x), np.float32(first_y), np.float32(per)
     low, high, offset = np.float32(-clip), np.float32(clip), np.float32(offset)
     forward, sideways = points[:, 0].copy(), points[:, 1].copy()
-    made, y, at = np.empty((len(position), len(points)), np.float32), forward.copy(), np.empty(len(points), np.int32)
+    heights, y, at = np.empty((len(position), len(points)), np.float32), forward.copy(), np.empty(len(points), np.int32)
     for robot in range(len(position)):
         at_x, at_y, up = position[robot, 0], position[robot, 1], position[robot, 2] - offset
         c, s = cos[robot], sin[robot]
-        x = made[robot]
+        x = heights[robot]
         for k in range(len(points)):
             x[k] = at_x + c * forward[k] - s * sideways[k]
             y[k] = at_y + s * forward[k] + c * sideways[k]
         _heights(ground, first_x, first_y, per, x, y, at)
         for k in range(len(points)):
             x[k] = min(max(up - x[k], low), high)
-    return made
+    return heights

@@ -91,20 +91,20 @@ def drives(
                     into[j] = _tanh(into[j])
             for unit in range(units):
                 before, c = memory[row + units + unit, first : first + width], gates[unit]
-                kept, given, new, h = gates[units + unit], gates[2 * units + unit], gates[3 * units + unit], x[unit]
+                kept, shown, new, h = gates[units + unit], gates[2 * units + unit], gates[3 * units + unit], x[unit]
                 for j in range(width):
                     c[j] = (kept[j] * _HALF + _HALF) * before[j] + (c[j] * _HALF + _HALF) * new[j]
                 for j in range(width):
-                    h[j] = (given[j] * _HALF + _HALF) * _tanh(c[j])
+                    h[j] = (shown[j] * _HALF + _HALF) * _tanh(c[j])
                 after[row + units + unit, first : first + width] = c[:width]
                 after[row + unit, first : first + width] = h[:width]
             row += 2 * units
-        given = gates[0]
-        _weighted(weights[-2][0], weights[-1][0, 0], x, width, given)
+        outputs = gates[0]
+        _weighted(weights[-2][0], weights[-1][0, 0], x, width, outputs)
         joint = first % len(limit)
         for j in range(width):
             fading = fade[joint] * velocity[first + j]
             least = -limit[joint] * min(max(TWO + fading, ZERO), ONE)
             most = limit[joint] * min(max(TWO - fading, ZERO), ONE)
-            torque[first + j] = min(max(given[j], least), most)
+            torque[first + j] = min(max(outputs[j], least), most)
             joint = joint + 1 if joint + 1 < len(limit) else 0

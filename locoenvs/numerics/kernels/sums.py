@@ -11,7 +11,7 @@ from locoenvs.numerics.kernels.kernel import ZERO, Kernel
 def squared_norm(vectors: np.ndarray) -> np.ndarray:
     """The sums (N,) of the squares of rows (N, K), added up as numpy does: in eight sums, then those in pairs."""
     count, size = vectors.shape
-    made = np.empty(count, np.float32)
+    norms = np.empty(count, np.float32)
     whole = size - size % 8
     for row in range(count):
         total = ZERO
@@ -29,5 +29,5 @@ def squared_norm(vectors: np.ndarray) -> np.ndarray:
             total = ((s0 + s1) + (s2 + s3)) + ((s4 + s5) + (s6 + s7))
         for k in range(whole, size):
             total += vectors[row, k] * vectors[row, k]
-        made[row] = total
-    return made
+        norms[row] = total
+    return norms

@@ -92,7 +92,7 @@ def again(log: Log, policy: Policy) -> np.ndarray:
         raise ValueError(f"the log is of the network {log.sha256[:12]}, not of {policy.folder}: {policy.sha256[:12]}")
     slots = {slot.name: slice(slot.start, slot.stop) for slot in layout(policy.task)}
     commands = [slots[name] for name in ("command_linear_velocity", "command_yaw_rate") if name in slots]
-    made = np.full(log.actions.shape, np.nan)
+    actions = np.full(log.actions.shape, np.nan)
     with tempfile.TemporaryDirectory() as folder:
         policy.save(Path(folder))
         run = runtime.Runtime(folder)
@@ -106,5 +106,5 @@ def again(log: Log, policy: Policy) -> np.ndarray:
             if len(commands) == 2:
                 readings["command"] = np.concatenate([row[part] for part in commands])
             run.step(log.time[index], readings)
-            made[index] = run.action
-    return made
+            actions[index] = run.action
+    return actions

@@ -16,21 +16,21 @@ from locoenvs.tasks.suite import SuiteRobot
 GROUP = "locoenvs.robots"
 
 
-def _found() -> dict[str, SuiteRobot]:
+def _registered() -> dict[str, SuiteRobot]:
     """Id -> robot. Raises ValueError for two of one id or one name; a robot of another package that cannot be loaded is
     left out with a warning."""
     own = [importlib.import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__)]
     others = [suite for point in plugins(GROUP).values() if (suite := _loaded(point)) is not None]
-    made: dict[str, SuiteRobot] = {}
+    robots: dict[str, SuiteRobot] = {}
     for suite in [*(module.SUITE for module in own), *others]:
-        for there in made.values():
+        for there in robots.values():
             if suite.id == there.id or suite.robot.name == there.robot.name:
                 raise ValueError(
                     f"two robots of the suite are called {suite.id!r} ({suite.robot.name!r}) and {there.id!r} "
                     f"({there.robot.name!r}): ids and names must differ"
                 )
-        made[suite.id] = suite
-    return made
+        robots[suite.id] = suite
+    return robots
 
 
 def _loaded(point: EntryPoint) -> SuiteRobot | None:
@@ -43,7 +43,7 @@ def _loaded(point: EntryPoint) -> SuiteRobot | None:
         return None
 
 
-SUITE: dict[str, SuiteRobot] = _found()
+SUITE: dict[str, SuiteRobot] = _registered()
 """Name, as in an environment id, -> robot with its tasks."""
 
 ROBOTS: dict[str, Robot] = {name: suite.robot for name, suite in SUITE.items()}

@@ -121,17 +121,17 @@ def _comparisons(sources: Sequence[Source]) -> Iterator[dict[str, Any]]:
         if not (sides[0].results and other.results):
             continue
         try:
-            made = compare(sides[0], other)
+            comparison = compare(sides[0], other)
         except ValueError as error:
             yield {"said": f"{other.name} cannot be compared with {sides[0].name}: {error}", "rows": []}
         else:
-            shown = compare_tables.table(made)
+            shown = compare_tables.table(comparison)
             yield {
-                "said": f"{made.b} beside {made.a}, the same robots with the same draws: {made.verdict}",
+                "said": f"{comparison.b} beside {comparison.a}, the same robots with the same draws: {comparison.verdict}",
                 "columns": [column.header for column in shown.columns],
                 "rows": [list(map(str, row)) for row in zip(*(column.cells for column in shown.columns))],
-                "caption": f"A is {made.a}, B is {made.b}; {shown.caption}",
-                "notes": compare_tables.notes(made),
+                "caption": f"A is {comparison.a}, B is {comparison.b}; {shown.caption}",
+                "notes": compare_tables.notes(comparison),
             }
 
 

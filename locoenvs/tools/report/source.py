@@ -73,15 +73,15 @@ class Source:
     @cached_property
     def findings(self) -> dict[str, list[Finding]]:
         """What the audits find, of -> findings."""
-        found = {"observations": audit_observations(self.task)}
+        findings = {"observations": audit_observations(self.task)}
         if self.updates:
             kinds = tuple(dict.fromkeys(share.kind for share in self.task.terrain.shares))
             robots = self.settings.get("num_envs")
             count = robots if isinstance(robots, int) else None
-            found["training"] = audit_training(self.records, count, kinds, self._update_share)
+            findings["training"] = audit_training(self.records, count, kinds, self._update_share)
             if isinstance(streams := self.recipe.get("streams"), dict):  # version 0.1.0 did not tell
-                found["training"] += audit_streams(streams, count, self.task.seed_families)
-        return found | {name: audit_result(result) for name, result in self.results.items()}
+                findings["training"] += audit_streams(streams, count, self.task.seed_families)
+        return findings | {name: audit_result(result) for name, result in self.results.items()}
 
     @property
     def _update_share(self) -> float:

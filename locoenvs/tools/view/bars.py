@@ -28,10 +28,10 @@ def signed(values: Iterable[tuple[str, float]]) -> str:
 
     Names have a dot in the color of their line.
     """
-    given = list(values)
-    most = max((abs(value) for _, value in given), default=0.0) or 1.0
+    pairs = list(values)
+    most = max((abs(value) for _, value in pairs), default=0.0) or 1.0
     rows = []
-    for index, (name, value) in enumerate(given):
+    for index, (name, value) in enumerate(pairs):
         width, dot = 50 * min(abs(value) / most, 1.0), _DOT.format(COLORS[index % len(COLORS)])
         left, color = (50, GOOD) if value >= 0 else (50 - width, BAD)
         rows.append(_row(name, left, width, color, f"{value:+.2f}", 46, dot))

@@ -15,13 +15,13 @@ OVER = 5.0
 class Clock:
     """Tells how many control steps of ``dt`` s are due at a time. ``speed`` is the share of real time.
 
-    ``made`` and ``dropped`` count them. Times are s of any clock that never goes back.
+    ``steps`` and ``dropped`` count those made and those left out. Times are s of any clock that never goes back.
     """
 
     dt: float
     speed: float = 1.0
     paused: bool = False
-    made: int = 0
+    steps: int = 0
     dropped: int = 0
     _next: float | None = None
     _singles: int = 0
@@ -35,8 +35,8 @@ class Clock:
     def due(self, now: float) -> int:
         """How many steps to make now, and count them as made."""
         count = self._due(now)
-        self.made += count
-        self._recent.append((now, self.made))
+        self.steps += count
+        self._recent.append((now, self.steps))
         while now - self._recent[0][0] > OVER:
             self._recent.popleft()
         return count
@@ -70,10 +70,10 @@ class Clock:
         """Control steps a second, over the last :data:`OVER` s."""
         if len(self._recent) < 2 or self._recent[-1][0] == self._recent[0][0]:
             return 0.0
-        (begun, before), (now, made) = self._recent[0], self._recent[-1]
-        return (made - before) / (now - begun)
+        (begun, before), (now, steps) = self._recent[0], self._recent[-1]
+        return (steps - before) / (now - begun)
 
     @property
     def dropped_share(self) -> float:
         """The share of all steps that were due and not made."""
-        return self.dropped / max(self.made + self.dropped, 1)
+        return self.dropped / max(self.steps + self.dropped, 1)

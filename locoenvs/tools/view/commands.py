@@ -46,7 +46,7 @@ class Order:
         return dataclasses.replace(self, mode=mode, **within)
 
 
-def given(mdp: Mdp, own: Commands, order: Order, episodes: Episodes) -> Array:
+def commanded(mdp: Mdp, own: Commands, order: Order, episodes: Episodes) -> Array:
     """The robots' commands (N, 4) for the next control step. ``own`` are the commands of the task as it was trained."""
     xp, quaternion = mdp.xp, episodes.readout.base_quaternion
     if order.mode == "as in training":

@@ -68,7 +68,7 @@ class FallSession(Session):
             raise ValueError("a fall is seen where it happened: choose no other ground")
         self._build(setup, self.reset)
 
-    def _made(self, setup: Setup) -> LocoVectorEnv:
+    def _env_of(self, setup: Setup) -> LocoVectorEnv:
         setup.check(self.task)
         return replay.environment(self.archive, 1, task=conditions(self.task, setup))
 

@@ -36,7 +36,7 @@ def actions(viewer: Viewer, strength: Callable[[], float]) -> dict[str, tuple[st
     def stop() -> None:
         session.order = Order()
 
-    made: dict[str, tuple[str, Callable[[], None]]] = {
+    by_key: dict[str, tuple[str, Callable[[], None]]] = {
         "space": ("Pause, or go on", viewer.pause),
         "enter": ("One step", viewer.clock.single),
         "R": ("Reset", session.reset),
@@ -44,10 +44,10 @@ def actions(viewer: Viewer, strength: Callable[[], float]) -> dict[str, tuple[st
     }
     if isinstance(session, FallSession):
         go = lambda by: lambda: viewer.begin(partial(session.go, by))  # noqa: E731
-        return made | {"N": ("Next fall", go(1)), "B": ("Fall before", go(-1))}
+        return by_key | {"N": ("Next fall", go(1)), "B": ("Fall before", go(-1))}
     for key, (label, name, by) in DRIVE.items():
-        made[key] = label, partial(drive, name, by)
-    return made | {"X": ("Stand still", stop), "H": ("Reset here", session.reset_here)}
+        by_key[key] = label, partial(drive, name, by)
+    return by_key | {"X": ("Stand still", stop), "H": ("Reset here", session.reset_here)}
 
 
 def bind(gui: viser.GuiApi, viewer: Viewer, strength: Callable[[], float]) -> None:

@@ -18,7 +18,7 @@ from locoenvs.numerics.rotation import heading, rotate
 from locoenvs.numerics.rows import map_arrays
 from locoenvs.policies.policy import Policy, episodes_begin
 from locoenvs.tasks.task import Commands, Task
-from locoenvs.tools.view.commands import Order, given
+from locoenvs.tools.view.commands import Order, commanded
 from locoenvs.tools.view.setup import EVERY, MOST_ROBOTS, Setup, own_ground, own_map, task_of
 
 Point = Sequence[float] | np.ndarray
@@ -75,12 +75,12 @@ class Session:
         self.order = Order()
         self.steps = 0
         self.setup = setup
-        self.env = self._made(setup)
+        self.env = self._env_of(setup)
         self.reset()
 
-    def _made(self, setup: Setup) -> LocoVectorEnv:
-        made = task_of(self.task, setup, self.robots)
-        return LocoVectorEnv(made, self.robots, backend=self.backend, options=self.options, stagger=False)
+    def _env_of(self, setup: Setup) -> LocoVectorEnv:
+        task = task_of(self.task, setup, self.robots)
+        return LocoVectorEnv(task, self.robots, backend=self.backend, options=self.options, stagger=False)
 
     def close(self) -> None:
         """Free what the engine holds."""
@@ -128,7 +128,7 @@ class Session:
             step = xp.where(over, xp.zeros_like(episodes.step), episodes.step)
             episodes = dataclasses.replace(episodes, step=step, number=number, sums=sums)
             episodes_begin(self.policy, self._numbers(over))
-        command = given(self.env.mdp, self.own_commands, self.order, episodes)
+        command = commanded(self.env.mdp, self.own_commands, self.order, episodes)
         self.env.state = dataclasses.replace(state, episodes=dataclasses.replace(episodes, command=command))
 
     def observation(self) -> np.ndarray:
@@ -147,7 +147,7 @@ class Session:
         state, xp, device = self.env.state, self.env.mdp.xp, self.env.simulator.device
         mask = np.ones(self.robots, bool) if robot is None else np.arange(self.robots) == robot
         row = np.repeat(np.array([change], np.float32), self.robots, axis=0)
-        physics, readout = pushes.given(
+        physics, readout = pushes.apply(
             self.env.simulator,
             state.physics,
             state.episodes.readout,
@@ -186,7 +186,7 @@ class Session:
 
     def _build(self, setup: Setup, begin: Callable[[], object]) -> None:
         """Go on in a new environment, in which ``begin`` puts the robots; in the old one as before if one of both raises."""
-        env, old, before = self._made(setup), self.env, self.setup
+        env, old, before = self._env_of(setup), self.env, self.setup
         self.env, self.setup = env, setup
         try:
             begin()

@@ -102,21 +102,21 @@ def conditions(task: Task, setup: Setup) -> Task:
         changes["randomization.terms.action_delay"] = {"parameters": {"delay": (setup.delay, setup.delay)}}
     if not setup.pushes:
         changes["randomization.pushes"] = None
-    made = task.with_(changes) if changes else task
+    changed = task.with_(changes) if changes else task
     if setup.noise != 1.0:
         slots = tuple(
             slot if slot.noise is None else dataclasses.replace(slot, noise=setup.noise * slot.noise)
-            for slot in made.observations.slots
+            for slot in changed.observations.slots
         )
-        made = dataclasses.replace(made, observations=dataclasses.replace(made.observations, slots=slots))
-    return made
+        changed = dataclasses.replace(changed, observations=dataclasses.replace(changed.observations, slots=slots))
+    return changed
 
 
 def task_of(task: Task, setup: Setup, robots: int) -> Task:
     """The whole task that is asked for: without curriculum, with commands that are given and not drawn."""
     setup.check(task)
-    made, ground = conditions(task, setup), setup.ground or own_ground(task)
-    terrain = made.terrain
+    changed, ground = conditions(task, setup), setup.ground or own_ground(task)
+    terrain = changed.terrain
     if ground == PLANE:
         terrain = dataclasses.replace(terrain, kind="plane")
     elif not own_map(task, setup):
@@ -124,4 +124,4 @@ def task_of(task: Task, setup: Setup, robots: int) -> Task:
         terrain = dataclasses.replace(terrain, kind="tiles", columns=robots, shares=(share,))
     own = task.commands
     commands: Commands = dataclasses.replace(own, mode="yaw_rate", resample_every=None)
-    return dataclasses.replace(made, terrain=terrain, commands=commands, curriculum=Curriculum(enabled=False))
+    return dataclasses.replace(changed, terrain=terrain, commands=commands, curriculum=Curriculum(enabled=False))

@@ -22,28 +22,28 @@ Curves = dict[str, list[dict[str, Any]]]
 
 def curves_of(state: State) -> Curves:
     """What the ledgers say of all validations of a study's runs."""
-    made: Curves = {}
+    curves: Curves = {}
     for configuration in state.configurations:
         for seed in state.study.seeds:
             run = Run(state.folder / configuration.run(seed))
             judged = [line for line in run.records() if line["kind"] == "validation"] if run.ledger.exists() else []
-            made[run.folder.name] = [
+            curves[run.folder.name] = [
                 {"update": line["update"], "minutes": line["elapsed_seconds"] / 60, "metrics": line["metrics"]}
                 for line in judged
             ]
-    return made
+    return curves
 
 
 def picture(state: State, curves: Curves, path: Path) -> None:
     """Draw the objective against updates, or minutes, the mean over seeds within the range of them, and each configuration's last
     value with its 95 % interval over seeds."""
-    found = in_order(state)
+    rows = in_order(state)
     scale = 100.0 if UNITS[state.study.objective] == "%" else 1.0
     unit = UNITS[state.study.objective]
     title = f"validation: {state.study.objective.replace('_', ' ')}{'' if unit == '1' else f', {unit}'}"
-    figure = figure_of(13, max(4.0, 1.5 + 0.32 * len(found)))
+    figure = figure_of(13, max(4.0, 1.5 + 0.32 * len(rows)))
     course, ends = figure.subplots(1, 2)
-    for place, row in enumerate(found):
+    for place, row in enumerate(rows):
         color = f"C{place % 10}" if place < SHOWN else "0.7"
         style = "-" if row.status == "finished" else "--"
         x, middle, low, high = _course(state, row, curves, scale)
@@ -56,10 +56,10 @@ def picture(state: State, curves: Curves, path: Path) -> None:
     course.set(xlabel=state.study.unit, title=f"{title}\nmean and range over seeds; dashed: pruned")
     if state.study.unit == "updates":
         course.xaxis.get_major_locator().set_params(integer=True)
-    if len(found) <= SHOWN:
+    if len(rows) <= SHOWN:
         course.legend(fontsize=8)
-    ends.set_yticks(range(len(found)), [_label(row) for row in found], fontsize=8)
-    ends.set_ylim(len(found) - 0.5, -0.5)
+    ends.set_yticks(range(len(rows)), [_label(row) for row in rows], fontsize=8)
+    ends.set_ylim(len(rows) - 0.5, -0.5)
     ends.set_xlabel(title.removeprefix("validation: "))
     ends.set_title("at the end of each, 95 % interval over seeds; hollow: pruned")
     for axes in (course, ends):

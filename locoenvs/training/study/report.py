@@ -76,23 +76,23 @@ def rows(state: State) -> list[Row]:
 
 def _row(state: State, configuration: Configuration, rank: int | None) -> Row:
     rung = max(state.rungs_of(configuration) - 1, 0)
-    found = state.at(configuration, rung)
+    reached = state.at(configuration, rung)
     numbers = {}
     for name in metrics_of(state):
-        values = [each.metrics[name] for each in found if name in each.metrics]
+        values = [each.metrics[name] for each in reached if name in each.metrics]
         if values:
             numbers[name] = spread(values, UNITS[name] == "%")
-    if found:
-        numbers["reward"] = spread([each.reward for each in found])
-        numbers["minutes"] = spread([each.seconds / 60 for each in found])
+    if reached:
+        numbers["reward"] = spread([each.reward for each in reached])
+        numbers["minutes"] = spread([each.seconds / 60 for each in reached])
     return Row(
         configuration.name,
         configuration.values,
         state.status(configuration),
         rank,
-        len(found),
-        max((each.update for each in found), default=0),
-        max((each.samples for each in found), default=0),
+        len(reached),
+        max((each.update for each in reached), default=0),
+        max((each.samples for each in reached), default=0),
         numbers,
         state.failed.get(configuration.name),
     )
@@ -102,24 +102,24 @@ def table(state: State) -> Table:
     """The rows for people: the base, then the best first, those that were pruned after them."""
     fields = fields_of(state)
     metrics = metrics_of(state)
-    made = Table(
+    output = Table(
         title=f"{state.folder.name}: {state.study.budget:g} {state.study.unit}, seeds {', '.join(map(str, state.study.seeds))}",
         caption="on validation streams, mean over seeds and its 95 % interval; the training's own reward decides nothing",
     )
-    made.add_column("", no_wrap=True)
+    output.add_column("", no_wrap=True)
     for field in fields:
-        made.add_column(field, overflow="fold")
-    made.add_column("status", no_wrap=True)
+        output.add_column(field, overflow="fold")
+    output.add_column("status", no_wrap=True)
     heads = [f"{name.removesuffix('_rate').replace('_', ' ')}, {UNITS[name]}" for name in metrics]
     for head in (*heads, "reward, 1/s", "minutes"):
-        made.add_column(head, justify="right")
+        output.add_column(head, justify="right")
     best = state.best()
     for row in in_order(state):
         cells = [_shown(row.numbers.get(name), UNITS[name]) for name in metrics]
         cells += [f"{row.numbers[name].mean:.3g}" if name in row.numbers else "" for name in ("reward", "minutes")]
         mark = " *" if best is not None and row.name == best.name else ""
-        made.add_row(row.name + mark, *(_value(row, field) for field in fields), row.status, *cells)
-    return made
+        output.add_row(row.name + mark, *(_value(row, field) for field in fields), row.status, *cells)
+    return output
 
 
 def fields_of(state: State) -> list[str]:
@@ -136,12 +136,12 @@ def _value(row: Row, field: str) -> str:
     return json.dumps(row.changes[field]) if field in row.changes else "-"
 
 
-def _shown(found: Spread | None, unit: str) -> str:
-    if found is None:
+def _shown(number: Spread | None, unit: str) -> str:
+    if number is None:
         return ""
-    if found.low is None or found.high is None:
-        return shown_in(found.mean, unit)
-    return f"{shown_in(found.mean, unit)}\n{shown_in(found.low, unit)} to {shown_in(found.high, unit)}"
+    if number.low is None or number.high is None:
+        return shown_in(number.mean, unit)
+    return f"{shown_in(number.mean, unit)}\n{shown_in(number.low, unit)} to {shown_in(number.high, unit)}"
 
 
 def to_json(state: State, comparisons: Sequence[Comparison], curves: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
@@ -170,8 +170,8 @@ def to_json(state: State, comparisons: Sequence[Comparison], curves: Mapping[str
 def to_csv(state: State) -> str:
     """A line for each run at each rung that it got to."""
     fields, metrics = fields_of(state), metrics_of(state)
-    made = io.StringIO()
-    writer = csv.writer(made, lineterminator="\n")
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
     heads = ("configuration", "seed", *fields, "status", "update", "samples", "seconds", "reward", *metrics)
     writer.writerow(heads)
     for configuration in state.configurations:
@@ -181,6 +181,6 @@ def to_csv(state: State) -> str:
                     json.dumps(configuration.values[field]) if field in configuration.values else "" for field in fields
                 ]
                 told = (each.update, each.samples, round(each.seconds, 2), each.reward)
-                found = (each.metrics.get(name, "") for name in metrics)
-                writer.writerow((configuration.name, seed, *changed, state.status(configuration), *told, *found))
-    return made.getvalue()
+                values = (each.metrics.get(name, "") for name in metrics)
+                writer.writerow((configuration.name, seed, *changed, state.status(configuration), *told, *values))
+    return text.getvalue()

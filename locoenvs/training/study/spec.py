@@ -78,7 +78,7 @@ class Range:
 
 Values = Annotated[
     Annotated[list[Any], Tag("values")] | Annotated[Range, Tag("range")],
-    Discriminator(lambda given: "values" if isinstance(given, list) else "range"),
+    Discriminator(lambda value: "values" if isinstance(value, list) else "range"),
 ]
 """What a field of the space has: values, or a range to draw from."""
 
@@ -278,24 +278,24 @@ def configurations(study: Study) -> list[Configuration]:
 
     Raises ValueError for a field that there is not, with the nearest name, and for a value that it cannot have.
     """
-    found: dict[str, Configuration] = {}
+    by_digest: dict[str, Configuration] = {}
     base = study.base_of()
     base_hash = base[0].hash
     own = _digest(base_hash, base[1])
     if study.base:
-        found[own] = Configuration(BASE, {}, own)
+        by_digest[own] = Configuration(BASE, {}, own)
     points = _points(study)
     width = len(str(len(points)))
     for changes in points:
         task, ppo = resolved(base, changes)
         digest = _digest(base_hash if task is base[0] else task.hash, ppo)
         if study.base and digest == own:
-            found[own] = replace(found[own], stands_for=changes)
-        number = len(found) + (not study.base)
-        found.setdefault(digest, Configuration(f"trial-{number:0{width}d}", changes, digest))
-    if study.base and len(found) == 1:
+            by_digest[own] = replace(by_digest[own], stands_for=changes)
+        number = len(by_digest) + (not study.base)
+        by_digest.setdefault(digest, Configuration(f"trial-{number:0{width}d}", changes, digest))
+    if study.base and len(by_digest) == 1:
         raise ValueError("space, points: nothing in them differs from the base")
-    return list(found.values())
+    return list(by_digest.values())
 
 
 def _digest(task_hash: str, ppo: PPOConfig) -> str:

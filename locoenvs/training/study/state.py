@@ -64,15 +64,15 @@ class State:
                 f"{folder} is of another study: {said}. Give it back what it was asked, or choose another {option}"
             )
         if file.is_file():
-            found = documents.parsed(documents.read(file), str(file))
-            documents.check_format(found, "the state of a study", FORMAT, (1,), str(file))
+            stored = documents.parsed(documents.read(file), str(file))
+            documents.check_format(stored, "the state of a study", FORMAT, (1,), str(file))
             for each in configurations:
-                if found["configurations"].get(each.name) != each.digest:
+                if stored["configurations"].get(each.name) != each.digest:
                     raise ValueError(
                         f"{folder}: {each.name} comes to another task or other settings than when the study began, by its task's file "
                         f"or by this locoenvs: go on with those that it began with, or choose another {option}"
                     )
-            state.reached = {run: [Reached(**each) for each in rungs] for run, rungs in found["reached"].items()}
+            state.reached = {run: [Reached(**each) for each in rungs] for run, rungs in stored["reached"].items()}
         return state
 
     def begin(self, content: bytes) -> None:
@@ -132,9 +132,9 @@ class State:
         return max(done, key=lambda each: self.rank(each, last), default=None)
 
 
-def mean(found: Sequence[Reached], name: str) -> float:
+def mean(reached: Sequence[Reached], name: str) -> float:
     """The mean of a metric over runs; as bad as can be where one does not have it."""
-    values = [each.metrics.get(name) for each in found]
+    values = [each.metrics.get(name) for each in reached]
     if None in values or not values:
         return -GOOD.get(name, 1) * float("inf")
     return sum(value for value in values if value is not None) / len(values)

@@ -79,13 +79,13 @@ def where(run: Run) -> Reached:
     judged = [line for line in records if line["kind"] == "validation"]
     if not judged or not updates:
         raise ValueError(f"{run.folder} was not judged on validation streams, which a study decides by: see its ledger")
-    last, found = updates[-1], judged[-1]
-    metrics = found["metrics"] if found["update"] == last["update"] else _judged(run)
+    last, judgement = updates[-1], judged[-1]
+    metrics = judgement["metrics"] if judgement["update"] == last["update"] else _judged(run)
     rewards = [line["reward_per_second"] for line in updates]
     return Reached(
         update=last["update"],
         samples=last["samples"],
-        seconds=max(last["elapsed_seconds"], found["elapsed_seconds"]),
+        seconds=max(last["elapsed_seconds"], judgement["elapsed_seconds"]),
         reward=float(np.mean(rewards[-max(1, round(LAST * len(rewards))) :])),
         metrics={name: float(value) for name, value in metrics.items()},
     )

@@ -28,7 +28,7 @@ def verdicts(state: State, say: Callable[[str], None]) -> list[Comparison]:
     best, panels = state.best(), state.study.panels
     if best is None or panels == ("none",):
         return []
-    found = [_judged(Run(state.folder / best.run(seed)), panels, say) for seed in state.study.seeds]
+    judged = [_judged(Run(state.folder / best.run(seed)), panels, say) for seed in state.study.seeds]
     base = next((each for each in state.configurations if each.name == BASE), None)
     if base is None or state.status(base) != "finished":
         say(
@@ -37,16 +37,16 @@ def verdicts(state: State, say: Callable[[str], None]) -> list[Comparison]:
             else f"the base is {state.status(base)}: nothing to compare with"
         )
         return []
-    made = []
-    for seed, results in zip(state.study.seeds, found):
+    comparisons = []
+    for seed, results in zip(state.study.seeds, judged):
         against = _judged(Run(state.folder / base.run(seed)), panels, say)
         if not (results and against):  # which was said
             continue
         try:
-            made.append(compare(Side(base.run(seed), tuple(against)), Side(best.run(seed), tuple(results))))
+            comparisons.append(compare(Side(base.run(seed), tuple(against)), Side(best.run(seed), tuple(results))))
         except FAILURES as error:
             say(f"{best.run(seed)} is not compared with {base.run(seed)}: {error}")
-    return made
+    return comparisons
 
 
 def _judged(run: Run, names: Sequence[str] | None, say: Callable[[str], None]) -> list[Result]:

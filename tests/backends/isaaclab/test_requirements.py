@@ -10,7 +10,7 @@ import pytest
 
 import locoenvs  # noqa: F401  registers the ids
 from locoenvs.backends.isaaclab import requirements
-from locoenvs.backends.isaaclab.requirements import Found
+from locoenvs.backends.isaaclab.requirements import Installation
 
 
 def package(folder: Path, name: str, source: str = "") -> None:
@@ -44,7 +44,7 @@ def test_2_3_that_cannot_be_imported_without_isaac_sim_is_found(nothing: Path) -
     package(nothing, "isaaclab", "import isaacsim")
     (nothing / "isaaclab-0.54.2.dist-info").mkdir()
     (nothing / "isaaclab-0.54.2.dist-info" / "METADATA").write_text("Name: isaaclab\nVersion: 0.54.2\n")
-    assert requirements.find() == Found(2, "0.54.2", ())
+    assert requirements.find() == Installation(2, "0.54.2", ())
 
 
 def test_an_old_isaac_lab_is_named_with_its_version(nothing: Path) -> None:
@@ -55,34 +55,34 @@ def test_an_old_isaac_lab_is_named_with_its_version(nothing: Path) -> None:
 
 def test_2_3_has_physx_alone_and_3_0_what_is_installed(nothing: Path) -> None:
     package(nothing, "isaaclab", "__version__ = '0.54.2'")
-    assert requirements.find() == Found(2, "0.54.2", ())
+    assert requirements.find() == Installation(2, "0.54.2", ())
     with pytest.raises(ImportError, match=r"without any physics: physx lacks isaacsim\. see"):
         requirements.choose(requirements.find(), None)
     package(nothing, "isaacsim")
-    assert requirements.find() == Found(2, "0.54.2", ("physx",))
+    assert requirements.find() == Installation(2, "0.54.2", ("physx",))
     package(nothing, "isaaclab.physics")
     for name in requirements.MODULES["newton"]:
         package(nothing, name)
-    assert requirements.find() == Found(3, "0.54.2", ("newton", "physx"))
+    assert requirements.find() == Installation(3, "0.54.2", ("newton", "physx"))
 
 
 def test_the_physics_asked_for_or_the_first() -> None:
-    assert requirements.choose(Found(3, "6.1", ("newton", "ovphysx")), None) == "newton"
-    assert requirements.choose(Found(3, "6.1", ("newton", "ovphysx")), "ovphysx") == "ovphysx"
+    assert requirements.choose(Installation(3, "6.1", ("newton", "ovphysx")), None) == "newton"
+    assert requirements.choose(Installation(3, "6.1", ("newton", "ovphysx")), "ovphysx") == "ovphysx"
     with pytest.raises(ValueError, match="physics='bullet': there are 'newton', 'physx', 'ovphysx'"):
-        requirements.choose(Found(3, "6.1", ("newton",)), "bullet")
+        requirements.choose(Installation(3, "6.1", ("newton",)), "bullet")
 
 
 def test_physics_that_is_not_installed_is_named_with_what_it_lacks(nothing: Path) -> None:
     package(nothing, "isaaclab_ovphysx")
     with pytest.raises(ImportError, match=r"'ovphysx' needs ovphysx, not installed.*Here: newton.*docs/isaaclab.md"):
-        requirements.choose(Found(3, "6.1", ("newton",)), "ovphysx")
+        requirements.choose(Installation(3, "6.1", ("newton",)), "ovphysx")
     with pytest.raises(ImportError, match=r"'newton' needs Isaac Lab 3.0, found 2.3 \(package 0.54.2\)"):
-        requirements.choose(Found(2, "0.54.2", ("physx",)), "newton")
+        requirements.choose(Installation(2, "0.54.2", ("physx",)), "newton")
     with pytest.raises(ImportError, match=r"'physx' needs isaacsim, not installed"):
-        requirements.choose(Found(2, "0.54.2", ()), "physx")
+        requirements.choose(Installation(2, "0.54.2", ()), "physx")
     with pytest.raises(ImportError, match=r"without any physics: newton lacks isaaclab_newton, newton, mujoco_warp"):
-        requirements.choose(Found(3, "6.1", ()), None)
+        requirements.choose(Installation(3, "6.1", ()), None)
 
 
 def test_a_device_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -106,7 +106,7 @@ def weightless(self: MujocoSimulator, friction: Any, payload: Any, **others: Any
         (backend(same, randomizes=frozenset({"wind"})), "randomizes may name"),
         (backend(same, actuators=frozenset()), "actuators must name"),
         (backend(same, push=lambda self, physics, mask, velocity: None), "after a push|must let a pushed robot"),
-        (backend(same, configure=lambda self, friction, payload, **others: setattr(self, "_given", {})), "less friction"),
+        (backend(same, configure=lambda self, friction, payload, **others: setattr(self, "_per_robot", {})), "less friction"),
         (
             backend(same, save=lambda self, physics: {n: a for n, a in MujocoSimulator.save(self, physics).items()}
                     | {"qvel": np.zeros((self.num_envs, self.model.nv))}),

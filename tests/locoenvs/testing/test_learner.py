@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import shutil
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from locoenvs.policies.memory import Memory
 from locoenvs.policies.policy import save_policy
 from locoenvs.testing import check_learner
 from locoenvs.training import learners
@@ -26,8 +28,8 @@ def test_our_learners_do_what_a_learner_must(name: str) -> None:
     assert len(check_learner(learners.load(name))) == 7
 
 
-def idle(env_id: str, settings: TrainSettings, task: Any = None) -> Path:
-    """Learns nothing, and writes all of it down as it should be."""
+def idle(env_id: str, settings: TrainSettings, task: Any = None, memory: float | None = None) -> Path:
+    """Learns nothing, and writes all of it down as it should be; its policy is recurrent with weights of the size ``memory``."""
     own = {"updates": settings.updates, "num_envs": settings.num_envs}
     run, recipe, task = begin("idle", settings, task, own)
     done = sum(line["kind"] == "update" for line in run.records())
@@ -36,13 +38,23 @@ def idle(env_id: str, settings: TrainSettings, task: Any = None) -> Path:
         run.record(
             "update", update=update, samples=samples, elapsed_seconds=1.0, samples_per_second=1.0, reward_per_second=0.0
         )
-    weights = np.random.default_rng(recipe["seed"]).normal(size=(12, 48)).astype(np.float32)
-    save_policy(run.policy, task, [(weights, np.zeros(12, np.float32))], provenance={"environment": env_id})
+    random, size = np.random.default_rng(recipe["seed"]), 48 if memory is None else 4
+    weights = random.normal(size=(12, size)).astype(np.float32)
+    units = None
+    if memory is not None:
+        parts = [(memory * random.normal(size=shape)).astype(np.float32) for shape in ((12, 48), (12, 4), (12,), (12,))]
+        units = Memory("gru", [(parts[0], parts[1], parts[2], parts[3])])
+    layers, origin = [(weights, np.zeros(12, np.float32))], {"environment": env_id}
+    save_policy(run.policy, task, layers, provenance=origin, memory=units)
     return run.folder
 
 
 def test_one_that_does_all_that_it_must_passes() -> None:
     assert len(check_learner(idle)) == 7
+
+
+def test_a_policy_that_remembers_is_checked_too() -> None:
+    assert "memory" in check_learner(functools.partial(idle, memory=0.3))
 
 
 def after(spoil: Callable[[Run], None]) -> Callable[..., Path]:
@@ -74,6 +86,7 @@ def other_task(run: Run) -> None:
     ("train", "words"),
     [
         (after(without("versions")), "lacks versions"),
+        (functools.partial(idle, memory=0.0), "must act by what it saw before"),
         (after(other_task), "task_hash must be"),
         (after(reworded("reward_per_second", "return")), "reward_per_second is missing"),
         (after(reworded('"samples": 8', '"samples": 7')), "whole steps of 8 robots"),

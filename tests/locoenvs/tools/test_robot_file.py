@@ -172,7 +172,7 @@ def changed(robot: Robot, name: str, **fields: object) -> Robot:
 
 def found(robot: Robot) -> dict[str, tuple[bool, str]]:
     checks, _ = check_robot(robot)
-    return {check.name: (check.passed, check.found) for check in checks}
+    return {check.name: (check.passed, check.finding) for check in checks}
 
 
 def test_the_check_of_a_good_robot_finds_nothing_and_draws_it() -> None:
@@ -197,7 +197,7 @@ def test_what_is_wrong_with_a_leg_is_found(change: dict, name: str, words: str) 
     checks = [getattr(robot_check, f"_{each}")(robot) for each in ("inertia", "symmetry", "ranges", "axes")]
     (check,) = [check for check in checks if check.name == name]
     assert not check.passed
-    assert re.search(words, check.found), check.found
+    assert re.search(words, check.finding), check.finding
 
 
 def test_a_robot_that_cannot_carry_itself_is_found() -> None:
@@ -222,14 +222,14 @@ def test_robots_that_break_are_counted_once() -> None:
     for body in [body.name for body in robot.bodies if body.joint]:
         robot = changed(robot, body, damping=1e4, torque_limit=1e6)
     check = robot_check._violent(robot, "mujoco")
-    assert not check.passed and re.match(r"(\d+) of 16 robots broke: ", check.found), check.found
-    assert int(check.found.split()[0]) <= 16
+    assert not check.passed and re.match(r"(\d+) of 16 robots broke: ", check.finding), check.finding
+    assert int(check.finding.split()[0]) <= 16
 
 
 def test_a_robot_without_feet_is_found() -> None:
     robot = dataclasses.replace(ROBOTS["AnymalC"], feet=())
     for check in (robot_check._feet(robot), robot_check._balance(robot)):
-        assert not check.passed and "names no feet" in check.found
+        assert not check.passed and "names no feet" in check.finding
 
 
 def test_an_engines_own_tensors_are_looked_at() -> None:
@@ -250,8 +250,8 @@ def test_an_engines_own_tensors_are_looked_at() -> None:
         state=SimpleNamespace(episodes=SimpleNamespace(readout=readout)),
     )
     standing, strain = robot_check._standing(env)  # type: ignore[arg-type]
-    assert standing.passed and "100 % of the weight" in standing.found
-    assert strain.passed and "up to 10 % of a limit" in strain.found
+    assert standing.passed and "100 % of the weight" in standing.finding
+    assert strain.passed and "up to 10 % of a limit" in strain.finding
 
 
 def test_a_missing_matplotlib_is_noticed_before_the_check(

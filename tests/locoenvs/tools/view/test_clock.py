@@ -9,7 +9,7 @@ def test_steps_come_when_they_are_due() -> None:
     clock = Clock(0.02)
     assert [clock.due(now) for now in (0.0, 0.01, 0.021, 0.03, 0.065)] == [1, 0, 1, 0, 2]
     assert clock.wait(0.065) == pytest.approx(0.015)
-    assert (clock.made, clock.dropped) == (4, 0)
+    assert (clock.steps, clock.dropped) == (4, 0)
 
 
 def test_a_little_late_is_made_up_for_and_what_is_more_is_dropped() -> None:
