@@ -26,17 +26,24 @@ pytest.importorskip("onnxruntime")
 if not hasattr(os, "fork"):
     pytest.skip("processes are forked here, which this system cannot", allow_module_level=True)
 
+import falls
 import torch
 
-from locoenvs import install
+from locoenvs import install, terminal
 from locoenvs.cli import app
+from locoenvs.cli.steps import judge_run
 from locoenvs.envs.registration import task as task_of
 from locoenvs.envs.saved_state import rows_of
 from locoenvs.evidence import panel as panels
+from locoenvs.evidence.failures.archive import beside
+from locoenvs.evidence.failures.keeper import Keeper
 from locoenvs.evidence.panel import Panel
+from locoenvs.evidence.result import Result
 from locoenvs.machine import allowed_cores, cores
+from locoenvs.mdp.layout import layout
 from locoenvs.numerics.arrays import convert
-from locoenvs.training import ranks
+from locoenvs.policies.policy import save_policy
+from locoenvs.training import parts, ranks
 from locoenvs.training.run import Run
 from locoenvs.training.settings import TrainSettings
 from locoenvs.wrappers import training, validation
@@ -199,6 +206,93 @@ def test_a_panel_of_fewer_robots_than_processes_is_judged_by_the_first(tmp_path:
     assert codes == [0, 0, 0], said(tmp_path / "log")
     (line,) = [line for line in Run(tmp_path / "run").records() if line["kind"] == "validation"]
     assert line["num_robots"] == 2 and sum(line["resets"].values()) == 2
+
+
+class Few(Keeper):
+    """Keeps no more than five falls."""
+
+    def __init__(self) -> None:
+        super().__init__(5)
+
+
+def falling(folder: Path) -> tuple[Run, list[str]]:
+    """A run whose robots fall, and two panels of seventeen of them."""
+    shares = [{"kind": kind, "share": 0.5} for kind in ("flat", "rough")]
+    held_out = falls.panel(1.2)
+    task = held_out.task.with_({"terrain.shares": shares, "randomization.pushes": None})
+    run, files = Run.create(folder / "run"), [folder / "first.json", folder / "second.json"]
+    for file in files:
+        panel = dataclasses.replace(held_out, name=file.stem, num_robots=17, task=task)
+        file.write_text(panel.to_json())
+    run.write_recipe({"environment": ROUGH, "learner": "rsl_rl", "backend": "mujoco", "options": {}})
+    random, last = np.random.default_rng(0), layout(task)[-1].stop
+    save_policy(run.policy, task, [(random.normal(size=(12, last)), np.zeros(12))], provenance={"updates": 1})
+    return run, [str(file) for file in files]
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_processes_judge_what_is_held_out_as_one_does(
+    count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bit by bit, with what is kept of falls, of which there are more than there is room for; and once."""
+    monkeypatch.setattr(parts, "Keeper", Few)
+    found = []
+
+    def judge(run: Run, names: list[str]) -> None:
+        ranks.join()
+        judge_run(terminal.console(), run, names, None)
+        judge_run(terminal.console(), run, names, None)  # it is judged already
+
+    for name in ("one", "many"):
+        (tmp_path / name).mkdir()
+        run, (panel, _) = falling(tmp_path / name)
+        if name == "one":
+            judge(run, [panel])
+        else:
+            codes = together(count, lambda _: judge(run, [panel]), tmp_path / "log")  # noqa: B023
+            assert codes == [0] * count, said(tmp_path / "log")
+        (file,) = run.panels.glob("*.json")
+        result = Result.from_json(file.read_bytes())
+        with np.load(beside(file)) as kept:
+            arrays = {each: kept[each] for each in kept.files}
+        (line,) = [line for line in run.records() if line["kind"] == "held_out"]
+        assert line["use"] == 1 and line["resets"]["base_contact"] > 5
+        told = {each: value for each, value in line.items() if each != "time"}
+        found.append((dataclasses.replace(result, wall_seconds=0.0).to_json(), told, arrays))
+    assert [bool((tmp_path / "log" / str(rank)).read_text()) for rank in range(count)] == [True] + [False] * (count - 1)
+    (ours, line, here), (theirs, other, there) = found
+    assert ours == theirs and line == other and len(here["begun"]) == 5
+    assert here.keys() == there.keys() and {name for name in here if not np.array_equal(here[name], there[name])} == set()
+
+
+def test_what_one_process_cannot_judge_is_told_and_the_next_panel_is_judged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, recorded = parts.environment_of, parts.recorded
+    run, (first, second) = falling(tmp_path)
+    third = tmp_path / "third.json"
+    third.write_text(dataclasses.replace(panels.panel_in(Path(first), "anymal_c"), name="third").to_json())
+
+    def work(rank: int) -> None:
+        def without_room(panel: Panel, *given: Any, **named: Any) -> Any:
+            if rank == 1 and panel.name == "first":
+                raise RuntimeError("one simulation a process")
+            return made(panel, *given, **named)
+
+        def broken(policy: Any, panel: Panel, *given: Any) -> Any:
+            if rank == 1 and panel.name == "second":
+                raise ValueError("its numbers are none")
+            return recorded(policy, panel, *given)
+
+        monkeypatch.setattr(parts, "environment_of", without_room)
+        monkeypatch.setattr(parts, "recorded", broken)
+        ranks.join()
+        judge_run(terminal.console(), run, [first, second, str(third)], None)
+
+    assert together(2, work, tmp_path / "log") == [0, 0], said(tmp_path / "log")
+    told = " ".join((tmp_path / "log" / "0").read_text().split())
+    assert "rank 1: one simulation a process" in told and "rank 1: its numbers are none" in told
+    assert [line["panel"] for line in run.records() if line["kind"] == "held_out"] == ["third"]
 
 
 @pytest.mark.parametrize("count", [1, 3, 4])
