@@ -577,6 +577,30 @@ def test_two_hosts_train_together(two_hosts: list[str], tmp_path: Path) -> None:
     assert updates(tmp_path / "two") == [1, 2]
 
 
+def test_a_wire_that_is_cut_ends_both_hosts_in_time(
+    two_hosts: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody is told of it: what is sent is lost."""
+    wire = os.environ["TEST_WIRE"].split()
+
+    def cut() -> None:
+        assert subprocess.run(["ip", "link", "set", wire[1], "down"]).returncode == 0
+        (tmp_path / "cut").touch()
+
+    def work(rank: int) -> None:
+        with open(f"/var/run/netns/{two_hosts[rank]}") as place:
+            assert ctypes.CDLL(None, use_errno=True).setns(place.fileno(), 0x40000000) == 0  # CLONE_NEWNET
+        os.environ |= {"GLOO_SOCKET_IFNAME": wire[rank], "LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1"}
+        trained(tmp_path / "two", updates=1000)
+
+    monkeypatch.setattr(MeteredEnv, "clear", after(2, cut, rank=1))
+    codes = together(2, work, tmp_path / "log", address="10.98.7.1", patience=6)
+    assert codes == [1, 1] and (tmp_path / "cut").exists(), said(tmp_path / "log")
+    for rank in range(2):
+        told = (tmp_path / "log" / str(rank)).read_text().splitlines()[-1]
+        assert told.startswith(f"ConnectionError: rank {rank} of 2 lost another process, or waited 6 s for one")
+
+
 def test_a_host_that_is_lost_again_and_again_costs_what_came_after_the_last_checkpoint(
     two_hosts: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
