@@ -262,7 +262,8 @@ def test_processes_judge_what_is_held_out_as_one_does(
     assert [bool((tmp_path / "log" / str(rank)).read_text()) for rank in range(count)] == [True] + [False] * (count - 1)
     (ours, line, here), (theirs, other, there) = found
     assert ours == theirs and line == other and len(here["begun"]) == 5
-    assert here.keys() == there.keys() and {name for name in here if not np.array_equal(here[name], there[name])} == set()
+    assert here.keys() == there.keys()
+    assert [name for name in here if not np.array_equal(here[name], there[name])] == []
 
 
 def test_what_one_process_cannot_judge_is_told_and_the_next_panel_is_judged(
@@ -295,13 +296,8 @@ def test_what_one_process_cannot_judge_is_told_and_the_next_panel_is_judged(
     assert [line["panel"] for line in run.records() if line["kind"] == "held_out"] == ["third"]
 
 
-@pytest.mark.parametrize("count", [1, 3, 4])
-def test_a_run_goes_on_with_another_number_of_processes(
-    count: int, of_two: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Each robot is where it was, with its stream, wherever it is stepped now."""
-    folder = tmp_path / "run"
-    subprocess.run(["cp", "-r", str(of_two), str(folder)], check=True)
+def robots_stay(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From here on whoever goes on with this run finds each of its robots where the checkpoint has it."""
     before = {name: value.numpy() for name, value in checkpoint(folder)["env"].items()}
     before["clock"] = before["clock"].reshape(())
     restore = MeteredEnv.restore
@@ -313,6 +309,16 @@ def test_a_run_goes_on_with_another_number_of_processes(
         return observation
 
     monkeypatch.setattr(MeteredEnv, "restore", checked)
+
+
+@pytest.mark.parametrize("count", [1, 3, 4])
+def test_a_run_goes_on_with_another_number_of_processes(
+    count: int, of_two: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each robot is where it was, with its stream, wherever it is stepped now."""
+    folder = tmp_path / "run"
+    subprocess.run(["cp", "-r", str(of_two), str(folder)], check=True)
+    robots_stay(folder, monkeypatch)
     if count == 1:
         resumed(folder, 3)
     else:
@@ -661,7 +667,10 @@ def test_a_host_that_is_lost_again_and_again_costs_what_came_after_the_last_chec
     assert (Run(folder).policy / "policy.onnx").exists()
 
 
-def test_the_command_starts_processes_and_skrl_does_what_it_does_in_one(tmp_path: Path) -> None:
+def test_the_command_starts_processes_and_skrl_does_what_it_does_in_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And each goes on with the other's run as the other would."""
     pytest.importorskip("skrl")
     options = ["--learner", "skrl", "--num-envs", "16", "--updates", "1", "--recipe", "walk", "--validate-every", "0"]
     options += [
@@ -697,6 +706,15 @@ def test_the_command_starts_processes_and_skrl_does_what_it_does_in_one(tmp_path
     assert same(ours["rng"], theirs["rng"])
     line = json.loads((tmp_path / "two" / "ledger.jsonl").read_text().splitlines()[0])
     assert line["processes"] == 2
+    robots_stay(tmp_path / "two", monkeypatch)  # those of the other run are there as well
+    more = ["train", "--updates", "2", "--panels", "none", "--resume"]
+    app.main([*more, str(tmp_path / "two")])
+    command = [sys.executable, "-m", "locoenvs", *more, str(tmp_path / "one"), "--processes", "2"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    ours, theirs = (checkpoint(tmp_path / name) for name in ("one", "two"))
+    assert closeness(ours["algorithm"], theirs["algorithm"]) < 1e-4 and same(ours["rng"], theirs["rng"])
+    assert ours["env"]["episodes.robot"].tolist() == theirs["env"]["episodes.robot"].tolist() == list(range(16))
 
 
 @pytest.mark.parametrize("before", [["--"], []])
