@@ -13,13 +13,13 @@ import numpy as np
 
 from locoenvs.envs.vector import LocoVectorEnv
 from locoenvs.evidence.audit import BAR, meets_bar
-from locoenvs.evidence.evaluate import Result, environment_of, recorded, result_of
+from locoenvs.evidence.evaluate import Result, environment_of, result_of
 from locoenvs.evidence.panel import Panel, judge_while_training
 from locoenvs.evidence.record import joined
 from locoenvs.policies.policy import Policy, load_policy
 from locoenvs.tasks.documents import write_atomically
 from locoenvs.tasks.task import Task
-from locoenvs.training import ranks
+from locoenvs.training.parts import part_of, recorded_by_all
 from locoenvs.training.run import Run
 from locoenvs.training.settings import TrainSettings
 
@@ -113,8 +113,7 @@ class Validation:
 
     def open(self, policy: Policy, backend: str, options: dict[str, Any], device: str | None) -> None:
         """Make the environment of this process's part, once. Raises what a machine or a backend cannot do."""
-        processes, count = ranks.current(), self.panel.num_robots
-        own = processes.robots(count) if count >= processes.size else range(count if processes.first else 0)
+        own = part_of(self.panel.num_robots)
         if self._env is None and own:
             policy(np.zeros((1, policy.document["observation"]["size"]), np.float32))
             self._env = environment_of(self.panel, backend, device=device, options=options, robots=own)
@@ -127,11 +126,11 @@ class Validation:
     def judge(self, policy: Policy, update: int) -> Result | None:
         """Evaluate the policy as it is now, and keep it if it is the best so far, or all are kept. None in processes but the first."""
         begun, env = time.perf_counter(), self._env
-        told = ranks.current().gathered(None if env is None else recorded(policy, self.panel, env))
+        told = recorded_by_all(policy, self.panel, env)
         if not told or env is None:
             return None
         _write(self.run.folder / "validation.json", self.panel.to_json())
-        record = joined([each for each in told if each is not None])
+        record = joined([each for each, _ in told])
         result = result_of(policy, self.panel, record, env, time.perf_counter() - begun)
         self.met = self.met + 1 if meets_bar(result) else 0
         self._waits = False

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import Progress
@@ -17,11 +19,11 @@ from locoenvs.evidence.failures.keeper import Keeper
 from locoenvs.evidence.leaks import audit_observations
 from locoenvs.evidence.panel import SMOKE, Panel, load_panel, panel_in, panel_of
 from locoenvs.evidence.record import Watch, nobody
-from locoenvs.policies.policy import Policy, load_policy
+from locoenvs.policies.policy import Policy, load_policy, policy_in
 from locoenvs.tasks.task import Task
 from locoenvs.tools.report.page import write_report
 from locoenvs.tools.report.source import read
-from locoenvs.training import learners, ranks
+from locoenvs.training import learners, parts, ranks
 from locoenvs.training.judging import judgement, note, run_of
 from locoenvs.training.run import Run
 from locoenvs.training.settings import TrainSettings
@@ -53,9 +55,7 @@ def evaluate_with_bar(
     device: str | None = None,
 ) -> Result:
     """Evaluate, with a bar that shows how far it is."""
-    with Progress(console=console, transient=True) as progress:
-        bar = progress.add_task(f"evaluating {panel.num_robots} robots", total=1.0)
-        show = lambda share: progress.update(bar, completed=share)  # noqa: E731
+    with _bar(console, panel) as show:
         return evaluate(policy, panel, backend, show, device=device, options=options, watch=watch)
 
 
@@ -74,27 +74,61 @@ def check_panels(names: Sequence[str] | None, robot: str, task: Task | None = No
 
 
 def judge_run(console: Console, run: Run, names: Sequence[str] | None, device: str | None) -> None:
-    """Judge the policy of a run on held-out panels, by default those of its ground, unless it was before, and show what was found."""
+    """Judge the policy of a run on held-out panels, by default those of its ground, unless it was before, and show what was found.
+
+    Processes that have trained it together share the robots; the first one writes and shows.
+    """
     if names == ("none",):
         return
-    policy, recipe = load_policy(run.policy), run.recipe()
-    for name in names or panels_for(policy.task):
+    with ranks.watched():
+        files, recipe, asked = ranks.current().first_says(lambda: _to_judge(console, run, names))
+    policy = load_policy(run.policy) if ranks.current().first else policy_in(files, str(run.policy))
+    backend, options = recipe.get("backend", "auto"), recipe.get("options")
+    for name, panel in asked:
         try:
-            panel = panel_of(policy.task, name)
-            backend, options, keeper = recipe.get("backend", "auto"), recipe.get("options"), Keeper()
-            if judgement(run, policy, panel, backend, options) is not None:
-                continue
-            result = evaluate_with_bar(console, policy, panel, backend, options, keeper, device)
+            with _bar(console, panel) as show:
+                found = parts.evaluate(policy, panel, backend, show, device=device, options=options)
         except (
             ImportError,
             RuntimeError,
             ValueError,
         ) as error:  # the policy is there, and other panels may be possible
-            console.print(f"not judged on panel {name}: {error}")
+            _not_judged(console, name, error)
             continue
-        said = note(run, policy, panel, name, result, keeper, options)
-        print_result(console, result, panel)
-        console.print(said + _of_map(policy, panel))
+        if found is not None:
+            result, keeper = found
+            said = note(run, policy, panel, name, result, keeper, options)
+            print_result(console, result, panel)
+            console.print(said + _of_map(policy, panel))
+
+
+def _to_judge(
+    console: Console, run: Run, names: Sequence[str] | None
+) -> tuple[dict[str, bytes], dict[str, Any], list[tuple[str, Panel]]]:
+    """The files of a run's policy, its recipe, and the panels that it is to be judged on and was not yet, by what they were asked for."""
+    policy, recipe, found = load_policy(run.policy), run.recipe(), list[tuple[str, Panel]]()
+    for name in names or panels_for(policy.task):
+        try:
+            panel = panel_of(policy.task, name)
+            policy.check(panel.task)
+            if judgement(run, policy, panel, recipe.get("backend", "auto"), recipe.get("options")) is None:
+                found.append((name, panel))
+        except (ImportError, RuntimeError, ValueError) as error:
+            _not_judged(console, name, error)
+    return policy.files(), recipe, found
+
+
+def _not_judged(console: Console, name: str, error: Exception) -> None:
+    if ranks.current().first:
+        console.print(f"not judged on panel {name}: {error}")
+
+
+@contextlib.contextmanager
+def _bar(console: Console, panel: Panel) -> Iterator[Callable[[float], None]]:
+    """Within it a bar, of the first process, shows how far the evaluation is."""
+    with Progress(console=console, transient=True, disable=not ranks.current().first) as progress:
+        bar = progress.add_task(f"evaluating {panel.num_robots} robots", total=1.0)
+        yield lambda share: progress.update(bar, completed=share)
 
 
 def evaluate_noted(

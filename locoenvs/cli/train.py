@@ -149,11 +149,11 @@ def train(
     console, run_ = terminal.console(), Run(folder_of(settings))
     try:
         run_ = Run(train_by(learner, settings, own_task))
+        judge_run(console, run_, panels, device)
         first = ranks.current().first
         ranks.leave()
         if not first:
             return
-        judge_run(console, run_, panels, device)
         conclude(console, run_)
     except (KeyboardInterrupt, SystemExit):
         if panels != ("none",) and run_.policy.is_dir():

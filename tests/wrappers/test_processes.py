@@ -26,17 +26,24 @@ pytest.importorskip("onnxruntime")
 if not hasattr(os, "fork"):
     pytest.skip("processes are forked here, which this system cannot", allow_module_level=True)
 
+import falls
 import torch
 
-from locoenvs import install, machine
+from locoenvs import install, machine, terminal
 from locoenvs.cli import app
+from locoenvs.cli.steps import judge_run
 from locoenvs.envs.registration import task as task_of
 from locoenvs.envs.saved_state import rows_of
 from locoenvs.evidence import panel as panels
+from locoenvs.evidence.failures.archive import beside
+from locoenvs.evidence.failures.keeper import Keeper
 from locoenvs.evidence.panel import Panel
+from locoenvs.evidence.result import Result
 from locoenvs.machine import allowed_cores, cores
+from locoenvs.mdp.layout import layout
 from locoenvs.numerics.arrays import convert
-from locoenvs.training import ranks
+from locoenvs.policies.policy import save_policy
+from locoenvs.training import parts, ranks
 from locoenvs.training.run import Run
 from locoenvs.training.settings import TrainSettings
 from locoenvs.wrappers import training, validation
@@ -50,8 +57,8 @@ pytestmark = pytest.mark.xdist_group("processes")
 
 FLAT, ROUGH = "Loco/AnymalC-Flat-v0", "Loco/AnymalC-Rough-v0"
 HORIZON = 8
-LOSSES = int(os.environ.get("TEST_LOSSES", "2"))
-"""How often a host is lost: some ten seconds each."""
+LOSSES, UPDATES = int(os.environ.get("TEST_LOSSES", "1")), int(os.environ.get("TEST_UPDATES", "6"))
+"""How often each host is lost, some ten seconds each, within so many updates."""
 VALIDATED = {"validate_every": 2, "validate_robots": 9}
 
 
@@ -201,13 +208,96 @@ def test_a_panel_of_fewer_robots_than_processes_is_judged_by_the_first(tmp_path:
     assert line["num_robots"] == 2 and sum(line["resets"].values()) == 2
 
 
-@pytest.mark.parametrize("count", [1, 3, 4])
-def test_a_run_goes_on_with_another_number_of_processes(
-    count: int, of_two: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+class Few(Keeper):
+    """Keeps no more than five falls."""
+
+    def __init__(self) -> None:
+        super().__init__(5)
+
+
+def falling(folder: Path) -> tuple[Run, list[str]]:
+    """A run whose robots fall, and two panels of seventeen of them."""
+    shares = [{"kind": kind, "share": 0.5} for kind in ("flat", "rough")]
+    held_out = falls.panel(1.2)
+    task = held_out.task.with_({"terrain.shares": shares, "randomization.pushes": None})
+    run, files = Run.create(folder / "run"), [folder / "first.json", folder / "second.json"]
+    for file in files:
+        panel = dataclasses.replace(held_out, name=file.stem, num_robots=17, task=task)
+        file.write_text(panel.to_json())
+    run.write_recipe({"environment": ROUGH, "learner": "rsl_rl", "backend": "mujoco", "options": {}})
+    random, last = np.random.default_rng(0), layout(task)[-1].stop
+    save_policy(run.policy, task, [(random.normal(size=(12, last)), np.zeros(12))], provenance={"updates": 1})
+    return run, [str(file) for file in files]
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_processes_judge_what_is_held_out_as_one_does(
+    count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each robot is where it was, with its stream, wherever it is stepped now."""
-    folder = tmp_path / "run"
-    subprocess.run(["cp", "-r", str(of_two), str(folder)], check=True)
+    """Bit by bit, with what is kept of falls, of which there are more than there is room for; and once."""
+    monkeypatch.setattr(parts, "Keeper", Few)
+    found = []
+
+    def judge(run: Run, names: list[str]) -> None:
+        ranks.join()
+        judge_run(terminal.console(), run, names, None)
+        judge_run(terminal.console(), run, names, None)  # it is judged already
+
+    for name in ("one", "many"):
+        (tmp_path / name).mkdir()
+        run, (panel, _) = falling(tmp_path / name)
+        if name == "one":
+            judge(run, [panel])
+        else:
+            codes = together(count, lambda _: judge(run, [panel]), tmp_path / "log")  # noqa: B023
+            assert codes == [0] * count, said(tmp_path / "log")
+        (file,) = run.panels.glob("*.json")
+        result = Result.from_json(file.read_bytes())
+        with np.load(beside(file)) as kept:
+            arrays = {each: kept[each] for each in kept.files}
+        (line,) = [line for line in run.records() if line["kind"] == "held_out"]
+        assert line["use"] == 1 and line["resets"]["base_contact"] > 5
+        told = {each: value for each, value in line.items() if each != "time"}
+        found.append((dataclasses.replace(result, wall_seconds=0.0).to_json(), told, arrays))
+    assert [bool((tmp_path / "log" / str(rank)).read_text()) for rank in range(count)] == [True] + [False] * (count - 1)
+    (ours, line, here), (theirs, other, there) = found
+    assert ours == theirs and line == other and len(here["begun"]) == 5
+    assert here.keys() == there.keys()
+    assert [name for name in here if not np.array_equal(here[name], there[name])] == []
+
+
+def test_what_one_process_cannot_judge_is_told_and_the_next_panel_is_judged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, recorded = parts.environment_of, parts.recorded
+    run, (first, second) = falling(tmp_path)
+    third = tmp_path / "third.json"
+    third.write_text(dataclasses.replace(panels.panel_in(Path(first), "anymal_c"), name="third").to_json())
+
+    def work(rank: int) -> None:
+        def without_room(panel: Panel, *given: Any, **named: Any) -> Any:
+            if rank == 1 and panel.name == "first":
+                raise RuntimeError("one simulation a process")
+            return made(panel, *given, **named)
+
+        def broken(policy: Any, panel: Panel, *given: Any) -> Any:
+            if rank == 1 and panel.name == "second":
+                raise ValueError("its numbers are none")
+            return recorded(policy, panel, *given)
+
+        monkeypatch.setattr(parts, "environment_of", without_room)
+        monkeypatch.setattr(parts, "recorded", broken)
+        ranks.join()
+        judge_run(terminal.console(), run, [first, second, str(third)], None)
+
+    assert together(2, work, tmp_path / "log") == [0, 0], said(tmp_path / "log")
+    told = " ".join((tmp_path / "log" / "0").read_text().split())
+    assert "rank 1: one simulation a process" in told and "rank 1: its numbers are none" in told
+    assert [line["panel"] for line in run.records() if line["kind"] == "held_out"] == ["third"]
+
+
+def robots_stay(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From here on whoever goes on with this run finds each of its robots where the checkpoint has it."""
     before = {name: value.numpy() for name, value in checkpoint(folder)["env"].items()}
     before["clock"] = before["clock"].reshape(())
     restore = MeteredEnv.restore
@@ -219,6 +309,16 @@ def test_a_run_goes_on_with_another_number_of_processes(
         return observation
 
     monkeypatch.setattr(MeteredEnv, "restore", checked)
+
+
+@pytest.mark.parametrize("count", [1, 3, 4])
+def test_a_run_goes_on_with_another_number_of_processes(
+    count: int, of_two: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each robot is where it was, with its stream, wherever it is stepped now."""
+    folder = tmp_path / "run"
+    subprocess.run(["cp", "-r", str(of_two), str(folder)], check=True)
+    robots_stay(folder, monkeypatch)
     if count == 1:
         resumed(folder, 3)
     else:
@@ -483,10 +583,36 @@ def test_two_hosts_train_together(two_hosts: list[str], tmp_path: Path) -> None:
     assert updates(tmp_path / "two") == [1, 2]
 
 
-def test_a_host_that_is_lost_again_and_again_costs_what_came_after_the_last_checkpoint(
+def test_a_wire_that_is_cut_ends_both_hosts_in_time(
     two_hosts: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each time another launcher takes the place of the one that was killed with all that it had started."""
+    """Nobody is told of it: what is sent is lost."""
+    wire = os.environ["TEST_WIRE"].split()
+
+    def cut() -> None:
+        assert subprocess.run(["ip", "link", "set", wire[1], "down"]).returncode == 0
+        (tmp_path / "cut").touch()
+
+    def work(rank: int) -> None:
+        with open(f"/var/run/netns/{two_hosts[rank]}") as place:
+            assert ctypes.CDLL(None, use_errno=True).setns(place.fileno(), 0x40000000) == 0  # CLONE_NEWNET
+        os.environ |= {"GLOO_SOCKET_IFNAME": wire[rank], "LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1"}
+        trained(tmp_path / "two", updates=1000)
+
+    monkeypatch.setattr(MeteredEnv, "clear", after(2, cut, rank=1))
+    codes = together(2, work, tmp_path / "log", address="10.98.7.1", patience=6)
+    assert codes == [1, 1] and (tmp_path / "cut").exists(), said(tmp_path / "log")
+    for rank in range(2):
+        told = (tmp_path / "log" / str(rank)).read_text().splitlines()[-1]
+        assert told.startswith(f"ConnectionError: rank {rank} of 2 lost another process, or waited 6 s for one")
+
+
+@pytest.mark.parametrize("lost", [0, 1])
+def test_a_host_that_is_lost_again_and_again_costs_what_came_after_the_last_checkpoint(
+    lost: int, two_hosts: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each time another launcher takes the place of the one that was killed with all that it had started. Processes 0 and 1 are on
+    hosts 0 and 1; the launchers meet at the host that stays."""
     pytest.importorskip("torch.distributed.launcher.api")
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
@@ -503,10 +629,10 @@ def test_a_host_that_is_lost_again_and_again_costs_what_came_after_the_last_chec
         os.environ["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = "1"  # or PyTorch 2.13's launchers wait for each other
         alive = {"keep_alive_interval": 1, "keep_alive_max_attempt": 5}
         config = LaunchConfig(
-            2, 2, 1, run_id="two", rdzv_backend="c10d", rdzv_endpoint=f"10.98.7.1:{port}", max_restarts=20, start_method="fork",
-            rdzv_configs={"is_host": number == 0, **alive}, local_addr=f"10.98.7.{number + 1}", monitor_interval=0.1,
+            2, 2, 1, run_id="two", rdzv_backend="c10d", rdzv_endpoint=f"10.98.7.{2 - lost}:{port}", max_restarts=20, start_method="fork",
+            rdzv_configs={"is_host": number != lost, **alive}, local_addr=f"10.98.7.{number + 1}", monitor_interval=0.1,
         )  # fmt: skip
-        elastic_launch(config, lambda: trained(folder, updates=8).folder.name)()
+        elastic_launch(config, lambda: trained(folder, updates=UPDATES).folder.name)()
 
     def host(number: int, name: str) -> int:
         child = os.fork()
@@ -522,28 +648,31 @@ def test_a_host_that_is_lost_again_and_again_costs_what_came_after_the_last_chec
         ledger = folder / "ledger.jsonl"
         return max([0, *updates(folder)]) if ledger.exists() else 0
 
-    first, second = host(0, "first"), host(1, "second-0")
+    kept, going = host(1 - lost, "kept"), host(lost, "lost-0")
     try:
-        for kill, update in enumerate(sorted(random.Random(0).sample(range(1, 7), LOSSES)), 1):
+        for kill, update in enumerate(sorted(random.Random(lost).sample(range(1, UPDATES - 1), LOSSES)), 1):
             begun = time.monotonic()
             while done() < update:
-                assert time.monotonic() - begun < 60, said(log)
+                assert time.monotonic() - begun < 120, said(log)
                 time.sleep(0.02)
-            os.killpg(second, signal.SIGKILL)
-            assert end(second) == -9
-            second = host(1, f"second-{kill}")
-        assert (end(first), end(second)) == (0, 0), said(log)
+            os.killpg(going, signal.SIGKILL)
+            assert end(going) == -9
+            going = host(lost, f"lost-{kill}")
+        assert (end(kept), end(going)) == (0, 0), said(log)
     finally:
-        for child in (first, second):
+        for child in (kept, going):
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(child, signal.SIGKILL)
-    assert updates(folder) == list(range(1, 9)) and checkpoint(folder)["update"] == 8
+    assert updates(folder) == list(range(1, UPDATES + 1)) and checkpoint(folder)["update"] == UPDATES
     resumed = [line["update"] for line in Run(folder).records() if line["kind"] == "resume"]
     assert len(resumed) >= LOSSES and resumed == sorted(resumed)
     assert (Run(folder).policy / "policy.onnx").exists()
 
 
-def test_the_command_starts_processes_and_skrl_does_what_it_does_in_one(tmp_path: Path) -> None:
+def test_the_command_starts_processes_and_skrl_does_what_it_does_in_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And each goes on with the other's run as the other would."""
     pytest.importorskip("skrl")
     options = ["--learner", "skrl", "--num-envs", "16", "--updates", "1", "--recipe", "walk", "--validate-every", "0"]
     options += [
@@ -579,6 +708,15 @@ def test_the_command_starts_processes_and_skrl_does_what_it_does_in_one(tmp_path
     assert same(ours["rng"], theirs["rng"])
     line = json.loads((tmp_path / "two" / "ledger.jsonl").read_text().splitlines()[0])
     assert line["processes"] == 2
+    robots_stay(tmp_path / "two", monkeypatch)  # those of the other run are there as well
+    more = ["train", "--updates", "2", "--panels", "none", "--resume"]
+    app.main([*more, str(tmp_path / "two")])
+    command = [sys.executable, "-m", "locoenvs", *more, str(tmp_path / "one"), "--processes", "2"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    ours, theirs = (checkpoint(tmp_path / name) for name in ("one", "two"))
+    assert closeness(ours["algorithm"], theirs["algorithm"]) < 1e-4 and same(ours["rng"], theirs["rng"])
+    assert ours["env"]["episodes.robot"].tolist() == theirs["env"]["episodes.robot"].tolist() == list(range(16))
 
 
 @pytest.mark.parametrize("before", [["--"], []])

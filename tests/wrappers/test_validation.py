@@ -71,7 +71,11 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Panel, str]]:
         bad = len(asked) < 6 and len(asked) % 2
         return result(panel, {**GOOD, "fall_rate": 0.02} if bad else GOOD, policy.sha256)
 
-    for name, made in (("recorded", lambda *_: "record"), ("joined", lambda _: None), ("result_of", judge)):
+    for name, made in (
+        ("recorded_by_all", lambda *_: [("record", "watch")]),
+        ("joined", lambda _: None),
+        ("result_of", judge),
+    ):
         monkeypatch.setattr(validation, name, made)
     monkeypatch.setattr(validation, "environment_of", lambda *_, **__: types.SimpleNamespace(close=lambda: None))
     return asked

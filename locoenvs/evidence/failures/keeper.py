@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections import Counter, deque
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,11 @@ class Kept:
     step: int  # control steps before that state
     checksum: int  # of the motion up to it, see :mod:`locoenvs.evidence.failures.trace`
 
+    @property
+    def when(self) -> tuple[int, int]:
+        """Which of two falls is the earlier one."""
+        return self.fall.step, self.fall.robot
+
 
 @dataclasses.dataclass(frozen=True)
 class _Aside:
@@ -57,9 +63,8 @@ class _Aside:
 class Keeper:
     """What :func:`locoenvs.evidence.evaluate.evaluate` is given as ``watch``.
 
-    It keeps the states of at most ``most`` falls. A fall for which there is no room takes the place of the latest of the kind of
-    tile with the most, if that has more than its own kind has; so the falls that are kept are spread over the kinds of tile, and
-    are the first ones of each. ``every_fall`` counts all of them.
+    It keeps the states of at most ``most`` falls: the first of each kind of tile, the second of each, and so on as far as there is
+    room, the earlier ones first; so they are spread over the kinds of tile. ``every_fall`` counts all of them.
 
     A state of the shipped tasks is 1.2 kB a robot, 2.7 kB with learned drives, 4 kB with late sensors besides, and five moments are put
     aside: for 4000 robots 23 to 80 MB, for 400 a tenth of it. Watching takes about 1 % of an evaluation's time.
@@ -71,7 +76,8 @@ class Keeper:
         self.most = most
         self.every_fall = 0
         self.checksums = self.steps = np.zeros(0)  # of the robots' motions, and of control steps; set as it begins
-        self._kept: list[Kept] = []
+        self._kept: list[tuple[int, Kept]] = []  # and which one of its kind it is
+        self._of_kind = Counter[str]()
         self._step = -1
 
     def __call__(self, env: LocoVectorEnv, alive: np.ndarray, fell: np.ndarray, moment: dict[str, np.ndarray]) -> None:
@@ -91,7 +97,22 @@ class Keeper:
     @property
     def kept(self) -> list[Kept]:
         """The falls that were kept, by robot."""
-        return sorted(self._kept, key=lambda kept: kept.fall.robot)
+        return sorted((kept for _, kept in self._kept), key=lambda kept: kept.fall.robot)
+
+    @staticmethod
+    def joined(keepers: Sequence[Keeper]) -> Keeper:
+        """What one would have kept of all robots, by those that have each watched a part of them, in the robots' order."""
+        whole = Keeper(keepers[0].most)
+        whole.every_fall = sum(each.every_fall for each in keepers)
+        whole.checksums = np.concatenate([each.checksums for each in keepers])
+        whole.steps = np.concatenate([each.steps for each in keepers])
+        for kept in sorted((kept for each in keepers for kept in each.kept), key=lambda kept: kept.when):
+            whole._take(kept)
+        return whole
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What another process is told: not what was put aside for falls to come."""
+        return {**vars(self), "_aside": None}
 
     def _begin(self, env: LocoVectorEnv) -> None:
         dt, count = env.task.timing.control_dt, env.num_envs
@@ -128,17 +149,19 @@ class Keeper:
 
     def _keep(self, env: LocoVectorEnv, robot: int, moment: dict[str, np.ndarray]) -> None:
         self.every_fall += 1
-        fall = self._fall(env, robot, moment)
-        if len(self._kept) == self.most:
-            many = Counter(kept.fall.kind for kept in self._kept)
-            kind, most = many.most_common(1)[0]
-            if most <= many[fall.kind] + 1:
-                return
-            self._kept.remove([kept for kept in self._kept if kept.fall.kind == kind][-1])
         old = [aside for aside in self._aside if aside.step <= self._step - self._back]
         begin = old[-1] if old else self._aside[0]
         state = rows_of(begin.state, [robot])
-        self._kept.append(Kept(fall, state, begin.step, int(begin.checksums[robot])))
+        self._take(Kept(self._fall(env, robot, moment), state, begin.step, int(begin.checksums[robot])))
+
+    def _take(self, kept: Kept) -> None:
+        """Keep a fall, later than all before, if there is room; the last in turn makes room."""
+        kind = kept.fall.kind
+        self._kept.append((self._of_kind[kind], kept))
+        self._of_kind[kind] += 1
+        if len(self._kept) > self.most:
+            last = max(range(len(self._kept)), key=lambda index: (self._kept[index][0], self._kept[index][1].when))
+            del self._kept[last]
 
     def _fall(self, env: LocoVectorEnv, robot: int, moment: dict[str, np.ndarray]) -> Fall:
         episodes, dt = env.state.episodes, env.task.timing.control_dt
@@ -153,7 +176,7 @@ class Keeper:
         pushed = float(moment["since_push"][robot])
         tilt, before = self._tilts[-1][robot], self._tilts[0][robot]
         return Fall(
-            robot=robot,
+            robot=env.first_robot + robot,
             step=self._step,
             seconds=round(self._step * dt, 6),
             broken=bool(_numbers(readout.broken)[robot]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,11 +15,12 @@ pytest.importorskip("onnxruntime")
 from locoenvs.cli import app as cli
 from locoenvs.cli import steps
 from locoenvs.envs.registration import task
+from locoenvs.evidence.failures.keeper import Keeper
 from locoenvs.evidence.metrics import Estimate
 from locoenvs.evidence.panel import Panel, load_panel, validation_of
 from locoenvs.evidence.result import Result
 from locoenvs.policies.policy import Policy, load_policy, save_policy
-from locoenvs.training import judging, learners
+from locoenvs.training import judging, learners, parts
 from locoenvs.training.judging import judge, run_of
 from locoenvs.training.run import Run
 from locoenvs.training.settings import TrainSettings
@@ -69,6 +71,7 @@ def evaluated(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, object]]:
 
     monkeypatch.setattr(judging, "evaluate", evaluate)
     monkeypatch.setattr(steps, "evaluate", evaluate)
+    monkeypatch.setattr(parts, "evaluate", lambda *given, **named: (evaluate(*given, **named), Keeper()))
     return asked
 
 
@@ -251,14 +254,14 @@ def test_a_panel_that_cannot_be_done_is_told_and_the_others_are(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    whole = steps.evaluate_with_bar
+    whole = parts.evaluate
 
-    def one(console: object, policy: Policy, panel: Panel, *rest: object) -> Result:
+    def one(policy: Policy, panel: Panel, *given: Any, **named: Any) -> Any:
         if panel.name == "AnymalC-rough-1":
             raise RuntimeError("one simulation a process")
-        return whole(console, policy, panel, *rest)  # type: ignore[arg-type]
+        return whole(policy, panel, *given, **named)
 
-    monkeypatch.setattr(steps, "evaluate_with_bar", one)
+    monkeypatch.setattr(parts, "evaluate", one)
     train("--run", str(tmp_path / "run"), env_id=ROUGH)
     assert "not judged on panel rough: one simulation a process" in capsys.readouterr().out
     assert held_out(Run(tmp_path / "run")) == [("panels/crossing.json", 1)]
