@@ -14,11 +14,11 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+from programs import printed_by
 
 from locoenvs.cli.app import main
 from locoenvs.policies.deploy.log import read_log
 from locoenvs.policies.policy import POLICIES, load_policy, save_policy
-from programs import printed_by
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 LONGEST = {"ppo.py": 200, "ros2_node.py": 75}
@@ -171,7 +171,18 @@ def test_a_learner(tmp_path: Path) -> None:
 
 
 def test_the_lab_of_parallelism(tmp_path: Path) -> None:
-    few = ("--robots", "8", "16", "--samples", "384", "--validate_robots", "4", "--panels", "flat:smoke", "disturb:smoke")
+    few = (
+        "--robots",
+        "8",
+        "16",
+        "--samples",
+        "384",
+        "--validate_robots",
+        "4",
+        "--panels",
+        "flat:smoke",
+        "disturb:smoke",
+    )
     printed = run("lab_parallelism.py", tmp_path, *few)
     assert "8 robots, 2 updates, flat:smoke: success_rate" in printed and "16 robots, 1 updates" in printed
     assert printed.splitlines()[-2].startswith(("no difference", "not promoted", "better", "promoted"))
