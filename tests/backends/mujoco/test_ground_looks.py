@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from locoenvs.backends.mujoco import ground_looks
 from locoenvs.backends.mujoco.ground_looks import texture, texture_of
