@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -32,6 +33,12 @@ def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPath
     monkeypatch.setenv("WARP_CACHE_PATH", str(tmp_path_factory.getbasetemp() / "programs" / "warp"))
 
 
+@pytest.fixture(autouse=True)
+def no_collection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between parts memory is given back, which takes a second where other tests have left much that was compiled."""
+    monkeypatch.setattr(command, "gc", SimpleNamespace(collect=lambda: 0))
+
+
 def there_are(monkeypatch: pytest.MonkeyPatch, made: list[Part]) -> None:
     """These parts instead of those that measure."""
     for module in (command, result):
@@ -52,8 +59,21 @@ def options(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         if (env_id, robots) not in made:
             made[env_id, robots] = make_vector(env_id, robots, **others)
             monkeypatch.setattr(made[env_id, robots], "close", lambda: None)
+            compile_once(made[env_id, robots])
         made[env_id, robots].array = array
         return made[env_id, robots]
+
+    def compile_once(env: LocoVectorEnv) -> None:
+        """Its bare physics, which is timed again by the parts for the other implementation."""
+        compiled, simulator = dict[Any, Any](), device.simulator(env)
+        compiling = simulator.compile
+
+        def compile(function: Any, mdp: Any, **options: Any) -> Any:
+            if function not in compiled:
+                compiled[function] = compiling(function, mdp, **options)
+            return compiled[function]
+
+        monkeypatch.setattr(simulator, "compile", compile)
 
     def short(name: str) -> Panel:
         panel = load_panel(name)

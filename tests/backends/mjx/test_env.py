@@ -33,14 +33,21 @@ DRAWN = ("robot", "key", "number", "step", "level", "column", "start_position")
 
 
 @functools.cache
-def made(impl: str = "jax", mode: str = "same_step") -> LocoVectorEnv:
-    options = {"impl": impl}
-    return LocoVectorEnv(ROUGH, ROBOTS_HERE, backend="mjx", device="cpu", autoreset_mode=mode, options=options)
+def made(impl: str = "jax") -> LocoVectorEnv:
+    return LocoVectorEnv(ROUGH, ROBOTS_HERE, backend="mjx", device="cpu", options={"impl": impl})
 
 
-def ready(array: str, impl: str = "jax", mode: str = "same_step", privileged: bool = False) -> LocoVectorEnv:
+@functools.cache
+def varied(backend: str) -> LocoVectorEnv:
+    """The environment with all randomizations, which waits a step after an episode: one more program, for what either brings."""
+    task = ROUGH.with_({f"randomization.terms.{name}": {} for name in RANDOMIZATIONS.words()})
+    own: dict[str, Any] = {"mjx": {"device": "cpu", "options": {"impl": "jax"}}, "mujoco": {"options": {"threads": 1}}}
+    return LocoVectorEnv(task, ROBOTS_HERE, backend=backend, autoreset_mode="next_step", **own[backend])
+
+
+def ready(array: str, impl: str = "jax", privileged: bool = False) -> LocoVectorEnv:
     """The environment, begun anew, returning that kind of array: what it computes does not depend on the kind."""
-    env = made(impl, mode)
+    env = made(impl)
     env.array, env.privileged = array, privileged
     env.reset(seed=5)
     return env
@@ -189,7 +196,8 @@ def test_an_action_that_is_not_finite_breaks_its_robot_only(value: float) -> Non
 
 
 def test_next_step_autoreset_waits_a_step() -> None:
-    env = ready("numpy", mode="next_step")
+    env = varied("mjx")
+    env.reset(seed=5)
     bad = action(0)
     bad[1] = np.nan
     reasons = [env.step(bad if t == 0 else action(t))[4]["reset_reason"].tolist() for t in range(3)]
@@ -267,9 +275,7 @@ def test_a_picture_shows_the_robot_of_the_state() -> None:
 
 def test_with_all_randomizations_what_is_drawn_and_seen_is_native_mujocos() -> None:
     """Masses, drives, delays and sensors: as the episodes begin, and after a step of robots that differ in all of them."""
-    task = ROUGH.with_({f"randomization.terms.{name}": {} for name in RANDOMIZATIONS.words()})
-    ours = LocoVectorEnv(task, ROBOTS_HERE, backend="mjx", device="cpu", options={"impl": "jax"})
-    native = LocoVectorEnv(task, ROBOTS_HERE, backend="mujoco", options={"threads": 1})
+    ours, native = varied("mjx"), varied("mujoco")
     seen, wanted = (env.reset(seed=5)[0] for env in (ours, native))
     np.testing.assert_allclose(seen, wanted, atol=1e-4)
     saved, drawn = ours.save(), native.save()

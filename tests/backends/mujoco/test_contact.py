@@ -340,6 +340,7 @@ def test_what_is_no_number_and_what_is_far_away_breaks_nothing() -> None:
     assert readout.broken[:2].all() and not readout.broken[3]
 
 
+@pytest.mark.slow
 def test_a_step_on_stairs_is_that_of_mjx() -> None:
     """One control step from the states of a rollout: joints within 1e-4 rad, in 95 of 100."""
     pytest.importorskip("mujoco.mjx")

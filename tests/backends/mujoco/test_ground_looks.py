@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from locoenvs.backends.mujoco import ground_looks
 from locoenvs.backends.mujoco.ground_looks import texture, texture_of
@@ -84,6 +85,7 @@ def test_the_picture_has_faces_where_the_ground_has_them() -> None:
     assert ((left < 170) == (right < 170)).mean() > 0.9, "a pit is as wide to both sides of its middle"
 
 
+@pytest.mark.slow
 def test_a_model_for_the_ground_near_a_robot_has_a_smaller_texture_and_gives_the_same_picture() -> None:
     shares = (TileShare("stairs_up", 1.0, parameters={"riser": (0.2, 0.2)}),)
     task = Task(robot=ANYMAL_C, terrain=Terrain(levels=5, columns=1, border=20.0, shares=shares))

@@ -88,6 +88,7 @@ def test_without_num_envs_it_is_one_robot_alone() -> None:
     assert type(env.spec.make()) is LocoEnv
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["sync", "async"])
 def test_gymnasium_vectorizes_the_single_robot(mode: str) -> None:
     context = {"vector_kwargs": {"context": "spawn"}} if mode == "async" else {}  # jax, if it is here, survives no fork
@@ -107,6 +108,7 @@ def test_gymnasium_vectorizes_the_single_robot(mode: str) -> None:
     env.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "code",
     [

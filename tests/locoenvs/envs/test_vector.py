@@ -536,7 +536,7 @@ def trajectory(num_envs: int, steps: int, robots: int, task: Task, **options: An
     return seen
 
 
-@pytest.mark.parametrize("num_envs", [64, 512])
+@pytest.mark.parametrize("num_envs", [64, pytest.param(512, marks=pytest.mark.slow)])
 def test_a_robot_does_not_depend_on_how_many_others_there_are(num_envs: int) -> None:
     task = dataclasses.replace(FLAT, timing=Timing(episode_length=30 * DT))
     assert_equal(trajectory(1, 100, 1, task), trajectory(num_envs, 100, 1, task))
@@ -773,6 +773,7 @@ def test_pictures_of_all_robots_or_of_one(counting: Callable[..., LocoVectorEnv]
             counting(render_mode="rgb_array", **size)
 
 
+@pytest.mark.slow
 def test_stepping_in_a_forked_process(tmp_path: Path) -> None:
     """The engine's threads are its parent's: the child makes its own, and goes on bit by bit."""
     script = """

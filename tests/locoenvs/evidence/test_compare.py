@@ -90,6 +90,7 @@ def test_a_policy_beside_itself_is_no_different_whatever_the_seed() -> None:
         assert all(d.value == d.low == d.high == 0 for panel in found.panels for d in panel.metrics.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SUITE)
 def test_a_shipped_policy_judged_twice_on_a_small_panel_is_no_different(name: str) -> None:
     policy = load_policy(POLICIES / ("anymal_c_flat" if name in ("flat", "disturb") else "anymal_c_rough"))

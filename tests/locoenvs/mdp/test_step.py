@@ -72,7 +72,7 @@ def roll(xp: ModuleType, robots: int, steps: int) -> tuple[EnvState, list[Transi
     return state, transitions
 
 
-@pytest.mark.parametrize("namespace", ["torch", "jax"])
+@pytest.mark.parametrize("namespace", ["torch", pytest.param("jax", marks=pytest.mark.slow)])
 def test_every_namespace_gives_the_same_numbers(namespace: str) -> None:
     xp = torch_xp if namespace == "torch" else pytest.importorskip("jax.numpy")
     expected_state, expected = roll(numpy_xp, 5, 14)
@@ -104,6 +104,7 @@ def test_draws_are_bit_equal_on_every_namespace() -> None:
         assert np.array_equal(a, b), name
 
 
+@pytest.mark.slow
 def test_jax_compiles_the_whole_step() -> None:
     jax = pytest.importorskip("jax")
     pytest.importorskip("mujoco.mjx")
@@ -324,7 +325,7 @@ def thrown(xp: ModuleType, task: Task = EDGE_TASK) -> tuple[FakeSimulator, list[
     return simulator, transitions, places
 
 
-@pytest.mark.parametrize("namespace", ["numpy", "torch", "jax"])
+@pytest.mark.parametrize("namespace", ["numpy", "torch", pytest.param("jax", marks=pytest.mark.slow)])
 def test_a_robot_at_the_edge_of_the_map_is_cut_while_it_stands_on_ground(namespace: str) -> None:
     xp = {"numpy": numpy_xp, "torch": torch_xp}.get(namespace) or pytest.importorskip("jax.numpy")
     half = -map_of(EDGE_TASK).origin[0]

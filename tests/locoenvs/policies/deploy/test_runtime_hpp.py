@@ -85,6 +85,7 @@ def driven(
     return np.frombuffer(made.read_bytes(), "<f8").reshape(len(rows), -1), ran.stdout.splitlines()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(path.name for path in POLICIES.iterdir()))
 def test_it_gives_the_environments_own_actions(drive: Path, tmp_path: Path, name: str) -> None:
     """Of a closed loop that runtime.py drove: 1000 steps of three policies, 100 of the others."""
