@@ -148,6 +148,7 @@ def test_no_file_is_long() -> None:
 LARGE = {
     "locoenvs/mdp": "each concern of a step is a file",
     "locoenvs/evidence": "each concern of a judgement is a file",
+    "locoenvs/training": "each thing that a run asks for, shares or leaves behind is a file",
     "locoenvs/cli": "each command is a file",
     "locoenvs/tools/view": "each thing that the page shows or takes is a file",
     "backends/isaaclab": "each thing of the engine is a file",

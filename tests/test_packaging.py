@@ -87,7 +87,9 @@ def test_every_file_that_is_no_code_is_listed_package_data_or_evidence() -> None
     assert not any(map(is_evidence, listed))
     assert {path for path in others if not is_evidence(path)} == listed
     assert Path("locoenvs/py.typed") in listed
-    assert sum((ROOT / path).stat().st_size for path in listed) < 5e6
+    assert sum((ROOT / path).stat().st_size for path in listed) < 7e6, (
+        "eleven policies of at most 0.9 MB, and 0.3 MB of all else"
+    )
 
 
 def test_the_index_page_names_its_authors_and_links_to_nothing_that_is_not_there() -> None:

@@ -38,15 +38,15 @@ def moved(handle: Any, value: object) -> None:
 
 def test_a_slider_that_is_dragged_builds_once(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
     session, fields, built = page.viewer.session, page.panel._fields, list[Setup]()
-    made = session._made
+    env_of = session._env_of
 
     def counted(setup: Setup) -> LocoVectorEnv:
         built.append(setup)
         if len(built) == 1:
             moved(fields["friction"], 0.5)  # while it is built
-        return made(setup)
+        return env_of(setup)
 
-    monkeypatch.setattr(session, "_made", counted)
+    monkeypatch.setattr(session, "_env_of", counted)
     for friction in (0.8, 0.7, 0.6):
         moved(fields["friction"], friction)
         moved(fields["delay"], round(100 * friction - 60))
