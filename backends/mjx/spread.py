@@ -35,6 +35,12 @@ class Spread:
         """Where arrays are that every device has whole, such as the ground."""
         return NamedSharding(self.mesh, PartitionSpec())
 
+    def placed(self, tree: Any) -> Any:
+        """A tree of arrays, each where a step of the robots leaves it: along the robots' axis, or everywhere."""
+        spec = lambda leaf: isinstance(leaf, PartitionSpec)  # noqa: E731
+        places = jax.tree.map(lambda lies: NamedSharding(self.mesh, lies), self._specs(tree), is_leaf=spec)
+        return jax.device_put(tree, places)
+
     def first(self) -> jax.Array:
         """The first robot of a device, in a part that it does."""
         return (jax.lax.axis_index(ROBOTS) * self.each).astype(jnp.int32)

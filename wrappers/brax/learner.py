@@ -71,6 +71,7 @@ class BraxLearner:
         learned = self._learn(self.parameters, self.optimizing, data, learning)
         self.parameters, self.optimizing, metrics, rows, first = jax.block_until_ready(learned)
         spent = time.perf_counter() - begun
+        self._place()
         parts = {"surrogate": "policy_loss", "value": "v_loss", "kl": "kl_mean"}
         losses = {name: float(metrics[theirs]) for name, theirs in parts.items()}
         if self.ppo.entropy:
@@ -166,10 +167,13 @@ class BraxLearner:
 
     def _place(self) -> None:
         """Put all where physics computes, as what comes back from there is: JAX compiles anew for what lies elsewhere, or anywhere."""
-        if self.env.pure is None or getattr(self.metered.simulator, "spread", None) is not None:
+        if self.env.pure is None:
             return
-        everything, device = (self.parameters, self.optimizing, self.key, self.state), self.metered.simulator.device
-        self.parameters, self.optimizing, self.key, self.state = jax.device_put(everything, device)
+        simulator = self.metered.simulator
+        learned = (self.parameters, self.optimizing, self.key)
+        self.parameters, self.optimizing, self.key = jax.device_put(learned, simulator.device)
+        spread = getattr(simulator, "spread", None)
+        self.state = jax.device_put(self.state, simulator.device) if spread is None else spread.placed(self.state)
 
     def layers(self) -> list[Layer]:
         return layers(self._policy["network"], self.sides)

@@ -450,6 +450,7 @@ def run(script: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_without_numba_it_says_what_to_do_and_a_plane_works() -> None:
     said = run(
         "import sys; sys.modules['numba'] = None\n"
@@ -469,6 +470,7 @@ def test_a_numba_that_may_not_compile_is_said(monkeypatch: pytest.MonkeyPatch) -
         install()
 
 
+@pytest.mark.slow
 def test_the_child_of_a_fork_has_it_too() -> None:
     """Whether the parent had installed it before, or had not."""
     run(

@@ -616,6 +616,7 @@ def test_a_changed_json_is_refused_or_means_the_same(tmp_path: Path) -> None:
     assert 100 < fuzz_the_json(tmp_path, 0, 200) < 200
 
 
+@pytest.mark.slow
 def test_a_changed_network_is_refused_or_is_one_of_ours(tmp_path: Path) -> None:
     assert 30 < fuzz_the_network(tmp_path, 0, 200) < 200
 

@@ -77,6 +77,7 @@ def works(task: Task) -> None:
         env.close()
 
 
+@pytest.mark.slow
 def test_mutations_of_a_tasks_json_are_refused_in_words_or_work() -> None:
     draw, built, documents = random.Random(0), 0, list[dict[str, Any]]()
     for env_id in ("Loco/A1-Rough-v0", "Loco/A1-Flat-v0", "Loco/Cassie-Rough-v0", "Loco/AnymalC-Rough-v0"):

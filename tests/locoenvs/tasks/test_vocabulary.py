@@ -460,6 +460,7 @@ if __name__ == "__main__":
 '''
 
 
+@pytest.mark.slow
 def test_a_scripts_words_are_of_the_package_that_it_would_be_imported_as(tmp_path: Path) -> None:
     """In the script itself, in the processes that it starts, and where another script imports it."""
     (tmp_path / "walking_high.py").write_text(SCRIPT)

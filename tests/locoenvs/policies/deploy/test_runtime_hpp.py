@@ -109,6 +109,7 @@ TIMES = [(-0.1, -0.1), (-1e-6, 0.0), (0.009, 0.07), (0.009, np.nan), (np.nan, 0.
 TIMES += [(0.061, 0.061), (DT, DT + 0.061), (DT, DT - 0.061)]
 
 
+@pytest.mark.slow
 def test_it_damps_what_runtime_py_damps_and_says_the_same(drive: Path, tmp_path: Path) -> None:
     assert len(FAULTY) >= 7
     run = Runtime(exported(tmp_path))

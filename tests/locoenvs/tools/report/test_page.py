@@ -87,6 +87,7 @@ def test_it_holds_recipe_curves_audits_and_panels(run: Path) -> None:
     assert len(re.findall("<figure", text)) >= 15
 
 
+@pytest.mark.slow
 def test_it_loads_nothing_from_elsewhere_and_is_the_same_again(run: Path) -> None:
     first, again = (re.findall(r'(?:src|href)="([^"]+)"', page(run)) for _ in range(2))
     assert first == again and all(address.startswith("data:") for address in first)
