@@ -34,6 +34,7 @@ SLOW = (
     "benchmarks",
     "locoenvs/cli",
     "locoenvs/envs/test_gymnasium_tools.py",
+    "locoenvs/policies/test_shipped.py",
     "locoenvs/test_install.py",
     "locoenvs/testing",
     "test_docs.py",
@@ -46,7 +47,7 @@ SLOW = (
     "test_tutorial.py",
     "wrappers",
 )
-"""Folders and files whose tests train, compile for JAX or start other programs."""
+"""Folders and files whose tests train, compile for JAX, start other programs or look at every shipped policy."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
