@@ -48,17 +48,19 @@ def table(comparison: Comparison) -> Table:
     return made
 
 
-def _cells(name: str, found: Difference) -> list[str | Text]:
-    unit, said = UNITS[name], word(name, found)
+def _cells(name: str, difference: Difference) -> list[str | Text]:
+    unit, said = UNITS[name], word(name, difference)
     label = f"{name.replace('_', ' ')}{'' if unit == '1' else f', {unit}'}"
     interval = (
-        "" if found.low is None or found.high is None else f"{_signed(found.low, unit)} to {_signed(found.high, unit)}"
+        ""
+        if difference.low is None or difference.high is None
+        else f"{_signed(difference.low, unit)} to {_signed(difference.high, unit)}"
     )
     return [
         label,
-        shown_in(found.a, unit),
-        shown_in(found.b, unit),
-        _signed(found.value, unit),
+        shown_in(difference.a, unit),
+        shown_in(difference.b, unit),
+        _signed(difference.value, unit),
         interval,
         Text(said, _COLORS[said]),
     ]

@@ -118,7 +118,7 @@ def _places(policy: Policy, to: Sequence[str], drives: Sequence[str]) -> Iterato
             yield Place(backends.resolve(backend), drive)
 
 
-def table(made: Transfer) -> Table:
+def table(transferred: Transfer) -> Table:
     """Every panel in every place, beside the first, for people."""
     shown = ("success_rate", "fall_rate", "velocity_error", "cost_of_transport")
     rows = Table(caption="in brackets the difference to the first place, with its paired 95 % interval")
@@ -127,7 +127,7 @@ def table(made: Transfer) -> Table:
     for name in shown:
         rows.add_column(f"{name.replace('_', ' ')}{'' if UNITS[name] == '1' else f', {UNITS[name]}'}", justify="right")
     rows.add_column("", overflow="fold")
-    for each in made.tried:
+    for each in transferred.tried:
         if each.beside_first is None:
             rows.add_section()
         cells = [_cell(each, name) for name in shown]

@@ -40,23 +40,23 @@ def put(env: LocoVectorEnv, saved: Mapping[str, np.ndarray], task: Task, seed: i
     before give what they give now, until they have a past.
     """
     fits(task, env.task)
-    given = {name: np.asarray(value) for name, value in saved.items()}
-    own = _begun_as(env, given, seed)
-    made = dict(own)
+    before = {name: np.asarray(value) for name, value in saved.items()}
+    own = _begun_as(env, before, seed)
+    state = dict(own)
     for name, value in own.items():
         if name.removeprefix("physics.") in QUANTITIES or name in ("task", "waiting"):
             continue
         if name == "episodes.command" and task.commands != env.task.commands:
             continue
-        there = next((each for each in given if each == name or {each, name} in _ALIKE), None)
+        there = next((each for each in before if each == name or {each, name} in _ALIKE), None)
         if there is not None and name in ("physics.memory", "physics.actuator"):
-            made[name] = _remembered(given[there], value, task, env.task, given["episodes.last_action"])
-        elif there is not None and given[there].shape == value.shape:
-            made[name] = given[there].astype(value.dtype)
+            state[name] = _remembered(before[there], value, task, env.task, before["episodes.last_action"])
+        elif there is not None and before[there].shape == value.shape:
+            state[name] = before[there].astype(value.dtype)
         elif name in ("physics.memory", "physics.actuator"):
-            made[name] = _remembered(value[:0], value, task, env.task, given["episodes.last_action"])
-    observation = env.restore(made)
-    if env.state.episodes.sensed is not None and _shape(given, "sensed") != _shape(made, "sensed"):
+            state[name] = _remembered(value[:0], value, task, env.task, before["episodes.last_action"])
+    observation = env.restore(state)
+    if env.state.episodes.sensed is not None and _shape(before, "sensed") != _shape(state, "sensed"):
         episodes = env.state.episodes
         episodes = dataclasses.replace(episodes, sensed=from_the_begin(env.mdp, episodes))
         env.state = dataclasses.replace(env.state, episodes=episodes)
@@ -64,14 +64,14 @@ def put(env: LocoVectorEnv, saved: Mapping[str, np.ndarray], task: Task, seed: i
     return observation
 
 
-def _begun_as(env: LocoVectorEnv, given: Mapping[str, np.ndarray], seed: int) -> dict[str, np.ndarray]:
+def _begun_as(env: LocoVectorEnv, before: Mapping[str, np.ndarray], seed: int) -> dict[str, np.ndarray]:
     """What ``env`` saves of those robots at the begin of their first episode by its own task, put where they are now."""
     env.reset(seed=seed)
     xp, device = env.mdp.xp, env.simulator.device
     array = lambda value: xp.asarray(value, device=device)  # noqa: E731
-    robots = array(given["episodes.robot"].astype(np.int32))
+    robots = array(before["episodes.robot"].astype(np.int32))
     state = initial(env.mdp, env.simulator, rng.words(seed), rng.SPLITS[env.split], robots=robots)
-    readout = rows.from_named(state.episodes.readout, lambda name: array(given[f"episodes.readout.{name}"]))
+    readout = rows.from_named(state.episodes.readout, lambda name: array(before[f"episodes.readout.{name}"]))
     physics = env.simulator.place(state.physics, robots >= 0, readout)
     env.state = dataclasses.replace(state, physics=physics)
     return env.save()
@@ -80,13 +80,13 @@ def _begun_as(env: LocoVectorEnv, given: Mapping[str, np.ndarray], seed: int) ->
 def _remembered(old: np.ndarray, own: np.ndarray, before: Task, now: Task, last_action: np.ndarray) -> np.ndarray:
     """The memory of drives of ``now`` (M, N, J), from that of ``before``: targets on their way, then what the drive's law remembers."""
     lag_before, lag = (longest(task, "drive", task.timing.physics_dt) for task in (before, now))
-    made = np.array(own)
+    memory = np.array(own)
     last = now.robot.action_scale * last_action
     way = np.concatenate([old[:lag_before], np.broadcast_to(last, (max(lag - lag_before, 0), *last.shape))])
-    made[:lag] = way[:lag]
-    if old[lag_before:].shape == made[lag:].shape:
-        made[lag:] = old[lag_before:]
-    return made
+    memory[:lag] = way[:lag]
+    if old[lag_before:].shape == memory[lag:].shape:
+        memory[lag:] = old[lag_before:]
+    return memory
 
 
 def _shape(saved: Mapping[str, np.ndarray], name: str) -> tuple[int, ...] | None:
