@@ -14,7 +14,7 @@ from pathlib import Path
 import tyro
 
 from locoenvs.evidence.panel import panel_of
-from locoenvs.evidence.plots import difficulty, figure_of, save
+from locoenvs.evidence.plots import difficulty, figure_of, plain, save
 from locoenvs.evidence.result import Result
 from locoenvs.policies.policy import POLICIES, load_policy
 from locoenvs.tasks.task import Terrain
@@ -61,8 +61,7 @@ def figure_5(policies: tuple[str, ...] = SHIPPED, beyond: Path = PANELS, out: Pa
         axes.set(xlabel=unit, ylim=(-3, 103))
         axes.set_title(kind.replace("_", " "), loc="left")
         axes.locator_params(axis="x", nbins=6)
-        axes.grid(alpha=0.3)
-        axes.spines[["top", "right"]].set_visible(False)
+        plain(axes)
     places[0].set_ylabel("cross their tile, %")
     places[0].legend(fontsize=8, loc="lower left")
     save(figure, out)

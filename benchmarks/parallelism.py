@@ -26,7 +26,7 @@ from rich.table import Table
 from locoenvs import terminal
 from locoenvs.benchmarks import reports
 from locoenvs.cli import study
-from locoenvs.evidence.plots import figure_of, save
+from locoenvs.evidence.plots import figure_of, plain, save
 from locoenvs.machine import hardware, versions
 from locoenvs.training.study.report import Row, rows
 
@@ -198,8 +198,7 @@ def picture(trials: list[dict[str, Any]], path: Path) -> None:
         axes.set_xscale("log", base=2)
         axes.set(xlabel="robots", title=title)
         axes.title.set_fontsize(10)
-        axes.grid(alpha=0.3)
-        axes.spines[["top", "right"]].set_visible(False)
+        plain(axes)
     figure.axes[0].legend(title="samples an update", fontsize=8, title_fontsize=8)
     save(figure, path)
 

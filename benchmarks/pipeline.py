@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from locoenvs.benchmarks import reports
-from locoenvs.evidence.plots import check_picture, figure_of, save
+from locoenvs.evidence.plots import check_picture, figure_of, plain, save
 from locoenvs.machine import measured_by
 from locoenvs.training import learners
 from locoenvs.training.run import Run
@@ -81,8 +81,7 @@ def picture(results: Results, path: Path) -> None:
         axes.minorticks_off()
         axes.set_xlabel("robots")
         axes.legend(fontsize=8, frameon=False, handlelength=4)
-        axes.grid(alpha=0.3)
-        axes.spines[["top", "right"]].set_visible(False)
+        plain(axes)
     save(figure, path, dpi=140)
 
 

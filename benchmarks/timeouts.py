@@ -23,7 +23,7 @@ from locoenvs.benchmarks import reports
 from locoenvs.benchmarks.learners import finished, is_trained
 from locoenvs.envs.registration import task as task_of
 from locoenvs.envs.vector import LocoVectorEnv
-from locoenvs.evidence.plots import check_picture, figure_of, save
+from locoenvs.evidence.plots import check_picture, figure_of, plain, save
 from locoenvs.machine import measured_by
 from locoenvs.mdp.symmetry import Mirror
 from locoenvs.training.run import Run
@@ -93,8 +93,7 @@ def picture(results: Mapping[str, Mapping[str, Curves]], path: Path) -> None:
                 samples, found.min(axis=0), found.max(axis=0), color=line.get_color(), alpha=0.2, linewidth=0
             )
         axes.set(xlabel="M samples", ylabel=words)
-        axes.grid(alpha=0.3)
-        axes.spines[["top", "right"]].set_visible(False)
+        plain(axes)
         if curve == "value_loss":
             axes.set_yscale("log")
     figure.axes[0].legend(fontsize=9, frameon=False)

@@ -12,11 +12,12 @@ import tyro
 from rich.progress import Progress
 
 from locoenvs import terminal
+from locoenvs.evidence.plots import check_picture
 from locoenvs.machine import versions
 from locoenvs.tasks import drive
 from locoenvs.tasks.drive import Network
 from locoenvs.tools.drive_fit import fit, from_torchscript
-from locoenvs.tools.drive_pictures import figure_class, fit_picture, response_picture
+from locoenvs.tools.drive_pictures import fit_picture, response_picture
 from locoenvs.tools.excitation import excite, read_log
 
 Text = Annotated[str, tyro.conf.Positional]
@@ -82,7 +83,7 @@ class Fit:
             raise ValueError(f"--epochs {self.epochs}, --patience {self.patience}: both must be at least 1")
         if self.out.suffix != ".json":
             raise ValueError(f"--out {self.out}: a network's file must end in .json")
-        figure_class()  # an error now rather than after the fit
+        check_picture(self.out.with_suffix(".png"))  # an error now rather than after the fit
         console, log = terminal.console(), read_log(self.log)
         with Progress(console=console, transient=True) as progress:
             bar = progress.add_task("fitting", total=self.epochs)

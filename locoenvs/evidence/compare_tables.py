@@ -12,7 +12,7 @@ from rich.text import Text
 from locoenvs.evidence.compare import JUDGED, Comparison, OfPanel
 from locoenvs.evidence.metrics import UNITS
 from locoenvs.evidence.paired import GOOD, Difference, word
-from locoenvs.evidence.plots import figure_of, save
+from locoenvs.evidence.plots import figure_of, plain, save
 from locoenvs.evidence.result import shown_in
 
 _COLORS = {"better": "green", "worse": "red", "": ""}
@@ -120,8 +120,7 @@ def picture(comparisons: Sequence[Comparison], path: Path) -> None:
         axes.set_yticks(range(len(each)), list(each), fontsize=8)
         axes.set_ylim(len(each) - 0.5, -0.5)
         axes.set_title(f"B - A, {title}", loc="left", fontsize=10)
-        axes.grid(alpha=0.3)
-        axes.spines[["top", "right"]].set_visible(False)
+        plain(axes)
     figure.axes[0].legend(fontsize=8, title=f"A: {comparisons[0].a}", title_fontsize=8)
     save(figure, path)
 

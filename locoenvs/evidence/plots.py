@@ -46,8 +46,7 @@ def learning_picture(records: Sequence[dict[str, Any]], path: Path) -> None:
         _validations(rest[0], judged)
     for axes in (total, terms, ends, *rest):
         axes.set_xlabel("minutes")
-        axes.grid(alpha=0.3)
-        axes.spines[["top", "right"]].set_visible(False)
+        plain(axes)
     save(figure, path)
 
 
@@ -99,8 +98,7 @@ def success_figure(result: Result, terrain: Terrain) -> Figure:
         axes.set(xlabel=title, ylim=(-3, 103))
         if axes.get_lines():
             axes.legend(fontsize=9, loc="lower left")
-        axes.grid(alpha=0.3)
-        axes.spines[["top", "right"]].set_visible(False)
+        plain(axes)
     figure.axes[0].set_ylabel("cross their tile, %")
     return figure
 
@@ -135,8 +133,7 @@ def groups_picture(result: Result, path: Path) -> None:
         axes.set_xticks(range(len(groups)), [_wrapped(label) for label in groups], fontsize=7)
         axes.set_ylabel({"success_rate": "success, %", "fall_rate": "falls, %"}[metric], fontsize=8)
         axes.set_title(quantity.replace("_", " "), loc="left", fontsize=10)
-        axes.grid(alpha=0.3)
-        axes.spines[["top", "right"]].set_visible(False)
+        plain(axes)
     for axes in places[len(strata) :]:
         axes.set_visible(False)
     save(figure, path)
@@ -171,6 +168,12 @@ def figure_of(width: float, height: float = 4) -> Figure:
     except ImportError as error:
         raise ImportError(f"pictures need matplotlib: {install.line('viz')}") from error
     return Figure(figsize=(width, height), dpi=100, layout="constrained")
+
+
+def plain(axes: Axes) -> None:
+    """A faint grid, and no lines above and at the right: how all plots look."""
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
 
 
 def check_picture(path: Path) -> None:

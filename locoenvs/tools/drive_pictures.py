@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from locoenvs import install
+from locoenvs.evidence.plots import figure_of, plain, save
 from locoenvs.tasks.drive import Network
 from locoenvs.tools.drive_fit import Fit, response
 
@@ -23,7 +23,7 @@ SINES = (1.0, 3.0, 10.0)
 
 def fit_picture(fit: Fit, path: Path) -> None:
     """Errors over the epochs, two held-out stretches, and predicted against logged torque."""
-    figure = _figure((14, 4.2))
+    figure = figure_of(14, 4.2)
     course, stretch, scatter = figure.subplots(1, 3, width_ratios=(1, 1.6, 1))
     epochs = np.arange(1, len(fit.train_errors) + 1)
     course.semilogy(epochs, fit.train_errors, label="trained on", color="tab:blue")
@@ -54,7 +54,7 @@ def fit_picture(fit: Fit, path: Path) -> None:
 
 def response_picture(network: Network, path: Path) -> None:
     """The torque of a joint that stands still while its target jumps, or swings."""
-    figure = _figure((12, 4.2))
+    figure = figure_of(12, 4.2)
     steps, sines = figure.subplots(1, 2)
     time = np.arange(round(0.5 / network.dt)) * network.dt
     for index, size in enumerate(STEPS):
@@ -72,22 +72,7 @@ def response_picture(network: Network, path: Path) -> None:
     _finish(figure, path)
 
 
-def figure_class() -> type[Figure]:
-    """matplotlib's Figure. Raises ImportError naming what to install."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError(f"pictures need matplotlib: {install.line('viz')}") from error
-    return Figure
-
-
-def _figure(size: tuple[float, float]) -> Figure:
-    return figure_class()(figsize=size, dpi=100, layout="constrained")
-
-
 def _finish(figure: Figure, path: Path) -> None:
     for axes in figure.axes:
-        axes.grid(alpha=0.3)
-        axes.spines[["top", "right"]].set_visible(False)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path)
+        plain(axes)
+    save(figure, path)

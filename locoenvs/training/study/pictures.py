@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from locoenvs.evidence.metrics import UNITS
-from locoenvs.evidence.plots import figure_of, save
+from locoenvs.evidence.plots import figure_of, plain, save
 from locoenvs.training.run import Run
 from locoenvs.training.study.report import Row, Spread, in_order
 from locoenvs.training.study.state import State
@@ -64,8 +64,7 @@ def picture(state: State, curves: Curves, path: Path) -> None:
     ends.set_title("at the end of each, 95 % interval over seeds; hollow: pruned")
     for axes in (course, ends):
         axes.title.set_fontsize(10)
-        axes.grid(alpha=0.3)
-        axes.spines[["top", "right"]].set_visible(False)
+        plain(axes)
     save(figure, path)
 
 
