@@ -37,7 +37,9 @@ def on_the_steepest(result: Result, kind: str) -> list[tuple[float, bool]]:
             f"a result on panel {result.panel!r} without what each robot did: locoenvs eval NAME --out FILE keeps it"
         )
     if kind not in robots.kind or "friction" not in robots.drawn:
-        raise ValueError(f"a result on panel {result.panel!r}, which has no {kind} or one friction for all: take panel crossing")
+        raise ValueError(
+            f"a result on panel {result.panel!r}, which has no {kind} or one friction for all: take panel crossing"
+        )
     last = max(level for each, level in zip(robots.kind, robots.level) if each == kind)
     rows = [row for row, place in enumerate(zip(robots.kind, robots.level)) if place == (kind, last)]
     return sorted((robots.drawn["friction"][row], robots.succeeded[row]) for row in rows)
@@ -49,7 +51,11 @@ def share(robots: list[tuple[float, bool]], low: float, high: float = math.inf) 
     return 100 * sum(crossed) / len(crossed) if crossed else math.nan
 
 
-def friction(results: Annotated[tuple[Path, ...], tyro.conf.Positional], out: Path = Path("friction.json"), plot: Path | None = None) -> None:
+def friction(
+    results: Annotated[tuple[Path, ...], tyro.conf.Positional],
+    out: Path = Path("friction.json"),
+    plot: Path | None = None,
+) -> None:
     """Tell apart who had the friction for the steepest slopes.
 
     Args:

@@ -31,13 +31,20 @@ def nothing_stays() -> Iterator[None]:
             place.update(held)
 
 
-def printed_by(script: Path, folder: Path, *arguments: str) -> str:
-    """What a script prints that is run from ``folder`` as a program of its own would be."""
-    given, said = sys.argv, io.StringIO()
+def run_here(script: Path, folder: Path, *arguments: str) -> None:
+    """Run a script from ``folder`` as if it were a program of its own."""
+    given = sys.argv
     sys.argv = [str(script), *arguments]
     try:
-        with contextlib.chdir(folder), contextlib.redirect_stdout(said), nothing_stays():
+        with contextlib.chdir(folder), nothing_stays():
             runpy.run_path(str(script), run_name="__main__")
     finally:
         sys.argv = given
+
+
+def printed_by(script: Path, folder: Path, *arguments: str) -> str:
+    """What a script prints that is run from ``folder`` as a program of its own would be."""
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        run_here(script, folder, *arguments)
     return said.getvalue()

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from programs import run_here
 
 PAGES = Path(__file__).parents[1] / "docs" / "learners"
 NEEDS = {
@@ -24,15 +22,6 @@ NEEDS = {
 
 def blocks(page: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", (PAGES / f"{page}.md").read_text(), re.MULTILINE | re.DOTALL)
-
-
-RUN = """
-import json, sys
-
-for script in json.load(sys.stdin):
-    exec(compile(script, "script", "exec"), {"__name__": "__main__"})
-"""
-"""Importing a learner takes longer than what it does here: the scripts for a library run one after the other in one process."""
 
 
 def test_every_page_is_known_here_and_named_in_the_index() -> None:
@@ -55,11 +44,9 @@ def test_scripts_run(library: str, tmp_path: Path) -> None:
     assert all("from locoenvs" in script for script in scripts), "each knows our environments by itself"
     if any(".with_jax" in script for script in scripts):
         pytest.importorskip("flax")
-    environment = {**os.environ, "NPROC": "8", "GIT_PYTHON_REFRESH": "quiet"}
-    given = json.dumps([small(script) for script in scripts])
-    command = [sys.executable, "-c", RUN]
-    ran = subprocess.run(command, input=given, cwd=tmp_path, env=environment, capture_output=True, text=True)
-    assert ran.returncode == 0, ran.stderr[-3000:]
+    for index, script in enumerate(scripts):
+        (place := tmp_path / f"script_{index}.py").write_text(small(script))
+        run_here(place, tmp_path)
 
 
 def test_the_yaml_is_the_papers_ppo() -> None:

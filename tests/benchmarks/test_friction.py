@@ -69,6 +69,8 @@ def test_what_is_stored_is_of_the_policy_that_is_shipped_and_stands_in_the_page(
     cells = []
     for kind in SLOPES:
         robots = list(zip(found[kind]["friction"], found[kind]["crossed"]))
-        assert len(robots) == 80 and share(robots, 0.0) == pytest.approx(100 * levels[f"{kind} 9"]["success_rate"].value)
+        assert len(robots) == 80 and share(robots, 0.0) == pytest.approx(
+            100 * levels[f"{kind} 9"]["success_rate"].value
+        )
         cells += [f"{share(robots, NEEDED):.0f}", f"{share(robots, 0.0, NEEDED):.0f}"]
     assert f"| `{name}` | {' | '.join(cells)} |" in (ROOT / "docs/results.md").read_text()
