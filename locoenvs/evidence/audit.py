@@ -5,6 +5,7 @@ Those of a training are in :mod:`locoenvs.evidence.audit_training`, those of wha
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -101,18 +102,19 @@ def _low(group: Group) -> float:
 
 
 def _spread(robots: Robots) -> Finding:
-    """Whether robots that fall do so at different times: a push at the same moment for all may fell some, never most."""
-    count = len(robots.seconds)
-    ends = np.sort([end for end, fell in zip(robots.seconds, robots.fell) if fell])
+    """Whether episodes that end before their time do so at different times, whatever ends them: a push at the same moment for all may
+    fell some, never most."""
+    early = sorted((end, why) for end, why in zip(robots.seconds, robots.reset_reason) if why != "time_limit")
+    count, ends = len(robots.seconds), np.array([end for end, _ in early])
     within = np.searchsorted(ends, ends + WINDOW + 1e-6) - np.arange(len(ends))
-    if len(ends) == 0 or within.max() <= TOGETHER * count:
-        return Finding(
-            "ends spread", True, f"at most {within.max(initial=0)} of {count} robots fell within {WINDOW:g} s"
-        )
-    first = ends[within.argmax()]
-    return Finding(
-        "ends spread", False, f"{within.max()} of {count} robots fell between {first:g} and {first + WINDOW:g} s"
-    )
+    most = int(within.max(initial=0))
+    if most <= TOGETHER * count:
+        return Finding("ends spread", True, f"at most {most} of {count} robots ended within {WINDOW:g} s")
+    first = int(within.argmax())
+    (why, by), *_ = Counter(why for _, why in early[first : first + most]).most_common(1)
+    start = ends[first]
+    said = f"{most} of {count} robots ended between {start:g} and {start + WINDOW:g} s, {by} by {why}"
+    return Finding("ends spread", False, said)
 
 
 def _normalization(inputs: dict[str, tuple[float, float]]) -> Finding:

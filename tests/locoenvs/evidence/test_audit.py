@@ -67,8 +67,9 @@ def test_what_a_result_does_not_tell_is_not_checked() -> None:
     assert [finding.name for finding in found] == ["actions within the clip"]
 
 
+@pytest.mark.parametrize("reason", ["base_contact", "broken_physics", "map_edge"])
 @pytest.mark.parametrize(("together", "names"), [(50, []), (51, ["ends spread"])])
-def test_robots_that_fall_together_are_found(together: int, names: list[str]) -> None:
+def test_robots_that_end_together_are_found(together: int, names: list[str], reason: str) -> None:
     """Fifty of a hundred within half a second is what a push may do; one more is not."""
     seconds = [10.0 + 0.01 * index for index in range(together)] + [0.2 * index for index in range(100 - together)]
     fell = [True] * together + [index % 2 == 0 for index in range(100 - together)]
@@ -80,14 +81,14 @@ def test_robots_that_fall_together_are_found(together: int, names: list[str]) ->
         succeeded=[not each for each in fell],
         fell=fell,
         seconds=seconds,
-        reset_reason=["base_contact" if each else "time_limit" for each in fell],
+        reset_reason=[reason if each else "time_limit" for each in fell],
         numerators={},
         denominators={},
     )
     found = audit_result(dataclasses.replace(result(), robots=robots))
     assert failed(found) == names
     if names:
-        assert "51 of 100 robots fell between 10 and 10.5 s" in [finding.message for finding in found]
+        assert f"51 of 100 robots ended between 10 and 10.5 s, 51 by {reason}" in [finding.message for finding in found]
 
 
 @pytest.mark.parametrize(("falls", "names"), [(9, ["ends spread"]), (8, [])])
@@ -111,7 +112,7 @@ def test_an_evaluation_in_which_robots_fell_together_is_found(
     findings = [each for each in audit_result(evaluate(idle, panel)) if each.name == "ends spread"]
     assert failed(findings) == names
     assert findings[0].message.startswith(
-        "9 of 16 robots fell between 2 and 2.5 s" if names else "at most 8 of 16 robots fell"
+        "9 of 16 robots ended between 2 and 2.5 s, 9 by base_contact" if names else "at most 8 of 16 robots ended"
     )
 
 
