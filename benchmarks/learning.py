@@ -144,8 +144,8 @@ def _told(state: State, row: Row) -> dict[str, Any]:
 
 def _table(results: list[dict[str, Any]], samples: int) -> Table:
     output = Table(title=f"at most {samples / 1e6:g} M samples; mean over seeds, on validation streams")
-    output.add_column("variant")
-    for head in ("good enough", "M samples until then", "minutes", *TOLD):
+    output.add_column("variant", no_wrap=True)
+    for head in ("good enough", "M samples", "minutes", *TOLD):
         output.add_column(head.replace("_", " "), justify="right")
     for each in results:
         means = {name: number["mean"] for name, number in each["numbers"].items()}

@@ -167,7 +167,9 @@ class Study:
         if self.samples is None and self.validate_samples is not None:
             raise ValueError(f"validate_samples: is for a budget in samples, this one is in {self.unit}: leave it out")
         if self.samples is not None and self.validate_every is not None:
-            raise ValueError("validate_every: is for a budget in updates, this one is in samples: give validate_samples")
+            raise ValueError(
+                "validate_every: is for a budget in updates, this one is in samples: give validate_samples"
+            )
         if self.until_bar and self.prune is not None:
             raise ValueError("until_bar, prune: give one of them, as pruning compares trainings that are equally long")
         if self.until_bar and getattr(self, PACES[self.unit]) is None:
