@@ -61,18 +61,9 @@ def carry_out(state: State, places: Places, say: Callable[[str], None]) -> None:
                     break
                 name, rung = following
                 of = configurations[name]
-                waiting = [
-                    Job(
-                        name,
-                        rung,
-                        seed,
-                        study.learner,
-                        study.settings(seed, rung, of.changes, of.samples_per_update),
-                        task,
-                    )
-                    for seed in study.seeds
-                    if len(state.reached.get(of.run(seed), [])) <= rung
-                ]
+                seeds = [seed for seed in study.seeds if len(state.reached.get(of.run(seed), [])) <= rung]
+                asked = [study.settings(seed, rung, of.changes, of.samples_per_update) for seed in seeds]
+                waiting = [Job(name, rung, seed, study.learner, each, task) for seed, each in zip(seeds, asked)]
             job = waiting.pop(0)
             folder = state.folder / configurations[job.configuration].run(job.seed)
             say(f"{folder.name}: to {amount(study.rungs[job.rung])} of {amount(study.budget)} {study.unit}")
