@@ -34,9 +34,9 @@ from locoenvs.policies.policy import load_policy
 from locoenvs.tasks.documents import write_atomically
 from locoenvs.tasks.names import nearest
 from locoenvs.training import learners as known
+from locoenvs.training.bar import stopped_by_the_bar
 from locoenvs.training.run import Run
 from locoenvs.wrappers.ppo import config
-from locoenvs.wrappers.validation import reached
 
 ENVIRONMENT = "Loco/AnymalC-Flat-v0"
 LEARNERS = ("rsl_rl", "skrl", "sb3", "rl_games", "brax")
@@ -124,15 +124,9 @@ def check_settings(place: Path, recipe: str, updates: int, minutes: float | None
             )
 
 
-def ledger(place: Path, kind: str = "update") -> list[dict[str, Any]]:
-    """The ledger's lines of a training's updates, or of another kind."""
-    return [line for line in Run.open(place).records() if line["kind"] == kind]
-
-
-def stopped_by_the_bar(place: Path) -> bool:
-    """Whether a training ended because it was good enough."""
-    judged = ledger(place, "validation")
-    return bool(judged) and reached(Run.open(place).recipe()["validation"]["until_bar"], judged[-1]["met"])
+def ledger(place: Path) -> list[dict[str, Any]]:
+    """The ledger's lines of a training's updates."""
+    return [line for line in Run.open(place).records() if line["kind"] == "update"]
 
 
 def is_trained(place: Path, updates: int) -> bool:
@@ -147,7 +141,7 @@ def finished(place: Path) -> list[dict[str, Any]]:
     done, seconds = (lines[-1]["update"], lines[-1]["elapsed_seconds"]) if lines else (0, 0.0)
     limit = float("inf") if recipe["minutes"] is None else 60 * recipe["minutes"]
     over = done >= recipe["ppo"]["updates"] or seconds + 0.01 >= limit  # the ledger rounds
-    if not over and not stopped_by_the_bar(place):
+    if not over and stopped_by_the_bar(Run(place)) is None:
         raise SystemExit(
             f"interrupted: {place} has {done} of {recipe['ppo']['updates']} updates. Call again to go on with it"
         )

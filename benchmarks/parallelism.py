@@ -14,9 +14,6 @@ reward and the time, as in the figure, and beside them what validation found.
 from __future__ import annotations
 
 import dataclasses
-import json
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +21,10 @@ import tyro
 from rich.table import Table
 
 from locoenvs import terminal
-from locoenvs.benchmarks import reports
+from locoenvs.benchmarks import reports, studies
+from locoenvs.benchmarks.studies import TOLD
 from locoenvs.cli import study
 from locoenvs.evidence.plots import figure_of, plain, save
-from locoenvs.machine import hardware, versions
 from locoenvs.training.study.report import Row, rows
 
 ENVIRONMENT = "Loco/AnymalC-Rough-v0"
@@ -40,20 +37,8 @@ SOFTER: dict[str, Any] = {
 }
 """What differs from the paper's task. Half as high is the choice of this benchmark."""
 
-SMALL: dict[str, Any] = {
-    "robot.action_scale": 0.4,
-    "timing.episode_length": 0.4,
-    "terrain.levels": 2,
-    "terrain.columns": 10,
-}
-SMALL |= {"ppo.hidden": [8], "ppo.epochs": 1}
-"""What makes it a smoke test: short episodes on few tiles, validated on them too as no panel of the suite has that action scale."""
-
-FOLDER, OUT = Path("runs/parallelism"), Path("benchmarks/results/parallelism.json")
-SMOKE_FOLDER = Path("runs/parallelism-smoke")
-"""A smoke test has a place of its own, so that it is never in the way of a result."""
-
-TOLD = ("success_rate", "fall_rate", "velocity_error")
+SMALL = studies.SMALL | {"terrain.levels": 2, "terrain.columns": 10}
+"""What makes it a smoke test: few tiles too."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,11 +78,8 @@ class Plan:
             "base": False,
             "panels": ["none"],
         }
-        lines = [f"{name} = {json.dumps(value)}" for name, value in fields.items() if value is not None]
-        lines += ["", "[set]", *(f"{json.dumps(name)} = {json.dumps(value)}" for name, value in self.changes.items())]
-        for robots, horizon in self.points():
-            lines += ["", "[[points]]", f'"ppo.num_envs" = {robots}', f'"ppo.horizon" = {horizon}']
-        return "\n".join(lines) + "\n"
+        points = [{"ppo.num_envs": robots, "ppo.horizon": horizon} for robots, horizon in self.points()]
+        return studies.toml(fields, self.changes, points)
 
 
 SMOKE = Plan((4, 8), (16, 32), updates=2, seeds=(0, 1), validations=1, robots_judged=4, changes=SOFTER | SMALL)
@@ -140,30 +122,20 @@ def main(
     """
     plan = SMOKE if smoke else Plan(tuple(robots), tuple(samples), updates, tuple(seeds))
     content = plan.toml(learner, backend, device)
-    folder = folder or (SMOKE_FOLDER if smoke else FOLDER)
-    out = out or (folder.with_name(folder.name + ".json") if smoke else OUT)
+    folder, out = studies.places("parallelism", folder, out, smoke)
     state = study.carry(content.encode(), "the study of figure 4", folder, on, address, cpus, gpus, option="--folder")
     trials = [_told(row) for row in rows(state)]
-    report = {
-        "command": " ".join(["python -m locoenvs.benchmarks.parallelism", *sys.argv[1:]]),
-        "date": time.strftime("%Y-%m-%d"),
-        "hardware": hardware(),
-        "versions": versions("locoenvs", "mujoco", "mujoco-mjx", "jax", "torch", "numpy"),
-        "study": content,
-        "results": trials,
-    }
-    reports.write(out, report)
+    packages = ("mujoco", "mujoco-mjx", "jax", "torch", "numpy")
+    reports.write(out, studies.report("parallelism", content, packages, trials))
     picture(trials, out.with_suffix(".png"))
     terminal.console().print(_table(trials))
     terminal.console().print(f"{out}\n{out.with_suffix('.png')}")
 
 
 def _told(row: Row) -> dict[str, Any]:
-    """A row of the result: intervals are over seeds."""
+    """A row of the result."""
     robots, horizon = row.changes["ppo.num_envs"], row.changes["ppo.horizon"]
-    own = {"robots": robots, "samples_per_update": robots * horizon, "horizon": horizon, "seeds": row.seeds}
-    numbers = {name: dataclasses.asdict(spread) for name, spread in row.numbers.items()}
-    return {**own, "updates": row.updates, "status": row.status, "error": row.error, "numbers": numbers}
+    return {"robots": robots, "samples_per_update": robots * horizon, "horizon": horizon, **studies.told(row)}
 
 
 def _table(trials: list[dict[str, Any]]) -> Table:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from locoenvs.tasks.task import Task
+from locoenvs.training.bar import reached
 from locoenvs.training.run import Run
 from locoenvs.training.settings import TrainSettings
 from locoenvs.training.study.spec import Study, configurations, parsed
@@ -50,20 +51,24 @@ def error_of(changes: Mapping[str, Any], seed: int, update: int) -> float:
 
 @dataclass
 class Pretended:
-    """``asked`` are (run, updates, whether it was resumed); ``before`` may raise, as a training may."""
+    """``asked`` are (run, updates, whether it was resumed); ``before`` may raise, as a training may; what is off by at most ``bar`` is good
+    enough."""
 
     before: Callable[[str, int], None] = lambda run, update: None
     asked: list[tuple[str, int, bool]] = field(default_factory=list)
     value: Callable[[Mapping[str, Any], int, int], float] = error_of
+    bar: float = 0.0
 
     def __call__(self, learner: str, settings: TrainSettings, task: Task | None) -> Path:
         run = Run(Path(str(settings.resume or settings.run)))
         if settings.resume is None:
-            Run.create(run.folder).write_recipe({"changes": dict(settings.changes or {}), "seed": settings.seed})
+            own = {"changes": dict(settings.changes or {}), "seed": settings.seed}
+            Run.create(run.folder).write_recipe({**own, "validation": {"until_bar": settings.until_bar}})
         recipe = run.recipe()
         assert settings.updates is not None and settings.validate_every is not None
         self.asked.append((run.folder.name, settings.updates, settings.resume is not None))
         done = [line["update"] for line in run.records() if line["kind"] == "update"]
+        met = 0
         for update in range(len(done) + 1, settings.updates + 1):
             self.before(run.folder.name, update)
             told = {"samples": 10 * update, "elapsed_seconds": 6.0 * update, "reward_per_second": 0.1 * update}
@@ -71,8 +76,11 @@ class Pretended:
             if update % settings.validate_every == 0:
                 error = self.value(recipe["changes"], recipe["seed"], update)
                 metrics = {"success_rate": 0.5, "fall_rate": 0.25, "velocity_error": error}
-                run.record("validation", update=update, elapsed_seconds=6.0 * update, metrics=metrics)
+                met = met + 1 if error <= self.bar else 0
+                run.record("validation", update=update, elapsed_seconds=6.0 * update, metrics=metrics, met=met)
             run.save_checkpoint(lambda file: file.write(b"state"))
+            if reached(settings.until_bar, met):
+                break
         return run.folder
 
 

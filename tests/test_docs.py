@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 
 import pytest
-
 from programs import run_here
 
 PAGES = Path(__file__).parents[1] / "docs" / "learners"

@@ -19,23 +19,16 @@ from locoenvs.evidence.record import joined
 from locoenvs.policies.policy import Policy, load_policy
 from locoenvs.tasks.documents import write_atomically
 from locoenvs.tasks.task import Task
+from locoenvs.training.bar import reached
 from locoenvs.training.parts import part_of, recorded_by_all
 from locoenvs.training.run import Run
 from locoenvs.training.settings import TrainSettings
-
-IN_A_ROW = 2
-"""So many validations, one after another, must meet the bar for a training to stop by it."""
 
 TIMES, LEAST_UPDATES, LEAST_MINUTES, SHARE = 10, 25, 1.0, 0.1
 """By default a run is validated so many times, at least so many updates and minutes apart, within such a share of its time."""
 
 BEST = {"success_rate": "highest", "fall_rate": "lowest", "velocity_error": "lowest"}
 """The rule by which ``best/`` is chosen: the first of these in which two policies differ decides; of equal ones the earlier stays."""
-
-
-def reached(until_bar: bool, met: int) -> bool:
-    """Whether a training that may stop by the bar, and has met it ``met`` times in a row, is good enough to."""
-    return until_bar and met >= IN_A_ROW
 
 
 @dataclass

@@ -1,100 +1,119 @@
-"""The comparison of training recipes trains, judges and goes on."""
+"""What the recipe's choices buy, as a study: what is trained, and that it runs, stops by the bar, and goes on."""
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import signal
 from pathlib import Path
 from typing import Any
 
+import array_api_compat.numpy as xp
 import pytest
 
-pytest.importorskip("rsl_rl")
-pytest.importorskip("google.protobuf")
-pytest.importorskip("onnxruntime")
-
 from locoenvs.benchmarks import learning
-from locoenvs.evidence import panel as panels
-from locoenvs.evidence.panel import Panel, load_panel
+from locoenvs.benchmarks.learning import SMOKE, Plan
+from locoenvs.cli import study
+from locoenvs.mdp.mdp import prepare
+from locoenvs.mdp.rewards import disturbance_factor, penalty_factor
+from locoenvs.mdp.terrain import build
 from locoenvs.tasks.task import Task
-from locoenvs.wrappers import validation
-from locoenvs.wrappers.ppo import PPOConfig
-from locoenvs.wrappers.training import Training
+from locoenvs.training.ppo import PPOConfig
+from locoenvs.training.study.spec import Study, configurations, parsed, resolved
+from studies import Pretended
 
 
-def small_panel(name: str) -> Panel:
-    panel = load_panel(name)
-    timing = dataclasses.replace(panel.task.timing, episode_length=0.2)
-    return dataclasses.replace(panel, num_robots=4, task=dataclasses.replace(panel.task, timing=timing))
+def asked(plan: Plan) -> Study:
+    return parsed(plan.toml().encode(), "the study")[0]
 
 
-def tiny() -> tuple[Task, PPOConfig]:
-    task, ppo = learning.walk()
-    return task, dataclasses.replace(ppo, num_envs=4, horizon=4, hidden=(8,))
+def variant(name: str) -> tuple[Task, PPOConfig]:
+    return resolved(asked(Plan()).base_of(), learning.VARIANTS[name])
 
 
-def test_it_judges_each_variant_and_seed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(learning, "VARIANTS", {"tiny": tiny})
-    monkeypatch.setattr(learning, "load_panel", small_panel)
-    out = tmp_path / "results" / "learning.json"
-    learning.main(("tiny",), (0, 1), 32, tmp_path / "runs", out)
-    monkeypatch.setattr(learning, "train", lambda *_: pytest.fail("it was done already"))
-    learning.main(("tiny",), (0, 1), 34, tmp_path / "runs", out)  # as many updates
-    results = json.loads(out.read_text())["results"]
-    assert [(result["variant"], result["seed"], result["samples"]) for result in results] == [
-        ("tiny", 0, 32),
-        ("tiny", 1, 32),
-    ]
-    assert results[0]["velocity_error"] != results[1]["velocity_error"]  # two seeds, two policies
-    with pytest.raises(
-        SystemExit, match="samples=64: the result in .*tiny-0 is of at most 32, not of 64. Choose another --folder"
-    ):
-        learning.main(("tiny",), (0, 1), 64, tmp_path / "runs", out)
+def test_every_variant_is_compared_with_the_recipe_at_equal_samples() -> None:
+    wanted = asked(Plan())
+    found = configurations(wanted)
+    assert [each.changes for each in found] == [{}, *learning.VARIANTS.values()]
+    assert wanted.base_of()[0].recipe == "walk" and wanted.base_of()[0].actuator.kind == "pd"
+    for each in found:
+        settings = wanted.settings(0, -1, each.changes, each.samples_per_update)
+        assert settings.until_bar and settings.updates and settings.validate_every
+        assert settings.updates * each.samples_per_update == 6_144_000
+        assert settings.validate_every * each.samples_per_update == 1_228_800
 
 
-def test_an_interrupted_training_goes_on_to_the_samples_that_are_asked_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_many_robots_and_a_long_horizon_keep_the_samples_of_the_schedule() -> None:
+    wholes = set[int]()
+    for task, ppo in (asked(Plan()).base_of(), variant("many_robots"), variant("long_horizon")):
+        assert task.rewards.penalty_schedule is not None
+        wholes.add(task.rewards.penalty_schedule.control_steps * ppo.num_envs)
+    assert wholes == {4800 * 512}
+
+
+def test_without_a_penalty_schedule_all_is_whole_from_the_first_step() -> None:
+    task, _ = variant("without_penalty_schedule")
+    mdp = prepare(task, build(task.terrain), xp)
+    for clock in (0, 1, 4799, 4800, 10**6):
+        assert penalty_factor(mdp, xp.asarray(clock)) == 1.0 == disturbance_factor(mdp, xp.asarray(clock))
+
+
+def test_it_stops_by_the_bar_and_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    update = Training._update
+    monkeypatch.setenv("COLUMNS", "200")
+    off = {"ppo.mirror": 1.0, "rewards.penalty_schedule.termination_last": 0.1}
 
-    def interrupted(self: Training) -> dict[str, Any]:
-        signal.raise_signal(signal.SIGINT)
-        return update(self)
+    def value(changes: dict[str, Any], seed: int, update: int) -> float:
+        return next((error for name, error in off.items() if name in changes), 0.5) + 0.001 * seed
 
-    monkeypatch.setattr(learning, "VARIANTS", {"tiny": tiny})
-    monkeypatch.setattr(learning, "load_panel", small_panel)
-    with monkeypatch.context() as patched:
-        patched.setattr(Training, "_update", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            learning.run("tiny", 0, 32, tmp_path)
-    assert not (tmp_path / "tiny-0" / "result.json").exists()
-    assert learning.run("tiny", 0, 64, tmp_path)["samples"] == 64
+    train = Pretended(value=value, bar=0.2)  # type: ignore[arg-type]
+    monkeypatch.setattr(study, "train_by", train)
+    out = tmp_path / "learning.json"
+    learning.main(folder=tmp_path / "runs", out=out, smoke=True)
+    report = json.loads(out.read_text())
+    results = report["results"]
+    assert [(each["variant"], each["stopped_by_the_bar"], each["seeds"]) for each in results] == [
+        ("walk", 0, 2),
+        ("without_mirror", 0, 2),
+        ("falls_cost_from_the_start", 2, 2),
+    ]
+    assert [each["updates"] for each in results] == [4, 4, 4], "the bar must hold twice, so stopped in the last update"
+    assert [each["numbers"]["velocity_error"]["mean"] for each in results] == pytest.approx([0.5005, 1.0005, 0.1005])
+    assert results[1]["changes"] == {"ppo.mirror": False} and report["held_out"] == []
+    for name in ("samples", "minutes", *learning.TOLD):
+        assert all(each["numbers"][name]["low"] is not None for each in results), name
+    assert [end["stopped_by_the_bar"] for end in results[2]["trainings"]] == [True, True]
+    assert "falls_cost_from_the_start" in capsys.readouterr().out
+    count = len(train.asked)
+    learning.main(folder=tmp_path / "runs", out=out, smoke=True)
+    assert count == 6 and len(train.asked) == count, "the same command goes on"
+    with pytest.raises(ValueError, match=r"samples is 6144000, was 64.*or choose another --folder$"):
+        learning.main(folder=tmp_path / "runs", out=out)
 
 
-def test_a_variant_that_is_good_enough_stops_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(learning, "VARIANTS", {"tiny": tiny})
-    monkeypatch.setattr(learning, "load_panel", small_panel)
-    monkeypatch.setattr(learning, "VALIDATION", 32)
-    monkeypatch.setattr(panels, "validation_of", lambda task: small_panel("flat"))
-    monkeypatch.setattr(validation, "meets_bar", lambda result: True)
-    result: Any = learning.run("tiny", 0, 1600, tmp_path)
-    assert result["stopped_by_the_bar"] and result["samples"] == 64 and result["asked"] == 1600
-    assert [samples for samples, *_ in result["validations"]] == [32, 64]
-    assert result == learning.run("tiny", 0, 1600, tmp_path)
-    last: Any = learning.run("tiny", 1, 64, tmp_path)
-    assert last["stopped_by_the_bar"] and last["samples"] == last["asked"] == 64, "as well as in its last update"
+def test_a_smoke_test_trains(tmp_path: Path) -> None:
+    for package in ("rsl_rl", "google.protobuf", "onnxruntime"):
+        pytest.importorskip(package)
+    folder, out = tmp_path / "runs", tmp_path / "learning.json"
+    learning.main(folder=folder, out=out, smoke=True)
+    results = json.loads(out.read_text())["results"]
+    assert [(each["variant"], each["status"], each["error"]) for each in results] == [
+        (name, "finished", None) for name in ("walk", *SMOKE.variants)
+    ]
+    ends = [end for each in results for end in each["trainings"]]
+    assert [end["samples"] for end in ends] == [64] * 6
+    assert results[0]["trainings"][0]["metrics"] != results[0]["trainings"][1]["metrics"], "two seeds, two policies"
+    assert {"yaw_rate_error", "foot_slip"} <= ends[0]["metrics"].keys()
 
 
-def test_many_robots_keep_the_samples_of_the_schedule() -> None:
-    (few, few_ppo), (many, many_ppo) = learning.walk(), learning.many_robots()
-    assert few.rewards.penalty_schedule and many.rewards.penalty_schedule
-    assert few.rewards.penalty_schedule.control_steps * few_ppo.num_envs == (
-        many.rewards.penalty_schedule.control_steps * many_ppo.num_envs
-    )
+def test_the_result_of_an_earlier_version_is_not_written_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(study, "train_by", Pretended())
+    monkeypatch.chdir(tmp_path)
+    learning.main(smoke=True)
+    assert Path("runs/learning-study-smoke.json").is_file() and not Path("benchmarks").exists()
+    assert learning.PLACE != "learning" and (Path(__file__).parents[2] / "benchmarks/results/learning.json").is_file()
 
 
 def test_an_unknown_variant_is_told_before_anything_trains(tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match="unknown variant 'walks'; did you mean 'walk'"):
-        learning.main(("walk", "walks"), folder=tmp_path / "runs")
+    with pytest.raises(SystemExit, match="unknown variant 'many_robot'; did you mean 'many_robots'"):
+        learning.main(("earlier", "many_robot"), folder=tmp_path / "runs")
     assert not (tmp_path / "runs").exists()

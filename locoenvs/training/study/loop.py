@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from locoenvs.training.study.schedule import next_up
-from locoenvs.training.study.spec import BASE
+from locoenvs.training.study.spec import BASE, amount
 from locoenvs.training.study.state import State
 from locoenvs.training.study.trial import Job, Reached, Train, reach
 
@@ -60,14 +60,13 @@ def carry_out(state: State, places: Places, say: Callable[[str], None]) -> None:
                 if following is None:
                     break
                 name, rung = following
-                waiting = [
-                    Job(name, rung, seed, study.learner, study.settings(seed, rung, configurations[name].changes), task)
-                    for seed in study.seeds
-                    if len(state.reached.get(configurations[name].run(seed), [])) <= rung
-                ]
+                of = configurations[name]
+                seeds = [seed for seed in study.seeds if len(state.reached.get(of.run(seed), [])) <= rung]
+                asked = [study.settings(seed, rung, of.changes, of.samples_per_update) for seed in seeds]
+                waiting = [Job(name, rung, seed, study.learner, each, task) for seed, each in zip(seeds, asked)]
             job = waiting.pop(0)
             folder = state.folder / configurations[job.configuration].run(job.seed)
-            say(f"{folder.name}: to {study.rungs[job.rung]:g} of {study.budget:g} {study.unit}")
+            say(f"{folder.name}: to {amount(study.rungs[job.rung])} of {amount(study.budget)} {study.unit}")
             job = replace(job, settings=replace(job.settings, run=str(folder)))
             under_way.append(job)
             places.begin(job)

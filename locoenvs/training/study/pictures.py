@@ -17,7 +17,10 @@ SHOWN = 10
 """So many configurations have a color; of more the best ones."""
 
 Curves = dict[str, list[dict[str, Any]]]
-"""Run -> its validations: "update", "minutes" and the metrics."""
+"""Run -> its validations: "update", "minutes", "samples" and the metrics."""
+
+X = {"updates": "update", "minutes": "minutes", "samples": "samples"}
+"""What a budget is in -> what the validations call it."""
 
 
 def curves_of(state: State) -> Curves:
@@ -28,14 +31,19 @@ def curves_of(state: State) -> Curves:
             run = Run(state.folder / configuration.run(seed))
             judged = [line for line in run.records() if line["kind"] == "validation"] if run.ledger.exists() else []
             curves[run.folder.name] = [
-                {"update": line["update"], "minutes": line["elapsed_seconds"] / 60, "metrics": line["metrics"]}
+                {
+                    "update": line["update"],
+                    "minutes": line["elapsed_seconds"] / 60,
+                    "samples": line["update"] * configuration.samples_per_update,
+                    "metrics": line["metrics"],
+                }
                 for line in judged
             ]
     return curves
 
 
 def picture(state: State, curves: Curves, path: Path) -> None:
-    """Draw the objective against updates, or minutes, the mean over seeds within the range of them, and each configuration's last
+    """Draw the objective against updates, minutes or samples, the mean over seeds within the range of them, and each configuration's last
     value with its 95 % interval over seeds."""
     rows = in_order(state)
     scale = 100.0 if UNITS[state.study.objective] == "%" else 1.0
@@ -72,7 +80,7 @@ def _course(
     state: State, row: Row, curves: Curves, scale: float
 ) -> tuple[list[float], list[float], list[float], list[float]]:
     """Where validations were, and the mean, least and largest of the seeds there, as far as all of them got."""
-    objective, x_name = state.study.objective, "update" if state.study.unit == "updates" else "minutes"
+    objective, x_name = state.study.objective, X[state.study.unit]
     (configuration,) = (each for each in state.configurations if each.name == row.name)
     each: Sequence[Sequence[Mapping[str, Any]]] = [curves[configuration.run(seed)] for seed in state.study.seeds]
     together = [[line for line in moment if objective in line["metrics"]] for moment in zip(*each)]

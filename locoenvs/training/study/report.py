@@ -16,7 +16,7 @@ from locoenvs.evidence.compare import Comparison
 from locoenvs.evidence.metrics import UNITS
 from locoenvs.evidence.result import shown_in
 from locoenvs.machine import hardware, versions
-from locoenvs.training.study.spec import BASE, Configuration
+from locoenvs.training.study.spec import BASE, Configuration, amount
 from locoenvs.training.study.state import TIES, State
 
 FORMAT = "locoenvs.study_result"
@@ -37,7 +37,8 @@ class Spread:
 @dataclass(frozen=True)
 class Row:
     """A configuration where it is: ``numbers`` over its seeds of the objective and of what decides between equal ones, of the training
-    ``reward`` and its ``minutes``; ``rank`` among those that finished, 1 is the best by validation; ``error`` of what failed."""
+    ``reward``, its ``minutes`` and its ``samples``; ``updates`` and ``samples`` are the most of any seed; so many seeds were
+    ``stopped_by_the_bar``; ``rank`` among those that finished, 1 is the best by validation; ``error`` of what failed."""
 
     name: str
     changes: Mapping[str, Any]
@@ -48,6 +49,7 @@ class Row:
     samples: int
     numbers: dict[str, Spread]
     error: str | None = None
+    stopped_by_the_bar: int = 0
 
 
 def spread(values: Sequence[float], share: bool = False) -> Spread:
@@ -85,6 +87,7 @@ def _row(state: State, configuration: Configuration, rank: int | None) -> Row:
     if reached:
         numbers["reward"] = spread([each.reward for each in reached])
         numbers["minutes"] = spread([each.seconds / 60 for each in reached])
+        numbers["samples"] = spread([each.samples for each in reached])
     return Row(
         configuration.name,
         configuration.values,
@@ -95,6 +98,7 @@ def _row(state: State, configuration: Configuration, rank: int | None) -> Row:
         max((each.samples for each in reached), default=0),
         numbers,
         state.failed.get(configuration.name),
+        sum(each.stopped_by_the_bar for each in reached),
     )
 
 
@@ -103,7 +107,7 @@ def table(state: State) -> Table:
     fields = fields_of(state)
     metrics = metrics_of(state)
     output = Table(
-        title=f"{state.folder.name}: {state.study.budget:g} {state.study.unit}, seeds {', '.join(map(str, state.study.seeds))}",
+        title=f"{state.folder.name}: {amount(state.study.budget)} {state.study.unit}, seeds {', '.join(map(str, state.study.seeds))}",
         caption="on validation streams, mean over seeds and its 95 % interval; the training's own reward decides nothing",
     )
     output.add_column("", no_wrap=True)
@@ -111,12 +115,14 @@ def table(state: State) -> Table:
         output.add_column(field, overflow="fold")
     output.add_column("status", no_wrap=True)
     heads = [f"{name.removesuffix('_rate').replace('_', ' ')}, {UNITS[name]}" for name in metrics]
-    for head in (*heads, "reward, 1/s", "minutes"):
+    until_bar = ("stopped by the bar", "M samples") if state.study.until_bar else ()
+    for head in (*heads, "reward, 1/s", "minutes", *until_bar):
         output.add_column(head, justify="right")
     best = state.best()
     for row in in_order(state):
         cells = [_shown(row.numbers.get(name), UNITS[name]) for name in metrics]
         cells += [f"{row.numbers[name].mean:.3g}" if name in row.numbers else "" for name in ("reward", "minutes")]
+        cells += _until_bar(row) if until_bar else []
         mark = " *" if best is not None and row.name == best.name else ""
         output.add_row(row.name + mark, *(_value(row, field) for field in fields), row.status, *cells)
     return output
@@ -130,6 +136,12 @@ def fields_of(state: State) -> list[str]:
 def in_order(state: State) -> list[Row]:
     """The rows: the base, then the best first, those that did not finish after them."""
     return sorted(rows(state), key=lambda row: (row.name != BASE, row.rank or math.inf, -row.updates))
+
+
+def _until_bar(row: Row) -> list[str]:
+    """How many seeds were good enough, and after how many samples they were, or gave up."""
+    samples = row.numbers.get("samples")
+    return ["", ""] if samples is None else [f"{row.stopped_by_the_bar} of {row.seeds}", f"{samples.mean / 1e6:.3g}"]
 
 
 def _value(row: Row, field: str) -> str:
@@ -172,7 +184,8 @@ def to_csv(state: State) -> str:
     fields, metrics = fields_of(state), metrics_of(state)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    heads = ("configuration", "seed", *fields, "status", "update", "samples", "seconds", "reward", *metrics)
+    own = ("update", "samples", "seconds", "stopped_by_the_bar", "reward")
+    heads = ("configuration", "seed", *fields, "status", *own, *metrics)
     writer.writerow(heads)
     for configuration in state.configurations:
         for seed in state.study.seeds:
@@ -180,7 +193,8 @@ def to_csv(state: State) -> str:
                 changed = [
                     json.dumps(configuration.values[field]) if field in configuration.values else "" for field in fields
                 ]
-                told = (each.update, each.samples, round(each.seconds, 2), each.reward)
+                stopped = int(each.stopped_by_the_bar)
+                told = (each.update, each.samples, round(each.seconds, 2), stopped, each.reward)
                 values = (each.metrics.get(name, "") for name in metrics)
                 writer.writerow((configuration.name, seed, *changed, state.status(configuration), *told, *values))
     return text.getvalue()

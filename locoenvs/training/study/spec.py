@@ -33,7 +33,10 @@ MOST = 1000
 """Configurations of a study: more than anybody trains."""
 
 MOST_WHOLE = 2**53
-"""The largest whole number that a range has: beyond it not every one is a float."""
+"""The largest whole number that a range, or a budget in samples, has: beyond it not every one is a float."""
+
+PACES = {"updates": "validate_every", "minutes": "validate_minutes", "samples": "validate_samples"}
+"""What a budget may be in -> the field that says how often to validate, in the same."""
 
 BUDGETS = ("ppo.updates",)
 """Fields that say how long it trains, which a study says of all of its trainings at once."""
@@ -85,7 +88,7 @@ Values = Annotated[
 
 @dataclass(frozen=True, config=CONFIG)
 class Pruning:
-    """Successive halving: after ``after`` updates (or minutes, if the budget is in minutes) one in ``factor`` goes on, after
+    """Successive halving: after ``after`` updates (or minutes, or samples, as the budget is) one in ``factor`` goes on, after
     ``factor`` times as many one in ``factor`` of those, and so on."""
 
     after: Annotated[float, Field(gt=0)]
@@ -99,6 +102,8 @@ class Study:
     ``space`` is field -> list of values or :class:`Range`, ``points`` are configurations written out, ``set`` changes all of them;
     fields have the names that ``--set`` takes. Lists alone are a grid, of which every point is trained; with ``trials`` so many points are
     drawn, by ``draw_seed``. ``objective`` is the metric that validation decides by; ``base`` trains what changes nothing too.
+
+    A budget in ``samples``, and ``validate_samples``, are as many updates of each configuration as come nearest, at least one.
     """
 
     env_id: documents.Name
@@ -115,9 +120,12 @@ class Study:
     set: Changes = Field(default_factory=dict)
     updates: int | None = None
     minutes: float | None = None
+    samples: Annotated[int, Field(ge=1, le=MOST_WHOLE)] | None = None
     validate_every: int | None = None
     validate_minutes: float | None = None
+    validate_samples: Annotated[int, Field(le=MOST_WHOLE)] | None = None
     validate_robots: int | None = None
+    until_bar: bool = False
     space: dict[documents.Name, Values] = Field(default_factory=dict)
     points: tuple[Changes, ...] = ()
     trials: Annotated[int, Field(ge=1, le=MOST)] | None = None
@@ -131,25 +139,41 @@ class Study:
     def _consistent(self) -> Study:
         if len(dict.fromkeys(self.seeds)) < len(self.seeds):
             raise ValueError(f"seeds {list(self.seeds)}: each of them once")
-        if (self.updates is None) == (self.minutes is None):
-            raise ValueError("updates, minutes: give one of them, how long each training is")
+        if sum(getattr(self, unit) is not None for unit in PACES) != 1:
+            raise ValueError("updates, minutes, samples: give one of them, how long each training is")
         if self.objective not in GOOD:
             raise ValueError(nearest("objective", self.objective, list(GOOD)))
         if self.task is not None and (self.recipe or self.actuator):
             raise ValueError("task says all of the task: leave recipe and actuator out")
         self._check_space()
-        self.settings(self.seeds[0])  # what they say of their numbers
+        self._check_pace()
+        self.settings(self.seeds[0], samples_per_update=self.samples or 1)  # what they say of their other numbers
         if self.prune is not None:
             if self.prune.after >= self.budget:
-                raise ValueError(f"prune.after={self.prune.after:g}: must be less than {self.unit}={self.budget:g}")
-            if self.updates is not None and self.prune.after != int(self.prune.after):
-                raise ValueError(f"prune.after={self.prune.after:g}: must be a whole number of updates")
+                raise ValueError(
+                    f"prune.after={amount(self.prune.after)}: must be less than {self.unit}={amount(self.budget)}"
+                )
+            if self.minutes is None and self.prune.after != int(self.prune.after):
+                raise ValueError(f"prune.after={self.prune.after:g}: must be a whole number of {self.unit}")
         if not 0 < self.pace <= self.rungs[0]:
+            first = amount(self.rungs[0])
             raise ValueError(
-                f"validate_{'every' if self.minutes is None else 'minutes'}={self.pace:g}: must be more than 0 and at most "
-                f"{self.rungs[0]:g}, as the first look is after {self.rungs[0]:g} {self.unit}"
+                f"{PACES[self.unit]}={amount(self.pace)}: must be more than 0 and at most {first}, as the first look is after "
+                f"{first} {self.unit}"
             )
         return self
+
+    def _check_pace(self) -> None:
+        if self.samples is None and self.validate_samples is not None:
+            raise ValueError(f"validate_samples: is for a budget in samples, this one is in {self.unit}: leave it out")
+        if self.samples is not None and self.validate_every is not None:
+            raise ValueError(
+                "validate_every: is for a budget in updates, this one is in samples: give validate_samples"
+            )
+        if self.until_bar and self.prune is not None:
+            raise ValueError("until_bar, prune: give one of them, as pruning compares trainings that are equally long")
+        if self.until_bar and getattr(self, PACES[self.unit]) is None:
+            raise ValueError(f"until_bar: say how often to look by {PACES[self.unit]}")
 
     def _check_space(self) -> None:
         if bool(self.space) == bool(self.points):
@@ -168,7 +192,7 @@ class Study:
         own = {"ppo.num_envs": self.num_envs}
         for name in [*self.space, *self.set, *itertools.chain(*self.points)]:
             if name in BUDGETS:
-                raise ValueError(f"{name}: how long each training is says updates or minutes")
+                raise ValueError(f"{name}: how long each training is says updates, minutes or samples")
             if own.get(name) is not None:
                 raise ValueError(f"{name}: num_envs says it for all, give one of them")
         if both := [name for name in [*self.space, *itertools.chain(*self.points)] if name in self.set]:
@@ -177,12 +201,12 @@ class Study:
     @property
     def unit(self) -> str:
         """What the budget counts."""
-        return "updates" if self.minutes is None else "minutes"
+        return next(unit for unit in PACES if getattr(self, unit) is not None)
 
     @property
     def budget(self) -> float:
         """How long each training is, in its unit."""
-        return float(self.updates if self.minutes is None else self.minutes)  # type: ignore[arg-type]
+        return float(getattr(self, self.unit))
 
     @property
     def rungs(self) -> tuple[float, ...]:
@@ -194,27 +218,35 @@ class Study:
 
     @property
     def pace(self) -> float:
-        """Updates, or minutes, between two validations: those until the first look unless the file says it."""
-        own = self.validate_every if self.minutes is None else self.validate_minutes
+        """Between two validations, in the unit of the budget: what is until the first look unless the file says it."""
+        own = getattr(self, PACES[self.unit])
         return self.rungs[0] if own is None else own
 
-    def settings(self, seed: int, rung: int = -1, changes: Mapping[str, Any] | None = None) -> TrainSettings:
-        """What a training of that seed is asked for, until a rung."""
+    def _in_updates(self, wanted: float, samples_per_update: int) -> int:
+        """What is wanted, in the unit of a budget that is not in minutes, as updates."""
+        return int(wanted) if self.samples is None else max(1, round(wanted / samples_per_update))
+
+    def settings(
+        self, seed: int, rung: int = -1, changes: Mapping[str, Any] | None = None, samples_per_update: int = 1
+    ) -> TrainSettings:
+        """What a training of that seed is asked for, until a rung; a budget in samples asks for so many ``samples_per_update``."""
+        timed = self.minutes is not None
         return TrainSettings(
             self.env_id,
             backend=self.backend,
             num_envs=self.num_envs,
             seed=seed,
-            updates=int(self.rungs[rung]) if self.minutes is None else None,
-            minutes=None if self.minutes is None else self.rungs[rung],
+            updates=None if timed else self._in_updates(self.rungs[rung], samples_per_update),
+            minutes=self.rungs[rung] if timed else None,
             start_from=self.start_from,
             recipe=self.recipe,
             actuator=self.actuator,
             device=self.device,
             options=self.options or None,
-            validate_every=self.validate_every if self.minutes is not None else int(self.pace),
-            validate_minutes=self.validate_minutes if self.minutes is None else self.pace,
+            validate_every=self.validate_every if timed else self._in_updates(self.pace, samples_per_update),
+            validate_minutes=self.pace if timed else self.validate_minutes,
             validate_robots=self.validate_robots,
+            until_bar=self.until_bar,
             changes=self.set | dict(changes or {}) or None,
             panels=self.panels,
         )
@@ -228,6 +260,11 @@ class Study:
         task = self.given_task() or task_of(self.env_id, self.recipe or "paper", self.actuator)
         own = {} if self.num_envs is None else {"ppo.num_envs": self.num_envs}
         return resolved((task, config(task)), own | self.set)
+
+
+def amount(value: float) -> str:
+    """A number of updates, minutes or samples for reading."""
+    return f"{value:,.12g}"
 
 
 def resolved(base: tuple[Task, PPOConfig], changes: Mapping[str, Any]) -> tuple[Task, PPOConfig]:
@@ -255,12 +292,13 @@ def parsed(content: bytes, name: str) -> tuple[Study, dict[str, Any]]:
 
 @plain(frozen=True)
 class Configuration:
-    """What one training, or one for each seed, differs by from the base. ``digest`` is that of the task and PPO's settings that it comes to;
-    ``stands_for`` is the point that comes to the same as the base."""
+    """What one training, or one for each seed, differs by from the base. ``digest`` is that of the task and PPO's settings that it comes to,
+    ``samples_per_update`` follows from them; ``stands_for`` is the point that comes to the same as the base."""
 
     name: str
     changes: Mapping[str, Any]
     digest: str
+    samples_per_update: int
     stands_for: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -283,19 +321,29 @@ def configurations(study: Study) -> list[Configuration]:
     base_hash = base[0].hash
     own = _digest(base_hash, base[1])
     if study.base:
-        by_digest[own] = Configuration(BASE, {}, own)
+        _check(study, *base)
+        by_digest[own] = Configuration(BASE, {}, own, base[1].samples_per_update)
     points = _points(study)
     width = len(str(len(points)))
     for changes in points:
         task, ppo = resolved(base, changes)
+        _check(study, task, ppo)
         digest = _digest(base_hash if task is base[0] else task.hash, ppo)
         if study.base and digest == own:
             by_digest[own] = replace(by_digest[own], stands_for=changes)
         number = len(by_digest) + (not study.base)
-        by_digest.setdefault(digest, Configuration(f"trial-{number:0{width}d}", changes, digest))
+        name = f"trial-{number:0{width}d}"
+        by_digest.setdefault(digest, Configuration(name, changes, digest, ppo.samples_per_update))
     if study.base and len(by_digest) == 1:
         raise ValueError("space, points: nothing in them differs from the base")
     return list(by_digest.values())
+
+
+def _check(study: Study, task: Task, ppo: PPOConfig) -> None:
+    """Raise ValueError for what a study cannot ask of such a task and such settings."""
+    if study.until_bar and task.terrain.kind != "plane":
+        raise ValueError("until_bar: the bar is one of flat ground, leave it out")
+    study.settings(study.seeds[0], samples_per_update=ppo.samples_per_update)
 
 
 def _digest(task_hash: str, ppo: PPOConfig) -> str:

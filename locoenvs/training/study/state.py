@@ -21,7 +21,7 @@ from typing import Any
 from locoenvs.evidence.paired import GOOD
 from locoenvs.tasks import documents
 from locoenvs.training.study.schedule import Rank
-from locoenvs.training.study.spec import BASE, Configuration, Study
+from locoenvs.training.study.spec import BASE, Configuration, Study, amount
 from locoenvs.training.study.trial import Reached
 
 FORMAT = "locoenvs.study_state"
@@ -123,7 +123,7 @@ class State:
         done = self.rungs_of(configuration)
         if done == len(self.study.rungs):
             return "finished"
-        return f"pruned after {self.study.rungs[done - 1]:g} {self.study.unit}" if done else "not begun"
+        return f"pruned after {amount(self.study.rungs[done - 1])} {self.study.unit}" if done else "not begun"
 
     def best(self) -> Configuration | None:
         """The finished configuration, other than the base, that validation says is the best; None where none is finished."""

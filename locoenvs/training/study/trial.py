@@ -14,6 +14,7 @@ from locoenvs.evidence.manifest import Panel
 from locoenvs.policies.policy import load_policy
 from locoenvs.tasks import documents
 from locoenvs.tasks.task import Task
+from locoenvs.training.bar import stopped_by_the_bar
 from locoenvs.training.run import Run
 from locoenvs.training.settings import TrainSettings
 
@@ -27,13 +28,15 @@ LAST = 0.1
 @dataclass(frozen=True)
 class Reached:
     """Where a run is: ``metrics`` of its policy on the validation panel; for comparison the training's own reward a second of robot
-    time, mean of the last tenth of its updates, which nothing is chosen by; ``seconds`` of training, validation included."""
+    time, mean of the last tenth of its updates, which nothing is chosen by; ``seconds`` of training, validation included; whether it
+    ``stopped_by_the_bar`` there, by which it is done."""
 
     update: int
     samples: int
     seconds: float
     reward: float
     metrics: dict[str, float]
+    stopped_by_the_bar: bool = False
 
     def document(self) -> dict[str, Any]:
         return asdict(self)
@@ -52,7 +55,8 @@ class Job:
 
 
 def reach(train: Train, job: Job) -> Reached:
-    """Train a run as far as a job says, from the beginning or from where it is; where it is then.
+    """Train a run as far as a job says, from the beginning or from where it is; where it is then. One that its bar has stopped is trained
+    no further.
 
     Raises what the training raises, and ValueError for a learner that judges nothing on validation streams.
     """
@@ -62,6 +66,8 @@ def reach(train: Train, job: Job) -> Reached:
     if run.checkpoint.exists() or run.previous_checkpoint.exists():
         settings = replace(settings, run=None, resume=str(run.folder), start_from=None, recipe=None, changes=None)
         task = None  # all of these are in the run's recipe
+        if (last := stopped_by_the_bar(run)) is not None:
+            settings = replace(settings, updates=last)  # its last checkpoint, or its policy, may be missing still
     elif (run.folder / "recipe.json").is_file():  # killed before there was anything to go on from
         with run.locked():
             run.remove()
@@ -88,6 +94,7 @@ def where(run: Run) -> Reached:
         seconds=max(last["elapsed_seconds"], judgement["elapsed_seconds"]),
         reward=float(np.mean(rewards[-max(1, round(LAST * len(rewards))) :])),
         metrics={name: float(value) for name, value in metrics.items()},
+        stopped_by_the_bar=stopped_by_the_bar(run) is not None,
     )
 
 

@@ -59,6 +59,87 @@ def test_the_order_is_by_validation_and_not_by_the_reward(tmp_path: Path) -> Non
     assert best is not None and best.changes == {"ppo.entropy": 0.4}
 
 
+SAMPLES = """
+env_id = "Loco/AnymalC-Flat-v0"
+recipe = "walk"
+num_envs = 5
+seeds = [0, 1]
+samples = 90
+validate_samples = 10
+objective = "velocity_error"
+panels = ["none"]
+set = { "ppo.minibatches" = 1, "ppo.horizon" = 2 }
+points = [{ "ppo.entropy" = 0.1 }, { "ppo.entropy" = 0.2 }]
+"""
+
+
+def test_all_train_for_as_many_samples(tmp_path: Path) -> None:
+    text = SAMPLES.replace(', "ppo.horizon" = 2', "").replace('[{ "ppo.entropy" = 0.1 }', '[{ "ppo.horizon" = 6 }')
+    said: list[str] = []
+    train = Pretended()
+    state = state_of(text.replace("validate_samples = 10\n", ""), tmp_path / "study")
+    carry_out(state, Here(train), said.append)
+    assert [each.samples_per_update for each in state.configurations] == [120, 30, 120]
+    assert dict(each[:2] for each in train.asked) == {
+        f"{name}-seed-{seed}": updates
+        for name, updates in (("base", 1), ("trial-1", 3), ("trial-2", 1))
+        for seed in (0, 1)
+    }
+    assert said[0] == "base-seed-0: to 90 of 90 samples"
+
+
+UNTIL_BAR = SAMPLES + "until_bar = true\n"
+
+
+def test_a_training_stops_by_the_bar(tmp_path: Path) -> None:
+    state = carried_out(tmp_path / "study", Pretended(bar=0.1075), UNTIL_BAR)
+    ends = {run: [(each.update, each.stopped_by_the_bar) for each in rungs] for run, rungs in state.reached.items()}
+    assert ends == {
+        "base-seed-0": [(9, False)],
+        "base-seed-1": [(9, False)],
+        "trial-1-seed-0": [(2, True)],
+        "trial-1-seed-1": [(4, True)],
+        "trial-2-seed-0": [(9, False)],
+        "trial-2-seed-1": [(9, False)],
+    }
+    assert set(statuses(state).values()) == {"finished"}
+    assert [each.name for each in sorted(state.configurations, key=lambda each: state.rank(each, 0))][-1] == "trial-1"
+    again = carried_out(tmp_path / "study", train := Pretended(), UNTIL_BAR)
+    assert again.reached == state.reached and not train.asked
+
+
+def test_a_run_that_its_bar_stopped_is_not_trained_on_if_its_study_was_killed_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, train = tmp_path / "study", Pretended(bar=0.1075)
+
+    def kill(self: State) -> None:
+        if "trial-1-seed-0" in self.reached:
+            raise Killed
+        write(self)
+
+    write = State.write
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(State, "write", kill)
+        carried_out(folder, train, UNTIL_BAR)
+    assert "trial-1-seed-0" not in json.loads((folder / "state.json").read_text())["reached"]
+    before = Run(folder / "trial-1-seed-0").records()
+    state = carried_out(folder, train, UNTIL_BAR)
+    assert ("trial-1-seed-0", 2, True) in train.asked, "no further than it is"
+    assert Run(folder / "trial-1-seed-0").records() == before
+    assert state.reached == carried_out(tmp_path / "straight", Pretended(bar=0.1075), UNTIL_BAR).reached
+
+
+def test_the_state_of_a_study_that_did_not_know_of_the_bar_is_read(tmp_path: Path) -> None:
+    state = carried_out(tmp_path / "study", Pretended())
+    file = state.folder / "state.json"
+    document = json.loads(file.read_text())
+    for rungs in document["reached"].values():
+        assert all(each.pop("stopped_by_the_bar") is False for each in rungs)
+    file.write_text(json.dumps(document))
+    assert carried_out(tmp_path / "study", train := Pretended()).reached == state.reached and not train.asked
+
+
 def test_where_a_run_is(straight: tuple[State, list[tuple[str, int, bool]]]) -> None:
     state, _ = straight
     found = where(Run(state.folder / "trial-1-seed-1"))

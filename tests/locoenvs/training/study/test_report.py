@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from rich.console import Console
 
-from locoenvs.training.study import report
+from locoenvs.training.study import pictures, report
 from locoenvs.training.study.loop import Here, carry_out
 from locoenvs.training.study.pictures import curves_of, picture
 from locoenvs.training.study.state import State
@@ -56,6 +58,73 @@ def test_the_files_hold_all_of_it(state: State) -> None:
     lines = list(csv.DictReader(report.to_csv(state).splitlines()))
     assert len(lines) == 18 and lines[-1]["configuration"] == "trial-4"
     assert lines[-1]["ppo.entropy"] == "0.4" and lines[-1]["status"] == "pruned after 1 updates"
+
+
+UNTIL_BAR = """
+env_id = "Loco/AnymalC-Flat-v0"
+recipe = "walk"
+seeds = [0, 1]
+samples = 110_592
+validate_samples = 12_288
+until_bar = true
+objective = "velocity_error"
+points = [{ "ppo.entropy" = 0.1 }]
+"""
+
+
+@pytest.fixture(scope="module")
+def until_bar(tmp_path_factory: pytest.TempPathFactory) -> State:
+    made = state_of(UNTIL_BAR, tmp_path_factory.mktemp("report") / "until-bar")
+    carry_out(made, Here(Pretended(bar=0.1075)), lambda said: None)
+    return made
+
+
+def test_rows_tell_who_stopped_by_the_bar_and_after_how_many_samples(until_bar: State) -> None:
+    base, first = report.rows(until_bar)
+    assert (base.stopped_by_the_bar, first.stopped_by_the_bar) == (0, 2)
+    assert base.numbers["samples"] == report.spread([90, 90]) and first.numbers["samples"] == report.spread([20, 40])
+    assert first.numbers["minutes"] == report.spread([0.2, 0.4])
+    console = Console(width=200, record=True, file=open("/dev/null", "w"))
+    console.print(report.table(until_bar))
+    text = console.export_text()
+    assert "until-bar: 110,592 samples, seeds 0, 1" in text and "2 of 2" in text and "0 of 2" in text
+    assert "stopped by the bar" in text and "M samples" in text and "3e-05" in text
+
+
+def test_the_files_tell_who_stopped_by_the_bar(until_bar: State) -> None:
+    document = json.loads(report.to_json(until_bar, [], curves_of(until_bar)))
+    assert document["unit"] == "samples" and document["rungs"] == [110_592]
+    assert [row["stopped_by_the_bar"] for row in document["rows"]] == [0, 2]
+    assert document["runs"]["trial-1-seed-1"][0]["stopped_by_the_bar"] is True
+    assert [each["samples"] for each in document["validations"]["trial-1-seed-0"]] == [12_288, 24_576]
+    lines = list(csv.DictReader(report.to_csv(until_bar).splitlines()))
+    assert [line["stopped_by_the_bar"] for line in lines] == ["0", "0", "1", "1"]
+
+
+@pytest.mark.parametrize(
+    ("budget", "unit", "x"),
+    [
+        ({"updates": 9, "validate_every": 1}, "updates", [1, 2]),
+        ({"minutes": 0.9, "validate_minutes": 0.1}, "minutes", [0.1, 0.2]),
+        ({"samples": 110_592, "validate_samples": 12_288}, "samples", [12_288, 24_576]),
+    ],
+)
+def test_the_picture_is_drawn_against_what_the_budget_is_in(
+    budget: dict[str, Any],
+    unit: str,
+    x: list[float],
+    until_bar: State,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytest.importorskip("matplotlib")
+    drawn = list[Any]()
+    monkeypatch.setattr(pictures, "save", lambda figure, path: drawn.append(figure))
+    study = replace(until_bar.study, **{"samples": None, "validate_samples": None, **budget})
+    picture(replace(until_bar, study=study), curves_of(until_bar), tmp_path / "study.png")
+    axes = drawn[0].axes[0]
+    assert axes.get_xlabel() == unit
+    assert list(axes.lines[1].get_xdata()) == pytest.approx(x), "as far as all seeds got"
 
 
 def test_the_picture_is_drawn(state: State, tmp_path: Path) -> None:

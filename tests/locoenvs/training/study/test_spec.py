@@ -74,6 +74,36 @@ def test_rungs_grow_by_the_factor_up_to_the_budget() -> None:
     assert study_of().settings(0, 1).updates == 3 and study_of().settings(0, 1).validate_every == 1
 
 
+SAMPLES: dict[str, Any] = {"updates": None, "samples": 6_144_000, "validate_samples": 1_228_800, "prune": None}
+
+
+def test_a_budget_in_samples_is_as_many_updates_of_each_configuration_as_come_nearest() -> None:
+    points = [{"ppo.num_envs": 2048}, {"ppo.horizon": 1000}, {"ppo.num_envs": 2**20}]
+    study = study_of(**SAMPLES | {"space": None, "points": points})
+    found = configurations(study)
+    assert [each.samples_per_update for each in found] == [512 * 24, 2048 * 24, 512 * 1000, 2**20 * 24]
+    asked = [study.settings(0, -1, each.changes, each.samples_per_update) for each in found]
+    assert [each.updates for each in asked] == [500, 125, 12, 1]
+    assert [each.validate_every for each in asked] == [100, 25, 2, 1]
+    assert all(each.minutes is None and each.validate_minutes is None for each in asked)
+    assert (study.unit, study.budget, study.pace) == ("samples", 6_144_000, 1_228_800)
+    in_all = study_of(**SAMPLES | {"num_envs": 256, "set": {"ppo.horizon": 48}})
+    assert {each.samples_per_update for each in configurations(in_all)} == {256 * 48}
+
+
+def test_rungs_and_the_first_validation_are_in_samples_too() -> None:
+    study = study_of(**SAMPLES | {"prune": {"after": 1_000_000, "factor": 2}, "validate_samples": None})
+    assert study.rungs == (1e6, 2e6, 4e6, 6_144_000) and study.pace == 1e6
+    settings = [study.settings(0, rung, samples_per_update=49_152) for rung in range(4)]
+    assert [each.updates for each in settings] == [20, 41, 81, 125]
+    assert {each.validate_every for each in settings} == {20}
+
+
+def test_trainings_may_stop_by_the_bar() -> None:
+    assert study_of(**SAMPLES, until_bar=True).settings(0, samples_per_update=12_288).until_bar
+    assert not study_of(**SAMPLES).settings(0, samples_per_update=12_288).until_bar
+
+
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
@@ -91,14 +121,29 @@ def test_rungs_grow_by_the_factor_up_to_the_budget() -> None:
         ({"space": {"ppo.epochs": {"low": 2.4, "high": 2.6, "whole": True}}, "trials": 3}, "no whole number is between"),
         ({"space": {"ppo.epochs": {"low": 2, "high": 1e30, "whole": True}}, "trials": 3}, "are drawn from within"),
         ({"space": {"ppo.entropy": [0.005]}}, "nothing in them differs from the base"),
-        ({"space": {"ppo.updates": [5]}}, "updates or minutes"),
+        ({"space": {"ppo.updates": [5]}}, "updates, minutes or samples"),
         ({"space": {"ppo.num_envs": [5]}, "num_envs": 5}, "num_envs says it for all"),
         ({"space": ENTROPY, "set": {"ppo.entropy": 0.2}}, "set fixes it for all"),
         ({"seeds": []}, "seeds"),
         ({"seeds": [1, 1]}, "each of them once"),
         ({"seeds": [-1]}, "seeds.0"),
-        ({"updates": None}, "updates, minutes: give one of them"),
-        ({"minutes": 3}, "updates, minutes: give one of them"),
+        ({"updates": None}, "updates, minutes, samples: give one of them"),
+        ({"minutes": 3}, "updates, minutes, samples: give one of them"),
+        ({"samples": 3}, "updates, minutes, samples: give one of them"),
+        (SAMPLES | {"samples": 0}, "samples: Input should be greater than or equal to 1"),
+        (SAMPLES | {"samples": 1.5}, "samples: Input should be a valid integer"),
+        (SAMPLES | {"samples": 10**15}, "updates=81380208333: must be a whole number from 1"),
+        (SAMPLES | {"validate_samples": 0}, "validate_samples=0: must be more than 0 and at most 6,144,000"),
+        (SAMPLES | {"validate_samples": 7_000_000}, "validate_samples=7,000,000: must be more than 0 and at most 6,144,000"),
+        (SAMPLES | {"prune": {"after": 1000.5}}, "prune.after=1000.5: must be a whole number of samples"),
+        (SAMPLES | {"prune": {"after": 6_144_000}}, "prune.after=6,144,000: must be less than samples=6,144,000"),
+        (SAMPLES | {"validate_every": 50}, "validate_every: is for a budget in updates, this one is in samples"),
+        ({"validate_samples": 50}, "validate_samples: is for a budget in samples, this one is in updates"),
+        ({"updates": None, "minutes": 9, "validate_samples": 50}, "this one is in minutes"),
+        ({"until_bar": True, "validate_every": 1}, "until_bar, prune: give one of them"),
+        (SAMPLES | {"until_bar": True, "validate_samples": None}, "until_bar: say how often to look by validate_samples"),
+        ({"until_bar": True, "prune": None}, "until_bar: say how often to look by validate_every"),
+        (SAMPLES | {"until_bar": True, "env_id": "Loco/AnymalC-Rough-v0"}, "until_bar: the bar is one of flat ground"),
         ({"updates": 0, "prune": None}, "must be a whole number from 1"),
         ({"updates": None, "minutes": -1, "prune": None}, "positive number of minutes"),
         ({"objective": "reward"}, "unknown objective 'reward'"),
