@@ -46,6 +46,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "without_privileged_critic": {"ppo.privileged": False},
     "without_penalty_schedule": {"rewards.penalty_schedule.start": 1.0},  # whole from the first step
     "falls_cost_from_the_start": {"rewards.penalty_schedule.termination_last": False},
+    "stronger_pushes": {"randomization.pushes.velocity": 2.0},
+    "less_noise_at_first": {"ppo.initial_std": 0.5},
+    "larger_steps": {"ppo.desired_kl": 0.02, "ppo.max_learning_rate": 4e-3},
 }
 """Name -> what it changes of the recipe, by the names that ``--set`` takes."""
 
