@@ -85,7 +85,9 @@ def test_its_ledger_is_of_the_run_that_made_it(folder: Path) -> None:
     assert (recipe["seed"], last["samples"]) == (policy.provenance["seed"], policy.provenance["samples"])
 
 
-STAGES = Path(__file__).parents[3] / "benchmarks/results/rough-lstm"
+RESULTS = Path(__file__).parents[3] / "benchmarks/results"
+
+STAGES, OF_A1 = RESULTS / "rough-lstm", RESULTS / "rough-a1"
 
 FLAT = ("anymal_c_flat",)
 
@@ -97,6 +99,7 @@ BEGAN_FROM = dict.fromkeys(ON_FLAT, FLAT) | {
     "anymal_c_rough_lstm": OF_ROUGH,
     "anymal_b_rough": (*OF_ROUGH, ("anymal_c_rough_lstm", 751)),
     "anymal_c_arm_rough": (*OF_ROUGH, ("anymal_c_rough_lstm", 751)),
+    "a1_rough": ("a1_flat", (OF_A1 / "1", 2400), OF_A1 / "2", OF_A1 / "3"),
     "cassie_rough": ("cassie_flat",),
 }
 """Whose policies a policy began from, each with the update where it was not the last."""
