@@ -87,8 +87,8 @@ def test_every_file_that_is_no_code_is_listed_package_data_or_evidence() -> None
     assert not any(map(is_evidence, listed))
     assert {path for path in others if not is_evidence(path)} == listed
     assert Path("locoenvs/py.typed") in listed
-    assert sum((ROOT / path).stat().st_size for path in listed) < 7e6, (
-        "eleven policies of at most 0.9 MB, and 0.3 MB of all else"
+    assert sum((ROOT / path).stat().st_size for path in listed) < 7.6e6, (
+        "twelve policies of at most 0.9 MB, and 0.3 MB of all else"
     )
 
 

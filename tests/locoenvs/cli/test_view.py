@@ -98,7 +98,8 @@ def opened(
     return _session(policy, 1, None, 0, "mujoco", (), follow, failures, None, ())
 
 
-def test_an_environment_without_a_policy_stands(tmp_path: Path) -> None:
+def test_an_environment_without_a_policy_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("locoenvs.cli.arguments.POLICIES", tmp_path)
     session, source = opened("Loco/A1-Rough-v0")
     assert session.policy is None and source is None
     session.close()
