@@ -106,7 +106,7 @@ def eval_(
 
     Args:
         policy: Folder of a policy, a run, an environment whose policy is shipped, or a shipped policy's name.
-        panel: flat, rough, crossing (success against difficulty), rough2, beyond, classes, disturb, disturb_rough, or a manifest (.json);
+        panel: flat, rough, crossing (success against difficulty), rough2, beyond, classes, disturb, disturb2, disturb_rough, or a manifest (.json);
             by default the one for the policy's ground. With :smoke at its end it is a small one: flat:smoke.
         actuator: What drives the joints, pd or lstm; what the policy was trained with by default.
         backend: Physics, as shown by list.

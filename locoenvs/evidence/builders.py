@@ -222,6 +222,20 @@ def _disturb(robot: str, task: Task) -> Panel:
     )
 
 
+def _disturb2(robot: str, task: Task) -> Panel:
+    """The robots, draws and pushes of disturb, told apart by the phase of the gait, too."""
+    panel = _disturb(robot, task)
+    phase = Stratum(
+        "push_feet", (Group("in flight", None, 1), Group("on one or two", 1, 3), Group("on three or four", 3, None))
+    )
+    return dataclasses.replace(
+        panel,
+        name=f"{robot}-disturb2-1",
+        description="The robots of disturb, also told apart by how many feet stood on the ground when a push came.",
+        strata=(*panel.strata, phase),
+    )
+
+
 def _disturb_rough(robot: str, task: Task) -> Panel:
     return _disturbed(
         f"{robot}-disturb_rough-1",
@@ -248,5 +262,6 @@ BUILDERS = {
     "beyond": _beyond,
     "classes": _classes,
     "disturb": _disturb,
+    "disturb2": _disturb2,
     "disturb_rough": _disturb_rough,
 }

@@ -247,4 +247,4 @@ def _class_of(result: Result, home: tuple[str, str | None]) -> PanelClass | None
         return None
     if (result.backend, result.drive) != home:
         return "transfer"
-    return "disturbance" if re.search(r"-disturb(_\w+)?-\d", result.panel) else "held-out"
+    return "disturbance" if re.search(r"-disturb(2|_\w+)?-\d", result.panel) else "held-out"

@@ -50,6 +50,7 @@ PANELS: dict[str, str] = {
     "beyond": "Loco/AnymalC-Rough-v0",
     "classes": "Loco/AnymalC-Rough-v0",
     "disturb": "Loco/AnymalC-Flat-v0",
+    "disturb2": "Loco/AnymalC-Flat-v0",
     "disturb_rough": "Loco/AnymalC-Rough-v0",
 }
 """The panels of the suite, and the environment that each is for."""

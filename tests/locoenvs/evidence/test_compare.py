@@ -207,6 +207,11 @@ def test_home_is_the_backend_that_a_was_trained_on_however_it_is_implemented() -
     assert [panel.panel_class for panel in panels] == ["transfer", "held-out", "transfer"]
 
 
+@pytest.mark.parametrize("name", ["Fake-disturb-1", "Fake-disturb2-1", "Fake-disturb_rough-1"])
+def test_every_disturb_panel_is_of_disturbance(name: str) -> None:
+    assert [panel.panel_class for panel in compare(side(result(name)), side(result(name))).panels] == ["disturbance"]
+
+
 @pytest.mark.parametrize(
     ("name", "split"),
     [

@@ -43,6 +43,7 @@ HASHES = {
     "beyond": "8719e7690d38",
     "classes": "c11b4fa3482d",
     "disturb": "8a0b77bc8546",
+    "disturb2": "689f01e47150",
     "disturb_rough": "ae7ea669fb8d",
 }
 """A panel is never edited: one that measures something else gets another name."""
@@ -339,6 +340,14 @@ def test_disturbances_come_all_at_once_and_are_told_apart(name: str) -> None:
     for stratum in panel.strata:
         for group, after in zip(stratum.groups, stratum.groups[1:]):
             assert group.high == after.low, "no gap, nothing twice"
+
+
+def test_disturb2_is_disturb_told_apart_by_the_phase_of_the_gait() -> None:
+    first, second = load_panel("disturb"), load_panel("disturb2")
+    phase = second.strata[-1]
+    assert second.task == first.task and second.num_robots == first.num_robots and second.seed == first.seed
+    assert second.strata[:-1] == first.strata and phase.quantity == "push_feet"
+    assert [(group.low, group.high) for group in phase.groups] == [(None, 1), (1, 3), (3, None)]
 
 
 def test_a_small_panel_is_the_same_with_few_robots_for_a_few_seconds() -> None:
