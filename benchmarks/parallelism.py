@@ -9,6 +9,9 @@ reward and the time, as in the figure, and beside them what validation found.
 
     python -m locoenvs.benchmarks.parallelism --smoke
     python -m locoenvs.benchmarks.parallelism --device cuda --backend mjx   # hours of a GPU
+    python -m locoenvs.benchmarks.parallelism --recipe walk --actuator pd --robots 128 512 2048 --samples 12288 --updates 200  # of a CPU
+
+By a recipe whose penalties grow they have grown after half of the updates, however long the horizon, so that rewards at the end are of the same task.
 """
 
 from __future__ import annotations
@@ -24,7 +27,9 @@ from locoenvs import terminal
 from locoenvs.benchmarks import reports, studies
 from locoenvs.benchmarks.studies import TOLD
 from locoenvs.cli import study
+from locoenvs.envs.registration import task as task_of
 from locoenvs.evidence.plots import figure_of, plain, save
+from locoenvs.tasks.recipes import ActuatorKind
 from locoenvs.training.study.report import Row, rows
 
 ENVIRONMENT = "Loco/AnymalC-Rough-v0"
@@ -49,6 +54,8 @@ class Plan:
     samples: tuple[int, ...] = (49_152, 98_304, 196_608)
     updates: int = 1500
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    recipe: str | None = None
+    actuator: ActuatorKind | None = None
     validations: int = 10
     """How often each training is judged on validation streams."""
     robots_judged: int | None = None
@@ -71,6 +78,8 @@ class Plan:
             "learner": learner,
             "backend": backend,
             "device": device,
+            "recipe": self.recipe,
+            "actuator": self.actuator,
             "seeds": list(self.seeds),
             "updates": self.updates,
             "validate_every": max(1, self.updates // self.validations),
@@ -79,6 +88,9 @@ class Plan:
             "panels": ["none"],
         }
         points = [{"ppo.num_envs": robots, "ppo.horizon": horizon} for robots, horizon in self.points()]
+        if task_of(ENVIRONMENT, self.recipe or "paper", self.actuator).rewards.penalty_schedule is not None:
+            for point in points:
+                point["rewards.penalty_schedule.control_steps"] = max(1, point["ppo.horizon"] * self.updates // 2)
         return studies.toml(fields, self.changes, points)
 
 
@@ -90,6 +102,8 @@ def main(
     samples: tuple[int, ...] = Plan.samples,
     updates: int = Plan.updates,
     seeds: tuple[int, ...] = Plan.seeds,
+    recipe: str | None = None,
+    actuator: ActuatorKind | None = None,
     learner: str = "rsl_rl",
     backend: str = "auto",
     device: str | None = None,
@@ -108,6 +122,8 @@ def main(
         samples: Numbers of samples in an update, each a multiple of each number of robots.
         updates: Updates of each training.
         seeds: Seeds of each.
+        recipe: Recipe of all, the paper's by default.
+        actuator: Drives of all, those of the recipe by default.
         learner: Who learns.
         backend: Physics.
         device: Where to compute.
@@ -120,7 +136,7 @@ def main(
             or beside the folder of a smoke test.
         smoke: Two numbers of each, for seconds: only that it runs.
     """
-    plan = SMOKE if smoke else Plan(tuple(robots), tuple(samples), updates, tuple(seeds))
+    plan = SMOKE if smoke else Plan(tuple(robots), tuple(samples), updates, tuple(seeds), recipe, actuator)
     content = plan.toml(learner, backend, device)
     folder, out = studies.places("parallelism", folder, out, smoke)
     state = study.carry(content.encode(), "the study of figure 4", folder, on, address, cpus, gpus, option="--folder")

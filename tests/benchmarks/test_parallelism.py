@@ -26,6 +26,17 @@ def test_robots_and_samples_are_what_differs_and_the_ground_is_softer() -> None:
     assert {resolved(asked.base_of(), each.changes)[1].samples_per_update for each in found} == set(Plan.samples)
 
 
+def test_penalties_that_grow_have_grown_halfway_whatever_the_horizon() -> None:
+    plan = Plan((128, 512), (12_288,), updates=100, seeds=(0,), recipe="walk", actuator="pd")
+    asked, _ = parsed(plan.toml("rsl_rl", "auto", None).encode(), "figure 4")
+    found = [resolved(asked.base_of(), each.changes) for each in configurations(asked)]
+    grown = [
+        (ppo.horizon, schedule.control_steps) for task, ppo in found if (schedule := task.rewards.penalty_schedule)
+    ]
+    assert grown == [(96, 4800), (24, 1200)]
+    assert all(task.actuator.kind == "pd" and not task.curriculum.enabled for task, _ in found)
+
+
 def test_samples_that_robots_cannot_share_are_refused() -> None:
     with pytest.raises(ValueError, match="samples=100: must be a multiple of robots=64"):
         Plan(robots=(64,), samples=(100,)).points()
