@@ -175,7 +175,7 @@ def test_readme_commands_exist(command: str, capsys: pytest.CaptureFixture[str])
         assert words[:2] in (["git", "clone"], ["cd", "locoenvs"]), f"nothing checks {command!r}"
 
 
-@pytest.mark.parametrize("change", sorted(set(re.findall(r'--set "?([\w.]+=[^\s"]+)', README))))
+@pytest.mark.parametrize("change", sorted(set(re.findall(r'--set "?([\w.]+=[^\s"`]+)', README))))
 def test_what_readme_commands_set_can_be_set(change: str) -> None:
     from locoenvs.training.ppo import PPOConfig, changed_ppo
 
