@@ -102,6 +102,7 @@ def main(
     samples: tuple[int, ...] = Plan.samples,
     updates: int = Plan.updates,
     seeds: tuple[int, ...] = Plan.seeds,
+    validations: int = Plan.validations,
     recipe: str | None = None,
     actuator: ActuatorKind | None = None,
     learner: str = "rsl_rl",
@@ -122,6 +123,7 @@ def main(
         samples: Numbers of samples in an update, each a multiple of each number of robots.
         updates: Updates of each training.
         seeds: Seeds of each.
+        validations: How often each training is judged on validation streams.
         recipe: Recipe of all, the paper's by default.
         actuator: Drives of all, those of the recipe by default.
         learner: Who learns.
@@ -136,7 +138,7 @@ def main(
             or beside the folder of a smoke test.
         smoke: Two numbers of each, for seconds: only that it runs.
     """
-    plan = SMOKE if smoke else Plan(tuple(robots), tuple(samples), updates, tuple(seeds), recipe, actuator)
+    plan = SMOKE if smoke else Plan(tuple(robots), tuple(samples), updates, tuple(seeds), recipe, actuator, validations)
     content = plan.toml(learner, backend, device)
     folder, out = studies.places("parallelism", folder, out, smoke)
     state = study.carry(content.encode(), "the study of figure 4", folder, on, address, cpus, gpus, option="--folder")
