@@ -1,4 +1,4 @@
-"""Robots on two devices do what they do on one, robot by robot. In another process, as XLA makes its devices when it begins."""
+"""Robots on two devices do what they do on one, robot by robot, on rough ground and learned drives. In another process, as XLA makes its devices when it begins."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from locoenvs.backends.mjx import simulator
 
 ROBOTS = 8
 make = lambda devices: locoenvs.functional(
-    "Loco/AnymalC-Flat-v0", ROBOTS, recipe="walk", actuator="pd", device="cpu", devices=devices
+    "Loco/AnymalC-Rough-v0", ROBOTS, recipe="walk", actuator="lstm", device="cpu", devices=devices
 )
 checked = []
 simulator.check_memory = lambda count, _, *devices: checked.append([count, len(devices)])
