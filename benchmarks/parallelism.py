@@ -138,7 +138,11 @@ def main(
             or beside the folder of a smoke test.
         smoke: Two numbers of each, for seconds: only that it runs.
     """
-    plan = SMOKE if smoke else Plan(tuple(robots), tuple(samples), updates, tuple(seeds), recipe, actuator, validations)
+    plan = (
+        SMOKE
+        if smoke
+        else Plan(tuple(robots), tuple(samples), updates, tuple(seeds), recipe, actuator, validations=validations)
+    )
     content = plan.toml(learner, backend, device)
     folder, out = studies.places("parallelism", folder, out, smoke)
     state = study.carry(content.encode(), "the study of figure 4", folder, on, address, cpus, gpus, option="--folder")

@@ -76,3 +76,12 @@ def test_the_smoke_plan_is_a_task_that_can_be_trained() -> None:
     asked, _ = parsed(SMOKE.toml("rsl_rl", "auto", None).encode(), "smoke")
     task, ppo = resolved(asked.base_of(), configurations(asked)[0].changes)
     assert task.terrain.levels == 2 and ppo.num_envs == 4 and ppo.horizon == 4
+
+
+def test_each_training_is_judged_as_often_as_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("matplotlib")
+    monkeypatch.setattr(study, "train_by", Pretended(value=lambda changes, seed, update: 1.0))
+    small: dict[str, tuple[int, ...]] = {"robots": (4,), "samples": (16,), "seeds": (0,)}
+    parallelism.main(**small, updates=30, validations=3, folder=tmp_path / "runs", out=tmp_path / "found.json")
+    asked, _ = parsed((tmp_path / "runs" / "study.toml").read_bytes(), "figure 4")
+    assert (asked.validate_every, asked.updates) == (10, 30)
